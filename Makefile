@@ -1,0 +1,25 @@
+# Two commands for a newcomer: `make study` (from nothing to synthetic PET, pictures and numbers) and `make test`.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: study test test-all lint
+
+study: .venv/.installed
+	$(BIN)/python -m synthpet.evaluate gan=patch3d
+	$(BIN)/python -m synthpet.evaluate gan=semi3d
+
+test: lint
+	$(BIN)/python -m pytest -n 2
+
+test-all: lint
+	$(BIN)/python -m pytest -m "slow or not slow"
+
+lint: .venv/.installed
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+# Exact versions come from constraints.txt; a change of either file installs again.
+.venv/.installed: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,registration]'
+	touch $@

@@ -1,0 +1,1 @@
+"""Hydra configuration, read as ``pkg://synthpet.configs`` from a checkout and from a wheel alike."""

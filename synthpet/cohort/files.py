@@ -1,0 +1,98 @@
+"""Files that are whole or not there: temporary name, fsync, rename; and their SHA-256."""
+
+import csv
+import hashlib
+import io
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from synthpet.errors import DiskError
+
+
+def write_bytes(path: Path, content: bytes) -> Path:
+    """Write a file under its final name only once all its bytes are on the disk.
+
+    Raises:
+        DiskError: the disk refused; the file that was there before is untouched.
+    """
+    path = Path(path)
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".partial-", delete=False) as stream:
+            temporary = Path(stream.name)
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except OSError as error:
+        free = shutil.disk_usage(_existing_parent(path)).free
+        raise DiskError(
+            f"{path} could not be written ({error.strerror}): {len(content):,} bytes needed, {free:,} free"
+        ) from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+    return path
+
+
+def _existing_parent(path: Path) -> Path:
+    return next(parent for parent in path.absolute().parents if parent.exists())
+
+
+def write_text(path: Path, text: str) -> Path:
+    """Write UTF-8 text, whole or not at all."""
+    return write_bytes(path, text.encode())
+
+
+def write_json(path: Path, content: Any) -> Path:
+    """Write JSON with stable formatting; numbers that are not finite become null."""
+    return write_text(path, json.dumps(_finite(content), indent=2, ensure_ascii=False) + "\n")
+
+
+def _finite(content: Any) -> Any:
+    if isinstance(content, Mapping):
+        return {str(key): _finite(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [_finite(value) for value in content]
+    if hasattr(content, "item") and getattr(content, "ndim", 0) == 0:
+        content = content.item()
+    if isinstance(content, float) and (content != content or content in (float("inf"), float("-inf"))):
+        return None
+    return str(content) if isinstance(content, Path) else content
+
+
+def write_tsv(path: Path, rows: Sequence[Mapping[str, Any]], columns: Iterable[str] | None = None) -> Path:
+    """Write a BIDS table: tab-separated, ``n/a`` for what is missing, ``true``/``false``."""
+    columns = list(columns or rows[0])
+    stream = io.StringIO()
+    writer = csv.writer(stream, delimiter="\t", lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([[_cell(row.get(column)) for column in columns] for row in rows])
+    return write_text(path, stream.getvalue())
+
+
+def _cell(value: Any) -> str:
+    if value is None or value != value or value == "":
+        return "n/a"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def read_tsv(path: Path) -> list[dict[str, str]]:
+    """Read a BIDS table as one dictionary a row; a byte-order mark, CRLF and blank lines are accepted."""
+    with Path(path).open(encoding="utf-8-sig", newline="") as stream:
+        return [row for row in csv.DictReader(stream, delimiter="\t") if any(row.values())]
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file's content, as hexadecimal text."""
+    with Path(path).open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,67 @@
+"""Subject-level folds for cross-fitting, and the guard that keeps a subject out of its own fold."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from synthpet.cohort.files import write_json
+from synthpet.cohort.index import Cohort, Subject
+from synthpet.errors import DataLeakageError, UsageError
+
+
+@dataclass(frozen=True)
+class Fold:
+    """The paired controls that train one generator, and those that it never sees."""
+
+    index: int
+    train: tuple[str, ...]
+    test: tuple[str, ...]
+
+
+def make_folds(participant_ids: Sequence[str], n_folds: int, seed: int) -> tuple[Fold, ...]:
+    """Shuffle the subjects and deal them into ``n_folds`` test sets; each trains on all the others.
+
+    Raises:
+        UsageError: fewer than two folds, or more folds than subjects.
+    """
+    ids = sorted(participant_ids)
+    if not 2 <= n_folds <= len(ids):
+        raise UsageError(f"gan.n_folds={n_folds}: expected 2 to {len(ids)}, the number of paired controls")
+    order = np.random.default_rng(seed).permutation(len(ids))
+    deals = [sorted(ids[i] for i in order[k::n_folds]) for k in range(n_folds)]
+    return tuple(Fold(k, tuple(sorted(set(ids) - set(test))), tuple(test)) for k, test in enumerate(deals))
+
+
+def check_no_leakage(fold: Fold, cohort: Cohort) -> None:
+    """Hold a fold to its promise.
+
+    Raises:
+        DataLeakageError: naming the subjects that are on both sides, are not paired controls (patients,
+            held-out and unpaired controls train no generator), or are unknown.
+    """
+    by_id = {subject.participant_id: subject for subject in cohort.subjects}
+    both = sorted(set(fold.train) & set(fold.test))
+    if both:
+        raise DataLeakageError(f"E_LEAK_FOLD fold {fold.index}: in training and in test: {', '.join(both)}")
+    strangers = [s for s in (*fold.train, *fold.test) if s not in by_id or not _may_train(by_id[s])]
+    if strangers:
+        roles = ", ".join(f"{s} ({by_id[s].role if s in by_id else 'unknown'})" for s in strangers)
+        raise DataLeakageError(f"E_LEAK_ROLE fold {fold.index}: only paired controls train a generator, found {roles}")
+
+
+def _may_train(subject: Subject) -> bool:
+    return subject.group == "control" and subject.role == "paired"
+
+
+def write_folds(path: Path, folds: Iterable[Fold]) -> Path:
+    """Write the folds as JSON: a list of ``index``, ``train`` and ``test``."""
+    return write_json(path, [asdict(fold) for fold in folds])
+
+
+def read_folds(path: Path) -> tuple[Fold, ...]:
+    """Read what ``write_folds`` wrote."""
+    rows = json.loads(Path(path).read_text())
+    return tuple(Fold(row["index"], tuple(row["train"]), tuple(row["test"])) for row in rows)

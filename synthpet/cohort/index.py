@@ -1,0 +1,200 @@
+"""A cohort: who is in it, in which role, and where each image lies."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from synthpet.cohort.files import read_tsv, write_json, write_tsv
+from synthpet.cohort.images import Grid, read_image
+from synthpet.cohort.names import IMAGES, SPACE, check_participant_id, image_path
+from synthpet.errors import DataError
+
+ROLES = {"control": ("paired", "unpaired", "heldout"), "patient": ("patient",)}
+COLUMNS = {
+    "participant_id": "BIDS id",
+    "group": "control: no known disease; patient: focal epilepsy (simulated cohorts: with a simulated lesion)",
+    "role": "paired: control with T1 and PET; unpaired: control with T1 only; heldout: control with T1 and PET "
+    "that trains nothing; patient",
+    "age": "years",
+    "sex": "F or M",
+    "site": "scanner or centre",
+    "lesion_site": "region of the lesion; n/a for controls",
+    "mri_visible": "whether the T1 shows the lesion; n/a for controls",
+}
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One row of ``participants.tsv``."""
+
+    participant_id: str
+    group: str
+    role: str
+    age: float | None = None
+    sex: str | None = None
+    site: str | None = None
+    lesion_site: str | None = None
+    mri_visible: bool | None = None
+
+    def row(self) -> dict[str, object]:
+        """The subject as a row of ``participants.tsv``."""
+        return {column: getattr(self, column) for column in COLUMNS}
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """A BIDS-derivative dataset on one template grid."""
+
+    root: Path
+    subjects: tuple[Subject, ...]
+    res: str
+    space: str = SPACE
+
+    @classmethod
+    def open(cls, root: Path) -> "Cohort":
+        """Read ``participants.tsv`` and find the grid's label.
+
+        Raises:
+            DataError: no cohort there, or a table that cannot be used; all its problems are named.
+        """
+        root = Path(root)
+        table = root / "participants.tsv"
+        if not table.is_file():
+            raise DataError(
+                f"E_NO_COHORT {root}: no participants.tsv; expected a cohort "
+                "(`python -m synthpet.phantom` makes a simulated one, `python -m synthpet.prepare` one from raw BIDS)"
+            )
+        subjects = _parse_participants(table, read_tsv(table))
+        space, res = _find_grid_label(root, subjects)
+        return cls(root, subjects, res, space)
+
+    def select(self, *roles: str) -> tuple[Subject, ...]:
+        """The subjects of these roles, in the order of the table."""
+        return tuple(subject for subject in self.subjects if subject.role in roles)
+
+    def path(self, participant_id: str, kind: str) -> Path:
+        """Where one image lies (whether or not it is there); ``kind`` is a key of ``names.IMAGES``."""
+        return self.root / image_path(participant_id, kind, res=self.res, space=self.space)
+
+    def has(self, participant_id: str, kind: str) -> bool:
+        """Whether the image is there."""
+        return self.path(participant_id, kind).is_file()
+
+    def load(self, participant_id: str, kind: str) -> NDArray[np.float32]:
+        """One image as an (I, J, K) float32 array in RAS+, checked to lie on the cohort's grid."""
+        return read_image(self.path(participant_id, kind), grid=self.grid)[0]
+
+    def load_mask(self, participant_id: str) -> NDArray[np.bool_]:
+        """The brain mask as an (I, J, K) boolean array.
+
+        Raises:
+            DataError: the mask is empty.
+        """
+        mask = self.load(participant_id, "brain_mask") > 0.5
+        if not mask.any():
+            raise DataError(f"E_CONSTANT {self.path(participant_id, 'brain_mask')}: the brain mask is empty")
+        return mask
+
+    def load_t1w(self, participant_id: str) -> NDArray[np.float32]:
+        """The T1 image, scaled by ``scale_t1w`` within the brain mask."""
+        return scale_t1w(self.load(participant_id, "t1w"), self.load_mask(participant_id))
+
+    @cached_property
+    def grid(self) -> Grid:
+        """The grid of the first subject's T1, which all images share."""
+        return read_image(self.path(self.subjects[0].participant_id, "t1w"))[1]
+
+    def files(self, kinds: Iterable[str], subjects: Iterable[Subject]) -> list[Path]:
+        """The images of these kinds that are there, in a stable order."""
+        paths = (self.path(s.participant_id, kind) for s in subjects for kind in kinds)
+        return [path for path in paths if path.is_file()]
+
+
+def scale_t1w(t1w: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Map the 1st and 99th percentile of the brain to 0 and 1; clip to [-0.2, 1.5], zero outside the brain.
+
+    Robust against bright vessels, and idempotent up to the clipping: a prepared T1 is not changed by it.
+
+    Args:
+        t1w: (I, J, K), any unit.
+        mask: (I, J, K) brain.
+
+    Raises:
+        DataError: the T1 is constant within the brain.
+    """
+    low, high = np.percentile(t1w[mask], [1, 99])
+    if not high > low:
+        raise DataError("E_CONSTANT T1w: constant within the brain mask; expected an anatomical image")
+    return np.where(mask, np.clip((t1w - low) / (high - low), -0.2, 1.5), 0).astype(np.float32)
+
+
+def write_participants(root: Path, subjects: Sequence[Subject], *, name: str, simulated: bool) -> None:
+    """Write ``participants.tsv`` with its sidecar and ``dataset_description.json``."""
+    write_tsv(root / "participants.tsv", [subject.row() for subject in subjects], COLUMNS)
+    write_json(root / "participants.json", {k: {"Description": v} for k, v in COLUMNS.items() if k != "participant_id"})
+    write_dataset_description(root, name=name, simulated=simulated)
+
+
+def write_dataset_description(root: Path, *, name: str, simulated: bool, **more: object) -> None:
+    """Write ``dataset_description.json`` of a BIDS derivative; it says so when the data are simulated."""
+    from synthpet import __version__
+
+    description = {
+        "Name": name,
+        "BIDSVersion": "1.9.0",
+        "DatasetType": "derivative",
+        "GeneratedBy": [{"Name": "synthpet", "Version": __version__}],
+        "Simulated": simulated,
+        **more,
+    }
+    write_json(root / "dataset_description.json", description)
+
+
+def _parse_participants(table: Path, rows: list[dict[str, str]]) -> tuple[Subject, ...]:
+    problems: list[str] = []
+    missing = {"participant_id", "group", "role"} - set(rows[0] if rows else ())
+    if missing:
+        raise DataError(f"E_COLUMNS {table}: no column {', '.join(sorted(missing))}; expected {', '.join(COLUMNS)}")
+    subjects = []
+    for row in rows:
+        value = {k: (None if v in (None, "", "n/a") else v) for k, v in row.items()}
+        try:
+            subjects.append(_parse_row(value))
+        except (DataError, ValueError) as error:
+            problems.append(f"{row['participant_id']}: {error}")
+    ids = [subject.participant_id for subject in subjects]
+    problems += [f"E_DUP_ID {i} stands {ids.count(i)} times" for i in sorted({i for i in ids if ids.count(i) > 1})]
+    if problems:
+        raise DataError(f"{table}:\n  " + "\n  ".join(problems))
+    return tuple(subjects)
+
+
+def _parse_row(row: dict[str, str | None]) -> Subject:
+    group, role = row["group"] or "", row["role"] or ""
+    if role not in ROLES.get(group, ()):
+        raise DataError(f"E_ROLE group {group!r} with role {role!r}; expected one of {ROLES}")
+    visible = row.get("mri_visible")
+    return Subject(
+        participant_id=check_participant_id(row["participant_id"] or ""),
+        group=group,
+        role=role,
+        age=float(row["age"]) if row.get("age") else None,  # type: ignore[arg-type]
+        sex=row.get("sex"),
+        site=row.get("site"),
+        lesion_site=row.get("lesion_site"),
+        mri_visible=None if visible is None else visible.lower() == "true",
+    )
+
+
+def _find_grid_label(root: Path, subjects: Sequence[Subject]) -> tuple[str, str]:
+    """The space and resolution labels, from the first T1 that is there."""
+    pattern = f"*_space-*_res-*_{IMAGES['t1w'][2]}.nii.gz"
+    for subject in subjects:
+        for path in sorted((root / subject.participant_id / "anat").glob(pattern)):
+            entities = dict(part.split("-", 1) for part in path.name.split("_") if "-" in part)
+            return entities["space"], entities["res"]
+    raise DataError(f"E_NO_T1W {root}: no subject of participants.tsv has an image {pattern}")

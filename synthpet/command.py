@@ -1,0 +1,133 @@
+"""From a command line to a configuration: Hydra, with this project's exit codes and messages.
+
+Exit codes: 0 done, 64 wrong option, 65 bad data, 70 internal, 74 disk, 130 Ctrl-C.
+Only Hydra is imported here; a command imports its heavy libraries inside its function, so that ``--help`` and
+a misspelt option answer at once.
+"""
+
+import difflib
+import functools
+import os
+import re
+import sys
+import traceback
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from synthpet.errors import SynthPetError
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+CONFIG_PATH = "pkg://synthpet.configs"
+
+
+def command(config_name: str) -> Callable[[Callable[["DictConfig"], object]], Callable[[], None]]:
+    """Make ``run(cfg)`` a command line program configured by ``configs/<config_name>.yaml``."""
+
+    def wrap(run: Callable[["DictConfig"], object]) -> Callable[[], None]:
+        @functools.wraps(run)
+        def main() -> None:
+            import hydra
+
+            os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # errors reach _exit_on_error instead of Hydra's own exit
+            sys.argv[1:] = _expand(sys.argv[1:])
+            try:
+                hydra.main(version_base="1.3", config_path=CONFIG_PATH, config_name=config_name)(_checked(run))()
+            except (Exception, KeyboardInterrupt) as error:
+                _exit_on_error(error)
+
+        main.__wrapped__ = run  # type: ignore[attr-defined]
+        return main
+
+    return wrap
+
+
+def compose(config_name: str, *overrides: str) -> "DictConfig":
+    """The configuration that ``python -m ... <overrides>`` would run with, for notebooks and tests."""
+    from hydra import compose as hydra_compose
+    from hydra import initialize_config_module
+
+    with initialize_config_module("synthpet.configs", version_base="1.3"):
+        return hydra_compose(config_name, _expand(overrides))
+
+
+def _checked(run: Callable[["DictConfig"], object]) -> Callable[["DictConfig"], None]:
+    @functools.wraps(run)
+    def task(cfg: "DictConfig") -> None:
+        run(cfg)
+
+    return task
+
+
+def _expand(arguments: Iterable[str]) -> list[str]:
+    """``cohort=<a folder>`` is short for ``cohort=folder cohort.path=<the folder>``; group options stay."""
+    expanded = []
+    for argument in arguments:
+        folder = argument.removeprefix("cohort=")
+        if folder != argument and ("/" in folder or Path(folder).is_dir()):
+            path = str(Path(folder).expanduser().resolve()).replace("'", "\\'")
+            expanded += ["cohort=folder", f"cohort.path='{path}'", f"cohort.name='{Path(path).name}'"]
+        else:
+            expanded.append(argument)
+    return expanded
+
+
+def _exit_on_error(error: BaseException) -> NoReturn:
+    from hydra.errors import HydraException
+
+    if isinstance(error, KeyboardInterrupt):
+        sys.stderr.write("Interrupted. What was finished is kept; the same command goes on from there.\n")
+        sys.exit(130)
+    if isinstance(error, SynthPetError):
+        sys.stderr.write(f"{type(error).__name__}: {error}\n")
+        sys.exit(error.exit_code)
+    if isinstance(error, HydraException) or type(error).__module__.startswith("omegaconf"):
+        sys.stderr.write(_usage_message(error) + "\n")
+        sys.exit(64)
+    traceback.print_exception(error)
+    sys.exit(70)
+
+
+def _usage_message(error: BaseException) -> str:
+    """Hydra's words, with the nearest valid names added."""
+    text = str(error).strip()
+    cause = str(error.__cause__ or "").strip()
+    lines = [f"UsageError: {text.splitlines()[0]}"]
+    option = re.search(r"Could not override '([^']+)'|Could not find '([^']+)'", text + cause)
+    if option:
+        names = _config_names()
+        wanted = option[1] or option[2]
+        near = difflib.get_close_matches(wanted, names, n=3, cutoff=0.5)
+        if near:
+            lines.append(f"  Did you mean: {', '.join(near)}?")
+    available = re.search(r"Available options in '([^']+)':\n((?:\t.*\n?)+)", text)
+    if available:
+        lines.append(f"  {available[1]} can be: {', '.join(available[2].split())}")
+    lines.append("  `--help` lists the options.")
+    return "\n".join(lines)
+
+
+def _config_names() -> list[str]:
+    """Every option name of the YAML files, with dots (``cohort.seed``), and every group (``gan``, ``gan/semi3d``)."""
+    from importlib.resources import files
+
+    from omegaconf import DictConfig, OmegaConf
+
+    root = Path(str(files("synthpet.configs")))
+    names: set[str] = set()
+
+    def walk(node: object, prefix: str) -> None:
+        if isinstance(node, DictConfig):
+            for key in node:
+                name = f"{prefix}{key}"
+                names.add(name)
+                walk(node._get_node(key), f"{name}.")
+
+    for path in root.rglob("*.yaml"):
+        group = path.parent.relative_to(root).as_posix()
+        walk(OmegaConf.load(path), "" if group in (".", "study") else f"{group}.")
+        if group != ".":
+            names |= {group, f"{group}/{path.stem}"}
+    return sorted(names)

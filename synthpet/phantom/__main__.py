@@ -1,0 +1,20 @@
+"""``python -m synthpet.phantom``: write the simulated cohort."""
+
+from typing import TYPE_CHECKING
+
+from synthpet.command import command
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+
+@command("phantom")
+def main(cfg: "DictConfig") -> None:
+    """Write the cohort, or say that it is up to date."""
+    from synthpet.phantom.cohort import ensure_phantom
+
+    ensure_phantom(cfg)
+
+
+if __name__ == "__main__":
+    main()

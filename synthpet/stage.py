@@ -1,0 +1,117 @@
+"""A stage writes one folder once: it says whether it makes it or finds it up to date.
+
+``run.json`` in the folder is the manifest: the configuration and the SHA-256 of every input that determine the
+result, and the SHA-256 of every output. It is written last, so a folder without it is unfinished.
+"""
+
+import json
+import platform
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from synthpet import __version__
+from synthpet.cohort.files import sha256, write_json
+from synthpet.console import say
+
+MANIFEST = "run.json"
+LIBRARIES = ("numpy", "torch", "pytorch-lightning", "monai", "nibabel", "nilearn", "antspyx")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One folder of results, what determines it, and how it is made.
+
+    Args:
+        name: what the user reads.
+        folder: where the results lie.
+        config: plain values that determine the result.
+        inputs: files that determine the result.
+    """
+
+    name: str
+    folder: Path
+    config: Mapping[str, Any]
+    inputs: tuple[Path, ...] = ()
+
+    def ensure(self, make: Callable[[], Any]) -> bool:
+        """Call ``make`` unless the folder already holds the result of this configuration and these inputs.
+
+        Returns:
+            Whether something was made.
+        """
+        if self.is_current():
+            say(f"{self.name}: up to date ({self.folder})")
+            return False
+        say(f"{self.name}: making {self.folder}")
+        start = time.monotonic()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / MANIFEST).unlink(missing_ok=True)
+        make()
+        seconds = time.monotonic() - start
+        self._write_manifest(seconds)
+        say(f"{self.name}: done in {seconds:.0f} s")
+        return True
+
+    def is_current(self) -> bool:
+        """Whether the manifest matches the configuration, the inputs and the outputs' sizes."""
+        try:
+            manifest = json.loads((self.folder / MANIFEST).read_text())
+            outputs = manifest["outputs"].items()
+            return (
+                manifest["config"] == _plain(self.config)
+                and manifest["inputs"] == self._input_hashes()
+                and all((self.folder / name).stat().st_size == found["bytes"] for name, found in outputs)
+            )
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
+
+    def _input_hashes(self) -> dict[str, str]:
+        return {_short_name(path): sha256(path) for path in self.inputs}
+
+    def _write_manifest(self, seconds: float) -> None:
+        outputs = {
+            path.relative_to(self.folder).as_posix(): {"bytes": path.stat().st_size, "sha256": sha256(path)}
+            for path in sorted(_results(self.folder))
+        }
+        write_json(
+            self.folder / MANIFEST,
+            {
+                "stage": self.name,
+                "config": _plain(self.config),
+                "inputs": self._input_hashes(),
+                "outputs": outputs,
+                "versions": _versions(),
+                "seconds": round(seconds, 1),
+            },
+        )
+
+
+def _results(folder: Path) -> Iterable[Path]:
+    """Files that a manifest covers: not itself, not hidden ones, not logs and checkpoints that go on growing."""
+    for path in folder.rglob("*"):
+        hidden = any(part.startswith(".") or part == "wandb" for part in path.relative_to(folder).parts)
+        if path.is_file() and not hidden and path.name != MANIFEST and path.suffix != ".ckpt":
+            yield path
+
+
+def _short_name(path: Path) -> str:
+    """A path's last three parts: tells files apart without writing a machine's folders into a manifest."""
+    return "/".join(Path(path).parts[-3:])
+
+
+def _plain(config: Mapping[str, Any]) -> dict[str, Any]:
+    return json.loads(json.dumps(config, default=str))
+
+
+def _versions() -> dict[str, str]:
+    found = {"synthpet": __version__, "python": platform.python_version()}
+    for library in LIBRARIES:
+        try:
+            found[library] = version(library)
+        except PackageNotFoundError:
+            continue
+    return found

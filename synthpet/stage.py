@@ -17,7 +17,6 @@ from synthpet import __version__
 from synthpet.cohort.files import sha256, write_json
 from synthpet.console import say
 
-MANIFEST = "run.json"
 LIBRARIES = ("numpy", "torch", "pytorch-lightning", "monai", "nibabel", "nilearn", "antspyx")
 
 
@@ -30,15 +29,20 @@ class Stage:
         folder: where the results lie.
         config: plain values that determine the result.
         inputs: files that determine the result.
+        manifest: the manifest's name, for folders that two stages write into.
     """
 
     name: str
     folder: Path
     config: Mapping[str, Any]
     inputs: tuple[Path, ...] = ()
+    manifest: str = "run.json"
 
-    def ensure(self, make: Callable[[], Any]) -> bool:
+    def ensure(self, make: Callable[[], Iterable[Path]]) -> bool:
         """Call ``make`` unless the folder already holds the result of this configuration and these inputs.
+
+        Args:
+            make: does the work and returns the files that it wrote below ``folder``.
 
         Returns:
             Whether something was made.
@@ -49,17 +53,17 @@ class Stage:
         say(f"{self.name}: making {self.folder}")
         start = time.monotonic()
         self.folder.mkdir(parents=True, exist_ok=True)
-        (self.folder / MANIFEST).unlink(missing_ok=True)
-        make()
+        (self.folder / self.manifest).unlink(missing_ok=True)
+        written = make()
         seconds = time.monotonic() - start
-        self._write_manifest(seconds)
+        self._write_manifest(written, seconds)
         say(f"{self.name}: done in {seconds:.0f} s")
         return True
 
     def is_current(self) -> bool:
         """Whether the manifest matches the configuration, the inputs and the outputs' sizes."""
         try:
-            manifest = json.loads((self.folder / MANIFEST).read_text())
+            manifest = json.loads((self.folder / self.manifest).read_text())
             outputs = manifest["outputs"].items()
             return (
                 manifest["config"] == _plain(self.config)
@@ -72,13 +76,13 @@ class Stage:
     def _input_hashes(self) -> dict[str, str]:
         return {_short_name(path): sha256(path) for path in self.inputs}
 
-    def _write_manifest(self, seconds: float) -> None:
+    def _write_manifest(self, written: Iterable[Path], seconds: float) -> None:
         outputs = {
             path.relative_to(self.folder).as_posix(): {"bytes": path.stat().st_size, "sha256": sha256(path)}
-            for path in sorted(_results(self.folder))
+            for path in sorted(set(written))
         }
         write_json(
-            self.folder / MANIFEST,
+            self.folder / self.manifest,
             {
                 "stage": self.name,
                 "config": _plain(self.config),
@@ -88,14 +92,6 @@ class Stage:
                 "seconds": round(seconds, 1),
             },
         )
-
-
-def _results(folder: Path) -> Iterable[Path]:
-    """Files that a manifest covers: not itself, not hidden ones, not logs and checkpoints that go on growing."""
-    for path in folder.rglob("*"):
-        hidden = any(part.startswith(".") or part == "wandb" for part in path.relative_to(folder).parts)
-        if path.is_file() and not hidden and path.name != MANIFEST and path.suffix != ".ckpt":
-            yield path
 
 
 def _short_name(path: Path) -> str:

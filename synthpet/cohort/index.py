@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from synthpet.cohort.files import read_tsv, write_json, write_tsv
+from synthpet.cohort.files import read_tsv, write_json, write_text, write_tsv
 from synthpet.cohort.images import Grid, read_image
 from synthpet.cohort.names import IMAGES, SPACE, check_participant_id, image_path
 from synthpet.errors import DataError
@@ -132,15 +132,18 @@ def scale_t1w(t1w: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.f
     return np.where(mask, np.clip((t1w - low) / (high - low), -0.2, 1.5), 0).astype(np.float32)
 
 
-def write_participants(root: Path, subjects: Sequence[Subject], *, name: str, simulated: bool) -> None:
-    """Write ``participants.tsv`` with its sidecar and ``dataset_description.json``."""
-    write_tsv(root / "participants.tsv", [subject.row() for subject in subjects], COLUMNS)
-    write_json(root / "participants.json", {k: {"Description": v} for k, v in COLUMNS.items() if k != "participant_id"})
-    write_dataset_description(root, name=name, simulated=simulated)
+def write_participants(root: Path, subjects: Sequence[Subject], *, name: str, simulated: bool) -> list[Path]:
+    """Write ``participants.tsv`` with its sidecar and ``dataset_description.json``; return the files."""
+    about = {k: {"Description": v} for k, v in COLUMNS.items() if k != "participant_id"}
+    return [
+        write_tsv(root / "participants.tsv", [subject.row() for subject in subjects], COLUMNS),
+        write_json(root / "participants.json", about),
+        *write_dataset_description(root, name=name, simulated=simulated),
+    ]
 
 
-def write_dataset_description(root: Path, *, name: str, simulated: bool, **more: object) -> None:
-    """Write ``dataset_description.json`` of a BIDS derivative; it says so when the data are simulated."""
+def write_dataset_description(root: Path, *, name: str, simulated: bool, **more: object) -> list[Path]:
+    """Write ``dataset_description.json`` of a BIDS derivative (it says when data are simulated) and ``.bidsignore``."""
     from synthpet import __version__
 
     description = {
@@ -151,7 +154,10 @@ def write_dataset_description(root: Path, *, name: str, simulated: bool, **more:
         "Simulated": simulated,
         **more,
     }
-    write_json(root / "dataset_description.json", description)
+    return [
+        write_json(root / "dataset_description.json", description),
+        write_text(root / ".bidsignore", "run*.json\nquality.*\nfolds.json\nreport*\nfigures/\nqc*\n"),
+    ]
 
 
 def _parse_participants(table: Path, rows: list[dict[str, str]]) -> tuple[Subject, ...]:

@@ -1,0 +1,245 @@
+"""Image quality of a synthetic PET against the real one: pure functions of arrays.
+
+Every function takes (I, J, K) arrays in SUVR. ``mask`` chooses the voxels that count: (I, J, K) boolean, or
+None for the whole box, background included. In the whole box a large background of equal values flatters
+every method, which is why both are reported; numbers that differ in mask, data range or window do not compare.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+SSIM_SIGMA_VOXELS = 1.5
+SSIM_WINDOW_VOXELS = 11  # 2 * round(3.5 sigma) + 1, as in Wang 2004
+SSIM_WINDOW = "Gaussian, sigma 1.5 voxels, 11 x 11 x 11 voxels, K1 = 0.01, K2 = 0.03"
+COLLAPSE_BELOW = 0.3  # of the real between-subject variance
+
+
+def mae(pred: NDArray, target: NDArray, *, mask: NDArray[np.bool_] | None) -> float:
+    """Mean absolute error over the mask, in the unit of the images."""
+    return float(np.mean(np.abs(_inside(pred, mask) - _inside(target, mask)), dtype=np.float64))
+
+
+def rmse(pred: NDArray, target: NDArray, *, mask: NDArray[np.bool_] | None) -> float:
+    """Root of the mean squared error over the mask, in the unit of the images."""
+    return float(np.sqrt(np.mean(np.square(_inside(pred, mask) - _inside(target, mask)), dtype=np.float64)))
+
+
+def psnr(pred: NDArray, target: NDArray, *, mask: NDArray[np.bool_] | None, data_range: float) -> float:
+    """Peak signal-to-noise ratio over the mask, 20 log10(data_range / RMSE), in dB; infinite if equal.
+
+    Args:
+        pred: the image under test.
+        target: the truth.
+        mask: the voxels that count; None: all.
+        data_range: the peak, in the unit of the images; one number for all subjects and methods.
+    """
+    error = rmse(pred, target, mask=mask)
+    return float(20 * np.log10(data_range / error)) if error > 0 else float("inf")
+
+
+def ssim(pred: NDArray, target: NDArray, *, mask: NDArray[np.bool_] | None, data_range: float) -> float:
+    """Mean structural similarity: 3D Gaussian window (sigma 1.5 voxels, 11 voxels wide), -1 to 1.
+
+    With a mask both images are set to zero outside it, so that nothing outside counts, and the local index is
+    averaged over the mask. Without one it is averaged over the box less the window's radius, as scikit-image
+    does. The window is measured in voxels: values at different resolutions do not compare.
+
+    Source: Wang et al., IEEE TIP 13 (2004) 600, with population covariances; computed by scikit-image.
+
+    Args:
+        pred: the image under test.
+        target: the truth.
+        mask: the voxels that count; None: all.
+        data_range: the L of the paper, in the unit of the images; one number for all subjects and methods.
+
+    Raises:
+        ValueError: an axis shorter than the window.
+    """
+    from skimage.metrics import structural_similarity
+
+    if min(target.shape) < SSIM_WINDOW_VOXELS:
+        raise ValueError(f"SSIM needs {SSIM_WINDOW_VOXELS} voxels on every axis, found shape {target.shape}")
+    if mask is not None:
+        box = _bounding_box(mask, margin=SSIM_WINDOW_VOXELS)
+        mask = mask[box]
+        pred, target = pred[box] * mask, target[box] * mask
+    mean, index = structural_similarity(
+        target,
+        pred,
+        data_range=data_range,
+        gaussian_weights=True,
+        sigma=SSIM_SIGMA_VOXELS,
+        use_sample_covariance=False,
+        full=True,
+    )
+    return float(mean if mask is None else index[mask].mean(dtype=np.float64))
+
+
+def deviation_correlation(
+    pred: NDArray,
+    target: NDArray,
+    *,
+    mean_pred: NDArray,
+    mean_target: NDArray,
+    mask: NDArray[np.bool_],
+) -> float:
+    """Correlate, across the mask's voxels, a person's predicted and true deviation from the mean (Pearson).
+
+    Each image has its own group's mean removed, so that what all subjects share (anatomy, a constant bias)
+    cannot make it high: 0 means that the prediction knows nothing of the individual, 1 that it knows all.
+
+    Args:
+        pred: the subject's synthetic PET.
+        target: the subject's true PET.
+        mean_pred: mean synthetic PET of the subject's group.
+        mean_target: mean true PET of the same group.
+        mask: the voxels that count.
+
+    Returns:
+        NaN where one of the two deviates nowhere.
+    """
+    a, b = (pred - mean_pred)[mask].astype(np.float64), (target - mean_target)[mask].astype(np.float64)
+    a, b = a - a.mean(), b - b.mean()
+    scale = np.sqrt((a @ a) * (b @ b))
+    return float(a @ b / scale) if scale > 0 else float("nan")
+
+
+def gap_closed(baseline: NDArray, model: NDArray, ceiling: NDArray) -> float:
+    """Share of the way from the baseline's error to the ceiling's: 0 at the baseline, 1 at the ceiling.
+
+    Ratio of the means over subjects, which a subject with a small gap cannot dominate.
+
+    Args:
+        baseline: (n,) errors of the baseline, one a subject.
+        model: (n,) errors of the model for the same subjects.
+        ceiling: (n,) errors of the best that can be reached.
+    """
+    gap = np.mean(baseline) - np.mean(ceiling)
+    return float((np.mean(baseline) - np.mean(model)) / gap) if gap != 0 else float("nan")
+
+
+def bootstrap_gap_closed(
+    baseline: NDArray, model: NDArray, ceiling: NDArray, *, seed: int, n_resamples: int = 2000
+) -> tuple[float, float]:
+    """95 % percentile interval of ``gap_closed``, resampling subjects with replacement.
+
+    Args:
+        baseline: (n,) as in ``gap_closed``.
+        model: (n,).
+        ceiling: (n,).
+        seed: equal seeds give equal intervals.
+        n_resamples: number of bootstrap samples.
+    """
+    errors = np.stack([baseline, model, ceiling])
+    n = errors.shape[1]
+    drawn = np.random.default_rng(seed).integers(n, size=(n_resamples, n))
+    values = [gap_closed(*errors[:, sample]) for sample in drawn]
+    low, high = np.nanpercentile(values, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def regional_means(volume: NDArray, labels: NDArray[np.integer], n_regions: int) -> NDArray[np.float64]:
+    """Mean of a volume in each region, (n_regions,); NaN for a region without voxels.
+
+    Args:
+        volume: (I, J, K).
+        labels: (I, J, K), 0 outside, 1 to ``n_regions`` inside.
+        n_regions: number of regions.
+    """
+    counts = np.bincount(labels.ravel(), minlength=n_regions + 1)[1:]
+    sums = np.bincount(labels.ravel(), weights=volume.ravel(), minlength=n_regions + 1)[1:]
+    return np.divide(sums, counts, out=np.full(n_regions, np.nan), where=counts > 0)
+
+
+def patch_borders(shape: Sequence[int], patch_size: Sequence[int], stride: Sequence[int]) -> list[list[int]]:
+    """For each axis the voxel indices, inside the volume, at which a patch of a regular cover begins or ends.
+
+    Args:
+        shape: (I, J, K) of the volume.
+        patch_size: (pi, pj, pk).
+        stride: steps between patches.
+    """
+    from synthpet.patches import patch_origins
+
+    origins = patch_origins(shape, patch_size, stride).numpy()
+    borders = []
+    for axis, (n, patch) in enumerate(zip(shape, patch_size, strict=True)):
+        begins = set(origins[:, axis].tolist())
+        borders.append(sorted((begins | {b + patch for b in begins}) - {0, n}))
+    return borders
+
+
+def seam_ratio(volume: NDArray, mask: NDArray[np.bool_], borders: Sequence[Sequence[int]]) -> float:
+    """Mean absolute step across patch borders over the mean step elsewhere: 1 where no seam shows.
+
+    The border at index b lies between voxels b - 1 and b; only steps with both voxels in the mask count.
+
+    Args:
+        volume: (I, J, K).
+        mask: (I, J, K).
+        borders: for each axis, as from ``patch_borders``.
+
+    Returns:
+        NaN where all steps or none are borders.
+    """
+    at_border, elsewhere = [], []
+    for axis, indices in enumerate(borders):
+        steps = np.abs(np.diff(np.moveaxis(volume, axis, 0), axis=0))
+        moved = np.moveaxis(mask, axis, 0)
+        both = moved[1:] & moved[:-1]
+        is_border = np.isin(np.arange(1, volume.shape[axis]), list(indices))
+        at_border.append(steps[is_border][both[is_border]])
+        elsewhere.append(steps[~is_border][both[~is_border]])
+    there, other = np.concatenate(at_border), np.concatenate(elsewhere)
+    if not there.size or not other.size or not other.mean() > 0:
+        return float("nan")
+    return float(there.mean(dtype=np.float64) / other.mean(dtype=np.float64))
+
+
+class Moments:
+    """Voxelwise mean and variance over subjects added one by one: memory does not grow with their number.
+
+    Source: Welford, Technometrics 4 (1962) 419.
+    """
+
+    def __init__(self) -> None:
+        self.n = 0
+        self.mean: NDArray[np.float32] = np.zeros(1, np.float32)
+        self._squares: NDArray[np.float32] = np.zeros(1, np.float32)
+
+    def add(self, volume: NDArray) -> None:
+        """Add one subject's (I, J, K) volume."""
+        if self.n == 0:
+            self.mean, self._squares = np.zeros_like(volume, np.float32), np.zeros_like(volume, np.float32)
+        self.n += 1
+        delta = volume - self.mean
+        self.mean += delta / self.n
+        self._squares += delta * (volume - self.mean)
+
+    @property
+    def variance(self) -> NDArray[np.float32]:
+        """Sample variance between subjects, (I, J, K); NaN for fewer than two subjects."""
+        return self._squares / np.float32(self.n - 1 if self.n > 1 else np.nan)
+
+
+def variance_ratio(synthetic: Moments, real: Moments, *, mask: NDArray[np.bool_]) -> float:
+    """Between-subject variance of synthetic PET over that of real PET, each averaged over the mask.
+
+    1: the synthetic set is as diverse as the real one. Below ``COLLAPSE_BELOW`` it has collapsed towards the
+    mean: a normative set made from it would be too narrow. The real variance contains the scanner's noise.
+    """
+    variance = float(real.variance[mask].mean(dtype=np.float64))
+    return float(synthetic.variance[mask].mean(dtype=np.float64)) / variance if variance > 0 else float("nan")
+
+
+def _inside(volume: NDArray, mask: NDArray[np.bool_] | None) -> NDArray:
+    return volume if mask is None else volume[mask]
+
+
+def _bounding_box(mask: NDArray[np.bool_], margin: int) -> tuple[slice, ...]:
+    """The mask's box with a margin, cut at the array's ends: the window sees the zeros it would see uncut."""
+    found = np.argwhere(mask)
+    low, high = found.min(0) - margin, found.max(0) + 1 + margin
+    return tuple(slice(max(int(a), 0), int(b)) for a, b in zip(low, high, strict=True))

@@ -1,0 +1,46 @@
+"""The approximate grey-matter regions."""
+
+import numpy as np
+import pytest
+
+from synthpet.cohort.template import template_grid
+from synthpet.regions import NAMES, cortical_lobe, grey_matter, named_regions
+
+
+@pytest.mark.parametrize(
+    ("landmark", "lobe"),
+    [
+        ((-38, -22, 58), "frontal"),  # hand knob of the precentral gyrus
+        ((45, 36, 20), "frontal"),  # dorsolateral prefrontal
+        ((0, 50, -15), "frontal"),  # medial orbitofrontal
+        ((-50, -40, 45), "parietal"),  # inferior parietal lobule
+        ((4, -60, 35), "parietal"),  # precuneus
+        ((10, -88, 4), "occipital"),  # primary visual
+        ((-58, -22, 4), "lateral temporal"),  # superior temporal gyrus
+        ((40, -45, -20), "lateral temporal"),  # fusiform gyrus
+        ((38, 14, -36), "temporal pole"),
+        ((-38, 6, 0), "insula"),
+    ],
+)
+def test_landmarks_lie_in_their_lobe(landmark, lobe):
+    assert cortical_lobe(*landmark) == lobe
+
+
+def test_regions_cover_the_grey_matter_off_the_midline_and_are_left_right_mirrors():
+    grid = template_grid(5.0)
+    regions = named_regions(grid)
+    beside_midline = grey_matter(grid).copy()
+    beside_midline[grid.shape[0] // 2] = False
+    np.testing.assert_array_equal(regions.labels > 0, beside_midline)
+    mirrored = regions.labels[::-1]
+    swapped = np.where(mirrored > 0, (mirrored - 1) ^ 1, -1) + 1  # left is even, right its successor
+    np.testing.assert_array_equal(regions.labels, swapped)
+
+
+def test_every_region_has_voxels_and_left_has_negative_x():
+    grid = template_grid(5.0)
+    regions = named_regions(grid)
+    assert len(regions.names) == 2 * len(NAMES)
+    for number, name in enumerate(regions.names, start=1):
+        x = np.argwhere(regions.labels == number)[:, 0] - grid.shape[0] // 2
+        assert x.size and ((x < 0) == name.startswith("left")).all()

@@ -1,0 +1,56 @@
+"""Smooth random fields on a lattice, and reading values off a lattice at points."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter, map_coordinates
+
+FWHM = 2 * np.sqrt(2 * np.log(2))  # of a Gaussian of unit standard deviation
+
+
+@dataclass(frozen=True)
+class Lattice:
+    """A box of isotropic voxels aligned with the axes of RAS+ space.
+
+    Args:
+        shape: voxels along I, J, K.
+        origin_mm: centre of the first voxel.
+        spacing_mm: voxel size.
+    """
+
+    shape: tuple[int, int, int]
+    origin_mm: tuple[float, float, float]
+    spacing_mm: float
+
+    @property
+    def affine(self) -> NDArray[np.float64]:
+        """The (4, 4) matrix from voxel indices to millimetres."""
+        affine = np.diag([self.spacing_mm] * 3 + [1.0])
+        affine[:3, 3] = self.origin_mm
+        return affine
+
+    def points_mm(self) -> NDArray[np.float32]:
+        """The voxel centres as (3, I, J, K)."""
+        axes = [o + self.spacing_mm * np.arange(n) for o, n in zip(self.origin_mm, self.shape, strict=True)]
+        return np.stack(np.meshgrid(*axes, indexing="ij")).astype(np.float32)
+
+    def resampled(self, spacing_mm: float) -> "Lattice":
+        """A lattice of another spacing over the same box, never smaller than it."""
+        low = np.array(self.origin_mm) - self.spacing_mm / 2
+        shape = tuple(int(np.ceil(n * self.spacing_mm / spacing_mm - 1e-6)) for n in self.shape)
+        return Lattice(shape, tuple((low + spacing_mm / 2).tolist()), spacing_mm)  # type: ignore[arg-type]
+
+    def sample(self, values: NDArray, points_mm: NDArray) -> NDArray[np.float32]:
+        """Values (I, J, K) at points (3, ...) by linear interpolation; the edge value beyond the box."""
+        origin = np.reshape(self.origin_mm, (3, *[1] * (points_mm.ndim - 1)))
+        indices = (points_mm - origin) / self.spacing_mm
+        return map_coordinates(values, indices, order=1, mode="nearest", output=np.float32)
+
+    def random_field(self, rng: np.random.Generator, fwhm_mm: float) -> NDArray[np.float32]:
+        """White noise filtered by a Gaussian of ``fwhm_mm``: (I, J, K), mean 0, standard deviation 1."""
+        sigma = fwhm_mm / FWHM / self.spacing_mm
+        field = gaussian_filter(rng.standard_normal(self.shape, dtype=np.float32), sigma, mode="wrap")
+        impulse = np.zeros(8 * int(np.ceil(sigma)) + 9)
+        impulse[impulse.size // 2] = 1
+        return field / np.sum(gaussian_filter(impulse, sigma) ** 2) ** 1.5

@@ -19,6 +19,7 @@ IMAGES = {
     "expected_pet": ("pet", "trc-18FFDG_", "desc-expected_pet"),  # simulated cohorts only
     "withheld_pet": ("pet", "trc-18FFDG_", "desc-withheld_pet"),  # simulated cohorts only; trains nothing
     "synthetic_pet": ("pet", "trc-18FFDG_", "desc-synthetic_pet"),
+    "resampled_pet": ("pet", "trc-18FFDG_", "desc-syntheticresampled_pet"),
     "uncertainty": ("pet", "trc-18FFDG_", "desc-uncertainty_pet"),
 }
 

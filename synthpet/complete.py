@@ -1,0 +1,20 @@
+"""``python -m synthpet.complete gan=patch3d``: the synthetic PET of every control."""
+
+from typing import TYPE_CHECKING
+
+from synthpet.command import command
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+
+@command("complete")
+def main(cfg: "DictConfig") -> None:
+    """Complete the control set, or say that it is up to date."""
+    from synthpet.completion import ensure_completed
+
+    ensure_completed(cfg)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,243 @@
+"""Complete a control set: the PET of every control, synthesised by a generator that never saw that control's PET.
+
+A paired control's PET comes from its own fold's generator (cross-fitting); that of an unpaired or held-out control
+is the mean over the folds' generators, with their voxelwise standard deviation as an uncertainty map.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from omegaconf import DictConfig, OmegaConf
+
+from synthpet.cohort import Cohort, Fold, Subject, read_image, write_folds, write_image
+from synthpet.cohort.files import sha256, write_json
+from synthpet.cohort.index import write_dataset_description
+from synthpet.cohort.names import image_path, sidecar_path
+from synthpet.console import progress
+from synthpet.errors import DataLeakageError, UsageError
+from synthpet.fitting import WEIGHTS, load_generator
+from synthpet.inference import synthesise
+from synthpet.stage import Stage
+from synthpet.training import ensure_generators, generator_folder
+
+ROLES = ("paired", "unpaired", "heldout")
+DESCRIPTION = "SYNTHETIC FDG PET (synthpet), not a measurement"
+ABOUT = {
+    "synthetic_pet": DESCRIPTION,
+    "resampled_pet": f"{DESCRIPTION}; with the residual of another paired control added",
+    "uncertainty": "standard deviation of the synthetic PET over the folds' generators",
+}
+
+
+def completed_folder(cfg: DictConfig) -> Path:
+    """Where the synthetic PETs of this configuration lie."""
+    return Path(cfg.work_dir) / f"synthetic-{cfg.gan.name}"
+
+
+def ensure_completed(cfg: DictConfig) -> Path:
+    """Write the synthetic PET of every control unless it is there; first run what is missing before it.
+
+    Returns:
+        The folder, a BIDS derivative with ``desc-synthetic_pet`` for every control and ``desc-uncertainty_pet``
+        for those whose PET is a mean over generators.
+    """
+    folds = ensure_generators(cfg)
+    cohort = Cohort.open(Path(cfg.cohort.path))  # ensure_generators has made or found it
+    weights = [generator_folder(cfg) / f"fold-{fold.index}" / WEIGHTS for fold in folds]
+    controls = cohort.select(*ROLES)
+    config = {
+        "complete": OmegaConf.to_container(cfg.complete),
+        "patch_size": list(cfg.gan.patch_size),
+        "stride": list(cfg.gan.stride),
+        "seed": cfg.seed,
+        "folds": [fold.test for fold in folds],
+        "controls": [subject.participant_id for subject in controls],
+    }
+    inputs = (*weights, *cohort.files(("t1w", "brain_mask"), controls))
+    folder = completed_folder(cfg)
+    stage = Stage(f"synthetic PET {cfg.gan.name}", folder, config, inputs)
+    stage.ensure(lambda: Completion(cfg, cohort, folds, folder).write())
+    return folder
+
+
+@dataclass
+class Completion:
+    """Synthesise and write the PET of every control of a cohort.
+
+    Args:
+        cfg: configuration of ``complete``.
+        cohort: the cohort.
+        folds: of the paired controls; fold k's generator lies in ``gan-<name>/fold-<k>``.
+        folder: where to write.
+    """
+
+    cfg: DictConfig
+    cohort: Cohort
+    folds: Sequence[Fold]
+    folder: Path
+
+    def __post_init__(self) -> None:
+        import torch
+
+        gpu = self.cfg.trainer.accelerator != "cpu" and torch.cuda.is_available()
+        self.device = "cuda" if gpu else "cpu"
+        folders = [generator_folder(self.cfg) / f"fold-{fold.index}" for fold in self.folds]
+        self.generators = [load_generator(folder, self.device) for folder in folders]
+        self.hashes = [sha256(folder / WEIGHTS) for folder in folders]
+        if self.cfg.complete.residual not in ("none", "resampled"):
+            raise UsageError(f"complete.residual={self.cfg.complete.residual}: expected none or resampled")
+
+    def write(self) -> list[Path]:
+        """Everybody's synthetic PET; with ``residual=resampled`` also one with a residual added."""
+        written = [
+            *write_dataset_description(
+                self.folder, name=f"Synthetic FDG PET ({self.cfg.gan.name})", simulated=False, Synthetic=True
+            ),
+            write_folds(self.folder / "folds.json", self.folds),
+        ]
+        for subject in progress(self.cohort.select(*ROLES), "synthesising PET"):
+            written += self._write_subject(subject)
+        if self.cfg.complete.residual == "resampled":
+            written += self._write_resampled()
+        return written
+
+    def _write_subject(self, subject: Subject) -> list[Path]:
+        used = generators_of(subject, self.folds)
+        t1w, mask = self.cohort.load_t1w(subject.participant_id), self.cohort.load_mask(subject.participant_id)
+        pets = np.stack([self._finish(self._synthesise(k, t1w, mask), mask, self.folds[k]) for k in used])
+        written = self._write_image(subject, "synthetic_pet", pets.mean(axis=0), used)
+        if len(used) > 1:
+            written += self._write_image(subject, "uncertainty", pets.std(axis=0, ddof=1), used)
+        return written
+
+    def _synthesise(self, k: int, t1w: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+        gan = self.cfg.gan
+        return synthesise(
+            self.generators[k],
+            t1w,
+            mask,
+            self.cohort.grid.matrix,
+            patch_size=gan.patch_size,
+            stride=gan.stride,
+            coordinates=gan.coordinates,
+            batch_size=self.cfg.complete.batch_size,
+            device=self.device,
+        )
+
+    def _finish(self, pet: NDArray[np.float32], mask: NDArray[np.bool_], fold: Fold) -> NDArray[np.float32]:
+        """Smoothing and histogram matching, as options (both were used in the published work)."""
+        options = self.cfg.complete
+        if options.smooth_fwhm_mm > 0:
+            pet = smooth_within(pet, mask, options.smooth_fwhm_mm, self.cohort.grid.spacing_mm)
+        if options.histogram_matching:
+            pet = match_histogram(pet, mask, self._reference_values(fold))
+        return pet
+
+    def _reference_values(self, fold: Fold, n: int = 20_000) -> NDArray[np.float32]:
+        """Brain values of the real PETs of a fold's training controls, a fixed sample of each."""
+        rng = np.random.default_rng(self.cfg.seed)
+        each = max(1, n // len(fold.train))
+        values = (self.cohort.load(s, "pet")[self.cohort.load_mask(s)] for s in fold.train)
+        return np.concatenate([rng.choice(v, each) for v in values])
+
+    def _write_image(
+        self, subject: Subject, kind: str, data: NDArray[np.float32], used: Sequence[int], **more: Any
+    ) -> list[Path]:
+        relative = image_path(subject.participant_id, kind, res=self.cohort.res, space=self.cohort.space)
+        path = write_image(self.folder / relative, data, self.cohort.grid, description=DESCRIPTION)
+        t1w = self.cohort.path(subject.participant_id, "t1w").relative_to(self.cohort.root)
+        about = {
+            "Synthetic": True,
+            "Description": ABOUT[kind],
+            "TracerName": "FDG",
+            "TracerRadionuclide": "F18",
+            "Units": "SUVR",
+            "Sources": [f"bids:cohort:{t1w.as_posix()}"],
+            "Generator": self.cfg.gan.name,
+            "GeneratorSHA256": [self.hashes[k] for k in used],
+            "Fold": [self.folds[k].index for k in used],
+            **more,
+        }
+        return [path, write_json(sidecar_path(path), about)]
+
+    def _write_resampled(self) -> list[Path]:
+        """Beside every synthetic PET, one with the residual (real minus cross-fitted) of another paired control.
+
+        A generator returns about the mean PET given the T1, so a set of synthetic PETs is too alike; with the
+        residuals, which live in template space, the set has the spread of real ones.
+        """
+        paired = [subject.participant_id for subject in self.cohort.select("paired")]
+        controls = self.cohort.select(*ROLES)
+        donors = draw_donors([s.participant_id for s in controls], paired, np.random.default_rng(self.cfg.seed))
+        written = []
+        for subject, donor in progress(list(zip(controls, donors, strict=True)), "adding residuals"):
+            residual = self.cohort.load(donor, "pet") - self._read_synthetic(donor)
+            both = self.cohort.load_mask(donor) & self.cohort.load_mask(subject.participant_id)
+            pet = np.maximum(self._read_synthetic(subject.participant_id) + residual * both, 0)
+            used = generators_of(subject, self.folds)
+            written += self._write_image(subject, "resampled_pet", pet, used, ResidualOf=donor)
+        return written
+
+    def _read_synthetic(self, participant_id: str) -> NDArray[np.float32]:
+        path = image_path(participant_id, "synthetic_pet", res=self.cohort.res, space=self.cohort.space)
+        return read_image(self.folder / path, grid=self.cohort.grid)[0]
+
+
+def draw_donors(participant_ids: Sequence[str], donors: Sequence[str], rng: np.random.Generator) -> list[str]:
+    """For each subject a donor other than itself; everyone donates about equally often.
+
+    Raises:
+        UsageError: fewer than two donors.
+    """
+    if len(donors) < 2:
+        raise UsageError(f"complete.residual=resampled needs at least 2 paired controls, found {len(donors)}")
+    drawn: list[str] = []
+    pool: list[str] = []
+    for participant_id in participant_ids:
+        if not set(pool) - {participant_id}:
+            pool += [donors[i] for i in rng.permutation(len(donors))]
+        donor = next(candidate for candidate in pool if candidate != participant_id)
+        pool.remove(donor)
+        drawn.append(donor)
+    return drawn
+
+
+def smooth_within(
+    pet: NDArray[np.float32], mask: NDArray[np.bool_], fwhm_mm: float, spacing_mm: Sequence[float]
+) -> NDArray[np.float32]:
+    """Gaussian smoothing of (I, J, K) data within a mask: what lies outside neither counts nor is filled."""
+    from scipy.ndimage import gaussian_filter
+
+    sigma = [fwhm_mm / 2.3548 / spacing for spacing in spacing_mm]
+    weight = gaussian_filter(mask.astype(np.float32), sigma)
+    smooth = gaussian_filter(np.where(mask, pet, 0).astype(np.float32), sigma)
+    return np.where(mask, smooth / np.maximum(weight, 1e-6), 0).astype(np.float32)
+
+
+def match_histogram(
+    pet: NDArray[np.float32], mask: NDArray[np.bool_], reference: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Give the brain values of (I, J, K) ``pet`` the distribution of ``reference`` (any number of values)."""
+    from skimage.exposure import match_histograms
+
+    matched = np.zeros_like(pet)
+    matched[mask] = match_histograms(pet[mask], reference)
+    return matched
+
+
+def generators_of(subject: Subject, folds: Sequence[Fold]) -> list[int]:
+    """Positions in ``folds`` of the generators that may synthesise this subject's PET.
+
+    Raises:
+        DataLeakageError: a paired control is in no test set, or in several.
+    """
+    if subject.role != "paired":
+        return list(range(len(folds)))
+    own = [k for k, fold in enumerate(folds) if subject.participant_id in fold.test]
+    if len(own) != 1 or subject.participant_id in folds[own[0]].train:
+        raise DataLeakageError(f"E_LEAK_FOLD {subject.participant_id}: expected in exactly one fold's test set")
+    return own

@@ -1,0 +1,277 @@
+"""Train one fold's generator with Lightning: continue where it stopped, leave weights that load without running code."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from numpy.typing import NDArray
+from omegaconf import DictConfig, OmegaConf
+from pytorch_lightning.loggers.logger import Logger
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from synthpet.cohort import Fold
+from synthpet.cohort.files import write_text
+from synthpet.console import say
+from synthpet.errors import DataError
+from synthpet.gan import ConditionalGAN, build_generator
+from synthpet.inference import synthesise
+from synthpet.patches.data import MASK, PET, T1W, PatchDataModule
+from synthpet.stage import Stage
+
+CHECKPOINT = "last.ckpt"
+WEIGHTS = "generator.safetensors"
+CONFIG = "config.yaml"
+
+
+def fit_fold(
+    cfg: DictConfig, stage: Stage, fold: Fold, volumes: dict[str, Path], affine: NDArray[np.float64]
+) -> None:
+    """Train one fold and write its folder: weights, checkpoint, configuration, metrics, manifest.
+
+    Args:
+        cfg: configuration of ``train``.
+        stage: the fold's folder and what determines it.
+        fold: who trains and who is left out.
+        volumes: cached (T1, PET, mask) by participant.
+        affine: (4, 4) of the cohort's grid.
+    """
+    stage.ensure(lambda: _fit(cfg, stage.folder, fold, volumes, affine))
+
+
+def _fit(
+    cfg: DictConfig, folder: Path, fold: Fold, volumes: dict[str, Path], affine: NDArray[np.float64]
+) -> list[Path]:
+    model = build_model(cfg, seed=cfg.seed * 1000 + fold.index)
+    steps_per_epoch = min(cfg.trainer.steps_per_checkpoint, cfg.gan.n_steps)
+    data = PatchDataModule(
+        [volumes[participant] for participant in fold.train],
+        affine,
+        patch_size=cfg.gan.patch_size,
+        batch_size=cfg.gan.batch_size,
+        steps_per_epoch=steps_per_epoch,
+        seed=cfg.seed * 1000 + fold.index,
+        num_workers=cfg.trainer.num_workers,
+    )
+    checkpoint = _checkpoint_to_continue(cfg, folder, fold)
+    metrics = MetricsFile(folder / "metrics.jsonl", keep_until=_steps_done(checkpoint))
+    example = Example(cfg, volumes[fold.test[0]], affine)
+    trainer = pl.Trainer(
+        max_epochs=-(-cfg.gan.n_steps // steps_per_epoch),
+        accelerator=cfg.trainer.accelerator,
+        devices=cfg.trainer.devices,
+        strategy=cfg.trainer.strategy,
+        precision=cfg.trainer.precision,
+        logger=[metrics, *_wandb_loggers(cfg, folder, fold)],
+        callbacks=[SaveCheckpoint(folder / CHECKPOINT), ProgressLines(f"fold {fold.index}", cfg.gan.n_steps), example],
+        log_every_n_steps=10,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=True,
+        default_root_dir=folder,
+    )
+    trainer.fit(model, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+    weights = _save_weights(model, folder / WEIGHTS)
+    return [weights, folder / CONFIG, folder / metrics.path.name]
+
+
+def build_model(cfg: DictConfig, seed: int) -> ConditionalGAN:
+    """The model of a configuration, from plain values only."""
+    gan = OmegaConf.to_container(cfg.gan, resolve=True)
+    assert isinstance(gan, dict)  # noqa: S101 - a config group is a mapping
+    own = {key: gan[key] for key in gan if key not in ("name", "patch_size", "stride", "batch_size", "n_folds")}
+    return ConditionalGAN(
+        **own,  # type: ignore[arg-type]
+        n_slices=gan["patch_size"][2],
+        compile=cfg.trainer.compile,
+        channels_last=cfg.trainer.channels_last,
+        seed=seed,
+    )
+
+
+def load_generator(folder: Path, device: str = "cpu") -> nn.Module:
+    """A fold's averaged generator, in evaluation mode; safetensors and YAML, so that loading runs no code.
+
+    Raises:
+        DataError: the weights do not belong to the configuration beside them.
+    """
+    gan = OmegaConf.load(folder / CONFIG).gan
+    options = OmegaConf.to_container(gan.generator)
+    generator = build_generator(gan.spatial_dims, gan.patch_size[2], gan.coordinates, options)  # type: ignore[arg-type]
+    try:
+        generator.load_state_dict(load_file(folder / WEIGHTS))
+    except (RuntimeError, OSError) as error:
+        raise DataError(f"E_MODEL {folder / WEIGHTS}: does not fit {folder / CONFIG} ({error})") from error
+    return generator.eval().to(device)
+
+
+def _save_weights(model: ConditionalGAN, path: Path) -> Path:
+    """The averaged generator as safetensors, whole or not at all."""
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.ema.module.state_dict().items()}
+    temporary = path.with_name(f".partial-{path.name}")
+    save_file(state, temporary)
+    temporary.replace(path)
+    return path
+
+
+def _checkpoint_to_continue(cfg: DictConfig, folder: Path, fold: Fold) -> Path | None:
+    """The checkpoint of an interrupted run of the same configuration; otherwise a fresh start is prepared."""
+    config = OmegaConf.create({"gan": cfg.gan, "precision": cfg.trainer.precision, "seed": cfg.seed})
+    text = OmegaConf.to_yaml(OmegaConf.merge(config, {"fold": fold.index, "train": list(fold.train)}), resolve=True)
+    before = folder / CONFIG
+    checkpoint = folder / CHECKPOINT
+    if before.is_file() and before.read_text() == text and checkpoint.is_file():
+        say(f"fold {fold.index}: continuing from {checkpoint}")
+        return checkpoint
+    checkpoint.unlink(missing_ok=True)
+    write_text(before, text)
+    return None
+
+
+def _steps_done(checkpoint: Path | None) -> int:
+    if checkpoint is None:
+        return 0
+    return int(torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"]["step"])
+
+
+class SaveCheckpoint(pl.Callback):
+    """At the end of each epoch, replace the last checkpoint by a whole new one."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Write beside it, then rename."""
+        temporary = self.path.with_name(f".partial-{self.path.name}")
+        trainer.save_checkpoint(temporary)
+        if trainer.is_global_zero:
+            temporary.replace(self.path)
+
+
+class ProgressLines(pl.Callback):
+    """Steps, losses and remaining time: rewritten in place on a terminal, a line every 15 s elsewhere."""
+
+    def __init__(self, label: str, n_steps: int) -> None:
+        self.label, self.n_steps = label, n_steps
+        self.start = self.last = time.monotonic()
+        self.first_step: int | None = None
+
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *args: Any) -> None:
+        """Say where the training stands, now and then."""
+        step, now = int(pl_module.step), time.monotonic()  # type: ignore[arg-type]
+        if self.first_step is None:
+            self.first_step, self.start = step, now
+        if now - self.last < 15 or step <= self.first_step:
+            return
+        self.last = now
+        left = (now - self.start) / (step - self.first_step) * (self.n_steps - step)
+        losses = ", ".join(
+            f"{name.removeprefix('train/loss_')} {float(value):.4f}"
+            for name, value in trainer.callback_metrics.items()
+            if name.startswith("train/loss_")
+        )
+        say(f"{self.label}: step {step}/{self.n_steps}, {losses}, {left:.0f} s left")
+
+
+class Example(pl.Callback):
+    """Every so many steps, the PET of one left-out subject: an error to watch, and slices for W&B.
+
+    It steers nothing: no stopping, no choice of a checkpoint. Slices are logged for simulated cohorts only.
+    """
+
+    def __init__(self, cfg: DictConfig, volume: Path, affine: NDArray[np.float64]) -> None:
+        self.cfg, self.affine = cfg, affine
+        self.volume = np.load(volume, mmap_mode="r", allow_pickle=False)
+        self.every = int(cfg.logger.get("images_every", 500))
+
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *args: Any) -> None:
+        """Synthesise, log ``val/mae`` and, where allowed, the picture."""
+        step = int(pl_module.step)  # type: ignore[arg-type]
+        if step % self.every:
+            return
+        t1w, real, mask = np.array(self.volume[T1W]), np.array(self.volume[PET]), self.volume[MASK] > 0
+        model: nn.Module = pl_module.ema.module  # type: ignore[assignment, union-attr]
+        model.eval()
+        pet = synthesise(
+            model,
+            t1w,
+            mask,
+            self.affine,
+            patch_size=self.cfg.gan.patch_size,
+            stride=self.cfg.gan.stride,
+            coordinates=self.cfg.gan.coordinates,
+            device=pl_module.device,
+        )
+        pl_module.log("val/mae", float(np.abs(pet - real)[mask].mean()))
+        if self.cfg.cohort.source == "phantom":
+            self._log_slices(trainer, np.stack([t1w, real, pet]))
+
+    def _log_slices(self, trainer: pl.Trainer, volumes: NDArray[np.float32]) -> None:
+        from pytorch_lightning.loggers import WandbLogger
+
+        middle = np.rot90(volumes[:, :, :, volumes.shape[3] // 2], axes=(1, 2))
+        picture = np.concatenate(list(np.clip(middle / 1.6, 0, 1)), axis=1)
+        for logger in trainer.loggers:
+            if isinstance(logger, WandbLogger):
+                caption = "simulated T1, simulated PET, synthetic PET of a left-out subject"
+                logger.log_image("example", [(picture * 255).astype(np.uint8)], caption=[caption])
+
+
+class MetricsFile(Logger):
+    """``metrics.jsonl``: one JSON object a logged step, written whatever happens to other loggers.
+
+    Args:
+        path: the file.
+        keep_until: a continued run keeps the rows up to its checkpoint's step; 0 starts the file anew.
+    """
+
+    def __init__(self, path: Path, *, keep_until: int) -> None:
+        super().__init__()
+        self.path = path
+        rows = path.read_text().splitlines() if keep_until and path.is_file() else []
+        write_text(path, "".join(f"{row}\n" for row in rows if json.loads(row)["step"] < keep_until))
+
+    @property
+    def name(self) -> str:
+        """Lightning's name of this logger."""
+        return "metrics"
+
+    @property
+    def version(self) -> int:
+        """There is one version."""
+        return 0
+
+    def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
+        """The configuration lies in ``config.yaml``."""
+
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+        """Append one row."""
+        row = {"step": step, **{k: (v if np.isfinite(v) else None) for k, v in metrics.items()}}
+        with self.path.open("a") as stream:
+            stream.write(json.dumps(row) + "\n")
+
+
+def _wandb_loggers(cfg: DictConfig, folder: Path, fold: Fold) -> list[Logger]:
+    if cfg.logger.name != "wandb":
+        return []
+    try:
+        from pytorch_lightning.loggers import WandbLogger
+
+        logger = WandbLogger(
+            project=cfg.logger.project,
+            offline=cfg.logger.mode != "online",
+            save_dir=folder,
+            group=cfg.study_name,
+            job_type="train",
+            name=f"{cfg.gan.name}-fold-{fold.index}",
+        )
+        logger.experiment.config.update({"gan": OmegaConf.to_container(cfg.gan, resolve=True), "seed": cfg.seed})
+    except Exception as error:
+        say(f"W&B is not used ({error}); metrics.jsonl goes on")
+        return []
+    return [logger]

@@ -1,0 +1,70 @@
+"""From a T1 volume to a PET volume: overlapping patches through the generator, blended without seams."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from synthpet.networks.generator import position_channels
+from synthpet.patches.overlap import OverlapAdd, extract, patch_origins
+
+
+@torch.inference_mode()
+def synthesise(
+    generator: Callable[[Tensor], Tensor],
+    t1w: NDArray[np.float32],
+    mask: NDArray[np.bool_],
+    affine: NDArray[np.float64],
+    *,
+    patch_size: Sequence[int],
+    stride: Sequence[int],
+    coordinates: bool,
+    batch_size: int = 8,
+    device: torch.device | str = "cpu",
+) -> NDArray[np.float32]:
+    """Synthesise the PET of one subject.
+
+    Patches that hold no brain are left out. Memory is one volume, whatever the stride.
+
+    Args:
+        generator: (B, 1 or 4, pi, pj, pk) -> (B, 1, pi, pj, pk), T1 (and coordinates) to SUVR, in evaluation mode.
+        t1w: (I, J, K), scaled by ``scale_t1w``, 0 outside the brain.
+        mask: (I, J, K) brain.
+        affine: (4, 4), voxel indices to RAS+ mm.
+        patch_size: (pi, pj, pk).
+        stride: steps between patches; the published one is 8 for patches of 32.
+        coordinates: whether the generator is given the template coordinates.
+        batch_size: patches at a time.
+        device: where the generator lives.
+
+    Returns:
+        (I, J, K) SUVR, 0 outside the brain.
+    """
+    channels = torch.from_numpy(np.stack([t1w, mask]).astype(np.float32))
+    if coordinates:
+        channels = torch.cat([channels, position_channels(t1w.shape, torch.from_numpy(affine))])
+    channels, inside = _pad_to(channels, patch_size)
+    origins = patch_origins(channels.shape[1:], patch_size, stride)
+    blend = OverlapAdd((1, *channels.shape[1:]), patch_size, device)
+    for some in _origins_with_brain(channels[1], origins, patch_size).split(batch_size):
+        patches = extract(channels, some, patch_size).to(device)
+        blend.add(generator(torch.cat([patches[:, :1], patches[:, 2:]], dim=1)).float(), some)
+    return blend.result()[0].cpu()[inside].numpy() * mask
+
+
+def _pad_to(volume: Tensor, patch_size: Sequence[int]) -> tuple[Tensor, tuple[slice, ...]]:
+    """Zero-pad (C, I, J, K) to at least the patch size; also where the volume lies in the padded one."""
+    shape = volume.shape[1:]
+    missing = [max(0, p - n) for p, n in zip(patch_size, shape, strict=True)]
+    pads = [side for m in reversed(missing) for side in (m // 2, m - m // 2)]
+    inside = tuple(slice(m // 2, m // 2 + n) for m, n in zip(missing, shape, strict=True))
+    return functional.pad(volume, pads), inside
+
+
+def _origins_with_brain(mask: Tensor, origins: Tensor, patch_size: Sequence[int]) -> Tensor:
+    pi, pj, pk = patch_size
+    keep = [bool(mask[i : i + pi, j : j + pj, k : k + pk].any()) for i, j, k in origins.tolist()]
+    return origins[torch.tensor(keep)]

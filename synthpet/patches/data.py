@@ -1,0 +1,161 @@
+"""Training batches from memory-mapped volumes: batch number i depends on the seed and on i, and on nothing else.
+
+That makes an interrupted and continued training equal to an uninterrupted one, and keeps memory flat: volumes are
+read through the page cache, one patch at a time.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from synthpet.cohort import Cohort
+from synthpet.console import progress
+from synthpet.networks.generator import position_channels
+from synthpet.stage import Stage
+
+T1W, PET, MASK = range(3)  # channels of a cached volume
+FLIP_AXIS = 0  # left-right; template grids are symmetric about x = 0
+
+
+class Batch(NamedTuple):
+    """Patches of a training step: T1, PET and brain mask, (B, 1, I, J, K); coordinates, (B, 3, I, J, K)."""
+
+    t1w: Tensor
+    pet: Tensor
+    mask: Tensor
+    position: Tensor
+
+
+def cache_volumes(cohort: Cohort, participant_ids: Sequence[str], folder: Path) -> dict[str, Path]:
+    """Write each subject's (T1, PET, mask) as one uncompressed (3, I, J, K) float32 file that can be memory-mapped.
+
+    Returns:
+        Path by participant id.
+    """
+    paths = {participant_id: folder / f"{participant_id}.npy" for participant_id in participant_ids}
+    subjects = [s for s in cohort.subjects if s.participant_id in paths]
+    inputs = cohort.files(("t1w", "pet", "brain_mask"), subjects)
+
+    def write() -> list[Path]:
+        for participant_id, path in progress(paths.items(), "reading the paired controls"):
+            mask = cohort.load_mask(participant_id)
+            volume = np.stack([cohort.load_t1w(participant_id), cohort.load(participant_id, "pet") * mask, mask])
+            np.save(path, volume.astype(np.float32))
+        return list(paths.values())
+
+    Stage("patch cache", folder, {"participants": list(paths)}, tuple(inputs)).ensure(write)
+    return paths
+
+
+class PatchBatches(Dataset):
+    """Random patches whose centre lies in the brain, from randomly chosen subjects, half of them mirrored.
+
+    Args:
+        volumes: cached files, one a subject.
+        affine: (4, 4), voxel indices to RAS+ mm.
+        patch_size: (pi, pj, pk); larger than a volume is zero-padded.
+        batch_size: patches in a batch.
+        seed: of this run; with the batch's number it determines the batch.
+        n_batches: length of this dataset.
+        first: number of the first batch.
+    """
+
+    def __init__(
+        self,
+        volumes: Sequence[Path],
+        affine: NDArray[np.float64],
+        patch_size: Sequence[int],
+        batch_size: int,
+        *,
+        seed: int,
+        n_batches: int,
+        first: int = 0,
+    ) -> None:
+        self.volumes = [np.load(path, mmap_mode="r", allow_pickle=False) for path in volumes]
+        self.patch_size = tuple(patch_size)
+        self.batch_size = batch_size
+        self.seed = seed
+        self.n_batches = n_batches
+        self.first = first
+        self.position = position_channels(self.volumes[0].shape[1:], torch.from_numpy(affine)).numpy()
+
+    def __len__(self) -> int:
+        return self.n_batches
+
+    def __getitem__(self, index: int) -> Batch:
+        """Batch number ``first + index``."""
+        rng = np.random.default_rng([self.seed, self.first + index])
+        patches = torch.from_numpy(np.stack([self._draw(rng) for _ in range(self.batch_size)]))
+        t1w, pet, mask, position = patches.split([1, 1, 1, 3], dim=1)
+        return Batch(t1w, pet, mask, position)
+
+    def _draw(self, rng: np.random.Generator) -> NDArray[np.float32]:
+        """One (6, pi, pj, pk) patch: T1, PET, mask and coordinates."""
+        volume = self.volumes[rng.integers(len(self.volumes))]
+        centre = _voxel_in_brain(volume[MASK], rng)
+        cut = [_interval(c, p, n) for c, p, n in zip(centre, self.patch_size, volume.shape[1:], strict=True)]
+        where = (slice(None), *(slice(low, high) for low, high in cut))
+        patch = np.concatenate([volume[where], self.position[where]])
+        missing = [p - (high - low) for p, (low, high) in zip(self.patch_size, cut, strict=True)]
+        patch = np.pad(patch, [(0, 0), *((m // 2, m - m // 2) for m in missing)])
+        if rng.random() < 0.5:
+            patch = np.flip(patch, 1 + FLIP_AXIS).copy()
+            patch[3] *= -1  # the mirrored patch lies in the other hemisphere
+        return patch
+
+
+def _voxel_in_brain(mask: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.int64]:
+    """A uniformly random voxel of the mask, by rejection: no list of voxels is kept."""
+    while True:
+        voxel = rng.integers(mask.shape)
+        if mask[tuple(voxel)] > 0:
+            return voxel
+
+
+def _interval(centre: int, patch: int, n: int) -> tuple[int, int]:
+    """The patch's extent along one axis, moved to lie inside the volume."""
+    low = int(np.clip(centre - patch // 2, 0, max(0, n - patch)))
+    return low, min(low + patch, n)
+
+
+class PatchDataModule(pl.LightningDataModule):
+    """Each Lightning epoch is ``steps_per_epoch`` batches of one endless, numbered sequence."""
+
+    def __init__(
+        self,
+        volumes: Sequence[Path],
+        affine: NDArray[np.float64],
+        *,
+        patch_size: Sequence[int],
+        batch_size: int,
+        steps_per_epoch: int,
+        seed: int,
+        num_workers: int = 0,
+    ) -> None:
+        super().__init__()
+        self.volumes, self.affine = list(volumes), affine
+        self.patch_size, self.batch_size = patch_size, batch_size
+        self.steps_per_epoch, self.seed, self.num_workers = steps_per_epoch, seed, num_workers
+
+    def train_dataloader(self) -> DataLoader:
+        """The batches of the current epoch; with several devices each takes its share of them."""
+        trainer = self.trainer
+        epoch, world = (trainer.current_epoch, trainer.world_size) if trainer else (0, 1)
+        n_batches = self.steps_per_epoch * world
+        batches = PatchBatches(
+            self.volumes,
+            self.affine,
+            self.patch_size,
+            self.batch_size,
+            seed=self.seed,
+            n_batches=n_batches,
+            first=epoch * n_batches,
+        )
+        return DataLoader(batches, batch_size=None, num_workers=self.num_workers)

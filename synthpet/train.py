@@ -1,0 +1,20 @@
+"""``python -m synthpet.train gan=patch3d``: one generator per fold of the paired controls."""
+
+from typing import TYPE_CHECKING
+
+from synthpet.command import command
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+
+@command("train")
+def main(cfg: "DictConfig") -> None:
+    """Train every fold, or say that it is up to date."""
+    from synthpet.training import ensure_generators
+
+    ensure_generators(cfg)
+
+
+if __name__ == "__main__":
+    main()

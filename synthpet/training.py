@@ -1,0 +1,83 @@
+"""From a cohort to one trained generator per fold, in folders that a rerun reuses or continues."""
+
+from pathlib import Path
+
+import torch
+from omegaconf import DictConfig, OmegaConf
+
+from synthpet.cohort import Cohort, Fold, check_no_leakage, make_folds, write_folds
+from synthpet.console import say
+from synthpet.errors import DataError
+from synthpet.stage import Stage
+
+
+def ensure_cohort(cfg: DictConfig) -> Cohort:
+    """The cohort of the configuration; the simulated one is made where it is missing."""
+    if cfg.cohort.source == "phantom":
+        from synthpet.phantom.cohort import ensure_phantom
+
+        ensure_phantom(cfg)
+    return Cohort.open(Path(cfg.cohort.path))
+
+
+def generator_folder(cfg: DictConfig) -> Path:
+    """Where the generators of this configuration lie."""
+    return Path(cfg.work_dir) / f"gan-{cfg.gan.name}"
+
+
+def ensure_generators(cfg: DictConfig) -> tuple[Fold, ...]:
+    """Train the generators that are missing or out of date; folds side by side where the machine has the cores.
+
+    Returns:
+        The folds; fold k's generator lies in ``gan-<name>/fold-<k>``.
+
+    Raises:
+        DataError: the cohort has no paired controls.
+        DataLeakageError: a fold would see what it must not see.
+    """
+    from synthpet.patches.data import cache_volumes
+
+    cohort = ensure_cohort(cfg)
+    paired = [subject.participant_id for subject in cohort.select("paired")]
+    if len(paired) < 2:
+        raise DataError(f"{cohort.root}: {len(paired)} paired controls (T1 and PET); training needs at least 2")
+    folds = make_folds(paired, cfg.gan.n_folds, cfg.seed)
+    for fold in folds:
+        check_no_leakage(fold, cohort)
+    write_folds(generator_folder(cfg) / "folds.json", folds)
+    stages = [_fold_stage(cfg, cohort, fold) for fold in folds]
+    missing = [(stage, fold) for stage, fold in zip(stages, folds, strict=True) if not stage.is_current()]
+    if not missing:
+        say(f"generators {cfg.gan.name}: up to date ({generator_folder(cfg)})")
+        return folds
+    volumes = cache_volumes(cohort, paired, Path(cfg.work_dir) / "cache")
+    _train_side_by_side(cfg, cohort, missing, volumes)
+    return folds
+
+
+def _fold_stage(cfg: DictConfig, cohort: Cohort, fold: Fold) -> Stage:
+    train = [subject for subject in cohort.subjects if subject.participant_id in fold.train]
+    config = {
+        "gan": OmegaConf.to_container(cfg.gan, resolve=True),
+        "precision": cfg.trainer.precision,
+        "seed": cfg.seed,
+        "fold": fold.index,
+        "train": fold.train,
+    }
+    inputs = cohort.files(("t1w", "pet", "brain_mask"), train)
+    folder = generator_folder(cfg) / f"fold-{fold.index}"
+    return Stage(f"generator {cfg.gan.name} fold {fold.index}", folder, config, tuple(inputs))
+
+
+def _train_side_by_side(
+    cfg: DictConfig, cohort: Cohort, missing: list[tuple[Stage, Fold]], volumes: dict[str, Path]
+) -> None:
+    """One process a fold on a CPU: two single-threaded trainings are faster than one on two threads."""
+    from joblib import Parallel, delayed
+
+    from synthpet.fitting import fit_fold
+
+    on_gpu = cfg.trainer.accelerator != "cpu" and torch.cuda.is_available()
+    n_jobs = 1 if on_gpu else min(cfg.compute.n_jobs, len(missing))
+    tasks = (delayed(fit_fold)(cfg, stage, fold, volumes, cohort.grid.matrix) for stage, fold in missing)
+    Parallel(n_jobs=n_jobs)(tasks)

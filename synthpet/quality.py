@@ -57,15 +57,18 @@ def ssim(pred: NDArray, target: NDArray, *, mask: NDArray[np.bool_] | None, data
     Raises:
         ValueError: an axis shorter than the window.
     """
+    if mask is not None:
+        pred, target = pred * mask, target * mask
+    return mean_ssim(ssim_map(pred, target, data_range=data_range), mask=mask)
+
+
+def ssim_map(pred: NDArray, target: NDArray, *, data_range: float) -> NDArray:
+    """Local structural similarity at every voxel, (I, J, K); arguments and errors as ``ssim``."""
     from skimage.metrics import structural_similarity
 
     if min(target.shape) < SSIM_WINDOW_VOXELS:
         raise ValueError(f"SSIM needs {SSIM_WINDOW_VOXELS} voxels on every axis, found shape {target.shape}")
-    if mask is not None:
-        box = _bounding_box(mask, margin=SSIM_WINDOW_VOXELS)
-        mask = mask[box]
-        pred, target = pred[box] * mask, target[box] * mask
-    mean, index = structural_similarity(
+    return structural_similarity(
         target,
         pred,
         data_range=data_range,
@@ -73,8 +76,14 @@ def ssim(pred: NDArray, target: NDArray, *, mask: NDArray[np.bool_] | None, data
         sigma=SSIM_SIGMA_VOXELS,
         use_sample_covariance=False,
         full=True,
-    )
-    return float(mean if mask is None else index[mask].mean(dtype=np.float64))
+    )[1]
+
+
+def mean_ssim(index: NDArray, *, mask: NDArray[np.bool_] | None) -> float:
+    """Average a map of ``ssim_map`` over the mask, or over the box less the window's radius."""
+    radius = SSIM_WINDOW_VOXELS // 2
+    inner = index[(slice(radius, -radius),) * index.ndim] if mask is None else index[mask]
+    return float(inner.mean(dtype=np.float64))
 
 
 def deviation_correlation(
@@ -156,6 +165,8 @@ def regional_means(volume: NDArray, labels: NDArray[np.integer], n_regions: int)
 def patch_borders(shape: Sequence[int], patch_size: Sequence[int], stride: Sequence[int]) -> list[list[int]]:
     """For each axis the voxel indices, inside the volume, at which a patch of a regular cover begins or ends.
 
+    A volume smaller than the patch is thought to be padded evenly, as ``synthpet.inference`` does.
+
     Args:
         shape: (I, J, K) of the volume.
         patch_size: (pi, pj, pk).
@@ -163,18 +174,21 @@ def patch_borders(shape: Sequence[int], patch_size: Sequence[int], stride: Seque
     """
     from synthpet.patches import patch_origins
 
-    origins = patch_origins(shape, patch_size, stride).numpy()
+    padded = [max(n, patch) for n, patch in zip(shape, patch_size, strict=True)]
+    origins = patch_origins(padded, patch_size, stride).numpy()
     borders = []
     for axis, (n, patch) in enumerate(zip(shape, patch_size, strict=True)):
-        begins = set(origins[:, axis].tolist())
-        borders.append(sorted((begins | {b + patch for b in begins}) - {0, n}))
+        begins = set((origins[:, axis] - (padded[axis] - n) // 2).tolist())
+        borders.append(sorted(b for b in begins | {b + patch for b in begins} if 0 < b < n))
     return borders
 
 
 def seam_ratio(volume: NDArray, mask: NDArray[np.bool_], borders: Sequence[Sequence[int]]) -> float:
     """Mean absolute step across patch borders over the mean step elsewhere: 1 where no seam shows.
 
-    The border at index b lies between voxels b - 1 and b; only steps with both voxels in the mask count.
+    The border at index b lies between voxels b - 1 and b; only steps with both voxels in the mask count. The
+    ratio of each axis is averaged over the axes; one on which all steps or none are borders says nothing and
+    is left out. Anatomy makes the ratio differ a little from 1 also in a real image: compare with its value there.
 
     Args:
         volume: (I, J, K).
@@ -182,20 +196,18 @@ def seam_ratio(volume: NDArray, mask: NDArray[np.bool_], borders: Sequence[Seque
         borders: for each axis, as from ``patch_borders``.
 
     Returns:
-        NaN where all steps or none are borders.
+        NaN if no axis has both kinds of steps.
     """
-    at_border, elsewhere = [], []
+    ratios = []
     for axis, indices in enumerate(borders):
         steps = np.abs(np.diff(np.moveaxis(volume, axis, 0), axis=0))
         moved = np.moveaxis(mask, axis, 0)
         both = moved[1:] & moved[:-1]
         is_border = np.isin(np.arange(1, volume.shape[axis]), list(indices))
-        at_border.append(steps[is_border][both[is_border]])
-        elsewhere.append(steps[~is_border][both[~is_border]])
-    there, other = np.concatenate(at_border), np.concatenate(elsewhere)
-    if not there.size or not other.size or not other.mean() > 0:
-        return float("nan")
-    return float(there.mean(dtype=np.float64) / other.mean(dtype=np.float64))
+        there, other = steps[is_border][both[is_border]], steps[~is_border][both[~is_border]]
+        if there.size and other.size and other.mean() > 0:
+            ratios.append(there.mean(dtype=np.float64) / other.mean(dtype=np.float64))
+    return float(np.mean(ratios)) if ratios else float("nan")
 
 
 class Moments:
@@ -236,10 +248,3 @@ def variance_ratio(synthetic: Moments, real: Moments, *, mask: NDArray[np.bool_]
 
 def _inside(volume: NDArray, mask: NDArray[np.bool_] | None) -> NDArray:
     return volume if mask is None else volume[mask]
-
-
-def _bounding_box(mask: NDArray[np.bool_], margin: int) -> tuple[slice, ...]:
-    """The mask's box with a margin, cut at the array's ends: the window sees the zeros it would see uncut."""
-    found = np.argwhere(mask)
-    low, high = found.min(0) - margin, found.max(0) + 1 + margin
-    return tuple(slice(max(int(a), 0), int(b)) for a, b in zip(low, high, strict=True))

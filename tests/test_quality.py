@@ -105,9 +105,7 @@ def test_deviation_correlation_ignores_a_shared_pattern_and_a_constant_bias():
     everywhere = np.ones(common.shape, bool)
 
     def correlation(pred):
-        return deviation_correlation(
-            pred, common + own, mean_pred=common + 0.3, mean_target=common, mask=everywhere
-        )
+        return deviation_correlation(pred, common + own, mean_pred=common + 0.3, mean_target=common, mask=everywhere)
 
     assert correlation(common + 0.5 * own + 7) == pytest.approx(1, abs=1e-5)
     assert abs(correlation(common + noise)) < 0.06
@@ -164,6 +162,17 @@ def test_the_variance_ratio_of_half_the_deviations_is_a_quarter():
 
 def test_borders_are_where_patches_begin_and_end_inside_the_volume():
     assert patch_borders((10, 8, 8), (4, 8, 4), (4, 8, 2)) == [[4, 6, 8], [], [2, 4, 6]]
+
+
+def test_a_volume_smaller_than_the_patch_has_no_border_inside():
+    assert patch_borders((10, 20, 10), (16, 16, 3), (8, 8, 1)) == [[], [4, 16], list(range(1, 10))]
+
+
+def test_an_axis_where_every_step_is_a_border_leaves_the_seam_ratio_alone():
+    volume = np.random.default_rng(0).normal(size=(12, 8, 8)) + 5 * np.arange(8.0)
+    mask = np.ones(volume.shape, bool)
+    sliced = [[4, 8], [], list(range(1, 8))]
+    assert seam_ratio(volume, mask, sliced) == seam_ratio(volume, mask, [[4, 8], [], []])
 
 
 def test_the_seam_ratio_sees_a_step_at_the_borders_and_nothing_in_a_ramp():

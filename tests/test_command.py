@@ -1,0 +1,86 @@
+"""The command line: help, misspelt options, exit codes."""
+
+import subprocess
+import sys
+
+import pytest
+
+from synthpet.command import _expand, compose
+from synthpet.errors import DataError, DataLeakageError, DiskError, UsageError
+
+COMMANDS = ["synthpet.phantom", "synthpet.train", "synthpet.complete", "synthpet.evaluate", "synthpet.prepare"]
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", *arguments], capture_output=True, text=True, timeout=60)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_explains_the_command(command):
+    result = run(command, "--help")
+    assert result.returncode == 0
+    assert f"python -m {command}" in result.stdout
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_imports_no_heavy_library(command):
+    code = (
+        f"import sys, runpy; sys.argv = ['x', '--help']\n"
+        f"try: runpy.run_module('{command}', run_name='__main__', alter_sys=True)\n"
+        "except SystemExit: pass\n"
+        "print(sorted({'torch', 'monai', 'nilearn', 'pytorch_lightning', 'pandas', 'scipy'} & set(sys.modules)))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert result.stdout.strip().endswith("[]"), result.stdout[-200:]
+
+
+def test_a_misspelt_option_names_the_nearest_one_and_makes_no_folder(tmp_path):
+    result = run("synthpet.train", "gan.n_stpes=3", f"work_dir={tmp_path / 'out'}")
+    assert result.returncode == 64
+    assert "gan.n_steps" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_unknown_group_choice_lists_the_choices():
+    result = run("synthpet.train", "gan=foo")
+    assert result.returncode == 64
+    assert "patch3d, semi3d, unet3d" in result.stderr
+
+
+def test_a_folder_that_is_no_cohort_is_bad_data(tmp_path):
+    result = run("synthpet.train", f"cohort={tmp_path}", f"work_dir={tmp_path / 'out'}")
+    assert result.returncode == 65
+    assert "participants.tsv" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_cohort_folder_is_short_for_group_and_path(tmp_path):
+    assert _expand([f"cohort={tmp_path}", "seed=1"]) == [
+        "cohort=folder",
+        f"cohort.path='{tmp_path}'",
+        f"cohort.name='{tmp_path.name}'",
+        "seed=1",
+    ]
+    assert _expand(["cohort=phantom"]) == ["cohort=phantom"]
+
+
+@pytest.mark.parametrize("study", ["tiny", "quick", "zotova2021"])
+@pytest.mark.parametrize("gan", ["patch3d", "semi3d", "unet3d"])
+def test_every_study_composes_with_every_gan(study, gan):
+    cfg = compose("complete", f"study={study}", f"gan={gan}")
+    assert cfg.cohort.name == f"phantom-{study}"
+    assert cfg.gan.name == gan
+    assert cfg.gan.n_warmup_steps < cfg.gan.n_steps
+
+
+def test_semi3d_differs_from_patch3d_by_dimension_and_sampler_only():
+    semi, patch = (compose("train", f"gan={name}").gan for name in ("semi3d", "patch3d"))
+    different = {key for key in patch if patch[key] != semi[key]}
+    assert different <= {"name", "spatial_dims", "patch_size", "stride", "batch_size", "generator", "n_steps",
+                         "n_warmup_steps"}  # fmt: skip
+
+
+@pytest.mark.parametrize(("error", "code"), [(UsageError, 64), (DataError, 65), (DataLeakageError, 65), (DiskError, 74)])
+def test_errors_carry_their_exit_code(error, code):
+    assert error.exit_code == code

@@ -1,0 +1,68 @@
+"""Training batches are numbered: batch i is the same whenever it is drawn."""
+
+import numpy as np
+import pytest
+import torch
+
+from synthpet.patches.augment import augment_t1w
+from synthpet.patches.data import PatchBatches, PatchDataModule, cache_volumes
+
+
+@pytest.fixture
+def volumes(shared_cohort, tmp_path):
+    ids = [subject.participant_id for subject in shared_cohort.select("paired")]
+    return list(cache_volumes(shared_cohort, ids, tmp_path / "cache").values())
+
+
+def batches(volumes, cohort, *, patch_size=(8, 8, 8), **more):
+    options = {"batch_size": 3, "seed": 0, "n_batches": 4} | more
+    return PatchBatches(volumes, cohort.grid.matrix, patch_size, **options)
+
+
+def test_a_batch_depends_on_its_number_alone(volumes, shared_cohort):
+    late = batches(volumes, shared_cohort, first=2)[1]
+    for a, b in zip(late, batches(volumes, shared_cohort)[3], strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=0)
+    assert not torch.equal(late.t1w, batches(volumes, shared_cohort, seed=1, first=2)[1].t1w)
+
+
+def test_patches_are_of_one_subject_and_one_place(volumes, shared_cohort):
+    """The inverse relation of the test cohort's T1 and PET holds within every patch, mirrored or not."""
+    batch = batches(volumes, shared_cohort, batch_size=16)[0]
+    t1w, pet = batch.t1w[batch.mask > 0].numpy(), batch.pet[batch.mask > 0].numpy()
+    assert np.corrcoef(t1w, pet)[0, 1] < -0.9
+    assert batch.mask.mean(dim=(1, 2, 3, 4)).min() > 0
+
+
+def test_mirrored_patches_carry_mirrored_coordinates(volumes, shared_cohort):
+    step = shared_cohort.grid.spacing_mm[0] / 100
+    batch = batches(volumes, shared_cohort, batch_size=32)[0]
+    torch.testing.assert_close(batch.position[:, 0].diff(dim=1), torch.full((32, 7, 8, 8), step), atol=1e-6, rtol=0)
+
+
+def test_a_patch_larger_than_the_volume_is_padded(volumes, shared_cohort):
+    batch = batches(volumes, shared_cohort, patch_size=(24, 24, 24))[0]
+    assert batch.t1w.shape == (3, 1, 24, 24, 24)
+
+
+def test_workers_draw_the_same_batches(volumes, shared_cohort):
+    drawn = []
+    for num_workers in (0, 2):
+        data = PatchDataModule(
+            volumes, shared_cohort.grid.matrix, patch_size=(8, 8, 8), batch_size=2, steps_per_epoch=3, seed=5,
+            num_workers=num_workers,
+        )  # fmt: skip
+        drawn.append([batch.t1w for batch in data.train_dataloader()])
+    for a, b in zip(*drawn, strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=0)
+
+
+def test_augmentation_changes_contrast_keeps_background_and_order():
+    t1w = torch.rand(4, 1, 6, 6, 6) * (torch.rand(4, 1, 6, 6, 6) > 0.3)
+    varied = augment_t1w(t1w, strength=1.0, generator=torch.Generator().manual_seed(0))
+    assert not varied[t1w == 0].any()
+    assert (varied - t1w)[t1w != 0].abs().mean() > 0.02
+    for before, after in zip(t1w, varied, strict=True):
+        brain = before != 0
+        assert np.corrcoef(before[brain], after[brain])[0, 1] > 0.9
+    assert augment_t1w(t1w, strength=0, generator=torch.Generator()) is t1w

@@ -30,6 +30,7 @@ class Stage:
         config: plain values that determine the result.
         inputs: files that determine the result.
         manifest: the manifest's name, for folders that two stages write into.
+        quiet: say nothing, for one of many stages whose progress somebody else shows.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Stage:
     config: Mapping[str, Any]
     inputs: tuple[Path, ...] = ()
     manifest: str = "run.json"
+    quiet: bool = False
 
     def ensure(self, make: Callable[[], Iterable[Path]]) -> bool:
         """Call ``make`` unless the folder already holds the result of this configuration and these inputs.
@@ -48,16 +50,16 @@ class Stage:
             Whether something was made.
         """
         if self.is_current():
-            say(f"{self.name}: up to date ({self.folder})")
+            self._say(f"{self.name}: up to date ({self.folder})")
             return False
-        say(f"{self.name}: making {self.folder}")
+        self._say(f"{self.name}: making {self.folder}")
         start = time.monotonic()
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / self.manifest).unlink(missing_ok=True)
         written = make()
         seconds = time.monotonic() - start
         self._write_manifest(written, seconds)
-        say(f"{self.name}: done in {seconds:.0f} s")
+        self._say(f"{self.name}: done in {seconds:.0f} s")
         return True
 
     def is_current(self) -> bool:
@@ -72,6 +74,10 @@ class Stage:
             )
         except (OSError, ValueError, KeyError, TypeError):
             return False
+
+    def _say(self, message: str) -> None:
+        if not self.quiet:
+            say(message)
 
     def _input_hashes(self) -> dict[str, str]:
         return {_short_name(path): sha256(path) for path in self.inputs}

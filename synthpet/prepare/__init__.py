@@ -1,0 +1,1 @@
+"""Raw BIDS to a cohort on the template grid: brain mask, bias field, registration, tissues, one interpolation."""

@@ -1,0 +1,82 @@
+"""The brain mask of a native T1: given, or read off the background of an image that is already stripped."""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from synthpet.cohort.images import Grid
+from synthpet.errors import DataError
+
+# Intracranial volumes of children and adults lie within; a whole head has 3000 mL and more.
+BRAIN_VOLUME_ML = (700.0, 2300.0)
+
+
+def stripped_brain_mask(t1w: NDArray[np.float32], grid: Grid, name: str) -> NDArray[np.bool_]:
+    """The brain of a skull-stripped T1: what is not zero, largest component, holes filled.
+
+    Args:
+        t1w: (I, J, K) on ``grid``, zero outside the brain.
+        grid: the native grid.
+        name: the subject and its file, for messages.
+
+    Raises:
+        DataError: constant, or not skull-stripped as far as the volume of the non-zero region tells.
+    """
+    if not t1w.max() > t1w.min():
+        raise DataError(f"E_CONSTANT {name}: every voxel is {t1w.flat[0]:g}; expected an anatomical image")
+    mask = largest_component(t1w > 0)
+    volume_ml = _volume_ml(mask, grid)
+    if not BRAIN_VOLUME_ML[0] <= volume_ml <= BRAIN_VOLUME_ML[1]:
+        raise DataError(
+            f"E_NOT_STRIPPED {name}: {volume_ml:.0f} mL are not zero; expected a skull-stripped T1 with the brain's "
+            f"{BRAIN_VOLUME_ML[0]:.0f} to {BRAIN_VOLUME_ML[1]:.0f} mL. Strip it first (SynthStrip, HD-BET, BET), or "
+            "say where the brain masks lie: brain_mask='derivatives/<tool>/{participant_id}/**/*_mask.nii.gz'"
+        )
+    return mask
+
+
+def given_brain_mask(mask: NDArray[np.float32], grid: Grid, name: str) -> NDArray[np.bool_]:
+    """A mask from elsewhere: its largest component, holes filled, checked for a brain's volume.
+
+    Args:
+        mask: (I, J, K), brain above one half.
+        grid: the T1's grid.
+        name: the subject and the mask's file, for messages.
+
+    Raises:
+        DataError: its volume is not a brain's.
+    """
+    brain = mask > 0.5
+    brain = largest_component(brain) if brain.any() else brain
+    volume_ml = _volume_ml(brain, grid)
+    if not BRAIN_VOLUME_ML[0] <= volume_ml <= BRAIN_VOLUME_ML[1]:
+        raise DataError(
+            f"E_MASK_VOLUME {name}: {volume_ml:.0f} mL; expected a brain mask of {BRAIN_VOLUME_ML[0]:.0f} to "
+            f"{BRAIN_VOLUME_ML[1]:.0f} mL (1 in the brain, 0 outside)"
+        )
+    return brain
+
+
+def largest_component(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The largest face-connected component with its holes filled; ``mask`` must not be empty."""
+    labels, _ = ndimage.label(mask)
+    sizes = np.bincount(labels.ravel())
+    sizes[0] = 0
+    return ndimage.binary_fill_holes(labels == sizes.argmax())
+
+
+def crop_to_brain(
+    t1w: NDArray[np.float32], mask: NDArray[np.bool_], grid: Grid, margin: int = 4
+) -> tuple[NDArray[np.float32], NDArray[np.bool_], Grid]:
+    """Cut T1 and mask, (I, J, K) on ``grid``, to the brain's box with ``margin`` voxels: less memory and time."""
+    box = tuple(
+        slice(max(s.start - margin, 0), min(s.stop + margin, n))
+        for s, n in zip(ndimage.find_objects(mask.astype(np.int8))[0], mask.shape, strict=True)
+    )
+    affine = grid.matrix
+    affine[:3, 3] += affine[:3, :3] @ [s.start for s in box]
+    return t1w[box], mask[box], Grid.of(mask[box].shape, affine)
+
+
+def _volume_ml(mask: NDArray[np.bool_], grid: Grid) -> float:
+    return float(mask.sum() * abs(np.linalg.det(grid.matrix[:3, :3])) / 1000)

@@ -1,0 +1,80 @@
+"""Grey matter, white matter and CSF of a native T1: a Gaussian mixture with the template's tissues as prior.
+
+Source: Ashburner and Friston, NeuroImage 26 (2005) 839, without their deformation and bias field, which are
+found before. Not in the paper: the width of the prior.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage, stats
+from sklearn.mixture import GaussianMixture
+
+from synthpet.cohort.images import Grid
+from synthpet.cohort.template import template_grid, template_images
+from synthpet.errors import DataError
+from synthpet.prepare.itk import resample
+from synthpet.prepare.transform import Transform
+
+TISSUES = ("csf", "gm", "wm")  # from dark to bright in a T1
+PRIOR_MM = 2.0  # grid of the priors
+PRIOR_SIGMA_MM = 3.0  # the priors' blur: the image decides on the folding
+PRIOR_FLOOR = 0.02  # any tissue may be anywhere
+N_SAMPLES = 100_000  # voxels that the mixture is fitted to
+
+
+def segment(
+    t1w: NDArray[np.float32], mask: NDArray[np.bool_], grid: Grid, transform: Transform, *, seed: int, name: str
+) -> dict[str, NDArray[np.float32]]:
+    """Tissue probabilities in native space, zero outside the brain.
+
+    Args:
+        t1w: (I, J, K) on ``grid``, bias-corrected.
+        mask: (I, J, K) brain.
+        grid: the native grid.
+        transform: between the native T1 and the template.
+        seed: of the voxels that the mixture is fitted to.
+        name: the subject, for messages.
+
+    Returns:
+        ``csf``, ``gm``, ``wm``: (I, J, K) each, summing to one in the brain.
+
+    Raises:
+        DataError: the three tissues do not differ in brightness as they do in a T1.
+    """
+    prior = _native_priors(grid, transform)[:, mask]  # (3, n)
+    values = t1w[mask]  # (n,)
+    low, high = np.percentile(values, [0.1, 99.9])
+    values = np.clip((values - low) / (high - low), 0, 1)
+    means, sds = _fit(values, prior, seed)
+    if not means[0] < means[1] < means[2]:
+        raise DataError(
+            f"E_CONTRAST {name}: brightness {', '.join(f'{t} {m:.2f}' for t, m in zip(TISSUES, means, strict=True))}; "
+            "expected CSF darker than grey matter darker than white matter, as in a T1w image"
+        )
+    posterior = prior * stats.norm.pdf(values, means[:, None], sds[:, None])
+    posterior /= posterior.sum(0) + np.finfo(np.float32).tiny
+    maps = {}
+    for tissue, probability in zip(TISSUES, posterior, strict=True):
+        maps[tissue] = np.zeros(mask.shape, np.float32)
+        maps[tissue][mask] = probability
+    return maps
+
+
+def _fit(values: NDArray, prior: NDArray, seed: int) -> tuple[NDArray, NDArray]:
+    """Mean and standard deviation of each tissue's brightness, (3,) each, started from the priors."""
+    chosen = np.random.default_rng(seed).choice(values.size, min(N_SAMPLES, values.size), replace=False)
+    x, weight = values[np.sort(chosen)], prior[:, np.sort(chosen)] ** 4  # the fourth power: where it is sure
+    start = (weight * x).sum(1) / weight.sum(1)
+    mixture = GaussianMixture(len(TISSUES), means_init=start[:, None], random_state=seed, reg_covar=1e-5)
+    mixture.fit(x[:, None])
+    return mixture.means_[:, 0], np.sqrt(mixture.covariances_[:, 0, 0])
+
+
+def _native_priors(grid: Grid, transform: Transform) -> NDArray[np.float32]:
+    """The template's CSF, GM and WM, blurred and warped to the native grid, (3, I, J, K), summing to one."""
+    source = template_grid(PRIOR_MM)
+    template = template_images(source)
+    gm, wm = (ndimage.gaussian_filter(image, PRIOR_SIGMA_MM / PRIOR_MM) for image in (template.gm, template.wm))
+    gm, wm = (resample(image, source, grid, transform.native_to_template) for image in (gm, wm))
+    prior = np.stack([np.clip(1 - gm - wm, 0, 1), gm, wm]) + PRIOR_FLOOR
+    return prior / prior.sum(0)

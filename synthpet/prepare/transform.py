@@ -1,0 +1,80 @@
+"""The spatial transform between a person's T1 and the template: kept in files that ANTs and SimpleITK read."""
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk  # noqa: N813 - the library's customary name
+from numpy.typing import NDArray
+
+from synthpet.cohort.files import write_bytes
+
+AFFINE, WARP, INVERSE_WARP = "affine.tfm", "warp.nii.gz", "inverse_warp.nii.gz"
+
+
+@dataclass(frozen=True)
+class Transform:
+    """An affine and, after a nonlinear registration, a displacement field and its inverse.
+
+    All in LPS+ millimetres, as ITK has it. A point of the template goes through ``warp``, then through
+    ``affine``, and is then in the native T1; back through the inverse affine, then ``inverse_warp``.
+    """
+
+    affine: sitk.AffineTransform
+    warp: sitk.Image | None = None
+    inverse_warp: sitk.Image | None = None
+
+    @classmethod
+    def of(
+        cls, affine: sitk.Transform, warp: sitk.Image | None = None, inverse_warp: sitk.Image | None = None
+    ) -> "Transform":
+        """Take any linear ITK transform as the affine."""
+        return cls(sitk.AffineTransform(affine), warp, inverse_warp)
+
+    @property
+    def matrix(self) -> NDArray[np.float64]:
+        """The affine's linear part, (3, 3), template to native."""
+        return np.reshape(self.affine.GetMatrix(), (3, 3))
+
+    @property
+    def template_to_native(self) -> sitk.Transform:
+        """Maps points of the template to the native T1: what brings the native *image* onto the template."""
+        return self.affine if self.warp is None else sitk.CompositeTransform([self.affine, _field(self.warp)])
+
+    @property
+    def native_to_template(self) -> sitk.Transform:
+        """Maps native points to the template: what brings an image of the template onto the native T1."""
+        back = self.affine.GetInverse()
+        if self.inverse_warp is None:
+            return back
+        return sitk.CompositeTransform([_field(self.inverse_warp), back])
+
+    def write(self, folder: Path) -> list[Path]:
+        """Write ``affine.tfm`` and, where there are, ``warp.nii.gz`` and ``inverse_warp.nii.gz``."""
+        written = []
+        with tempfile.TemporaryDirectory() as temporary:
+            for name, part in ((AFFINE, self.affine), (WARP, self.warp), (INVERSE_WARP, self.inverse_warp)):
+                draft = Path(temporary, name)
+                if isinstance(part, sitk.Transform):
+                    sitk.WriteTransform(part, str(draft))
+                elif part is not None:
+                    sitk.WriteImage(part, str(draft), useCompression=True, compressionLevel=4)
+                else:
+                    continue
+                written.append(write_bytes(folder / name, draft.read_bytes()))
+        return written
+
+    @classmethod
+    def read(cls, folder: Path) -> "Transform":
+        """Read what ``write`` wrote."""
+        warps = (
+            sitk.ReadImage(str(path), sitk.sitkVectorFloat32) if path.is_file() else None
+            for path in (folder / WARP, folder / INVERSE_WARP)
+        )
+        return cls.of(sitk.ReadTransform(str(folder / AFFINE)), *warps)
+
+
+def _field(displacement: sitk.Image) -> sitk.DisplacementFieldTransform:
+    """A transform from a copy: SimpleITK empties the image that it is given."""
+    return sitk.DisplacementFieldTransform(sitk.Cast(displacement, sitk.sitkVectorFloat64))

@@ -11,23 +11,25 @@ from synthpet.phantom.template import Template
 
 SHARPNESS = 2.5  # exponent that turns averaged probabilities into those of one person
 REFERENCE_AGE = 40.0
-FOLDING_FWHM_MM = 8.0
+FOLDING_FWHM_MM = {7.0: 0.8, 14.0: 0.6}  # a scale of the folding: its weight
+SULCAL_DEPTH_MM = 12.0
+RIM_MM = 3.0  # fluid and meninges around the brain
 
 
 @dataclass(frozen=True)
 class Anatomy:
-    """One person's brain on the template's fine lattice; volumes are (I, J, K), all zero outside the brain.
+    """One person's head on the template's fine lattice; volumes are (I, J, K), tissues zero outside the rim.
 
     Args:
         lattice: the fine lattice.
-        gm: grey-matter share of a voxel; with ``wm`` and ``csf`` it sums to 1 in the brain.
+        gm: grey-matter share of a voxel; with ``wm`` and ``csf`` it sums to 1 in the brain and its rim.
         wm: white-matter share.
         csf: share of cerebrospinal fluid.
         depth: below the brain's surface in mm, negative outside.
-        t1_gm: T1 contrast of grey matter, in units of the template's T1.
-        t1_wm: T1 contrast of white matter.
-        uptake: FDG uptake of grey matter, relative to the whole brain.
-        displacement: (3, i, j, k) in mm towards the template, on a lattice of ``deformation.SPACING_MM``.
+        t1_gm: the template's T1 in grey matter, carried along.
+        t1_wm: the template's T1 in white matter, carried along.
+        uptake: expected FDG uptake of grey matter, relative to the template's whole brain.
+        displacement: (3, i, j, k) in mm from this person to the template, on a lattice of ``SPACING_MM``.
     """
 
     lattice: Lattice
@@ -47,22 +49,29 @@ def grow(template: Template, rng: np.random.Generator, age: float) -> Anatomy:
     displacement = random_displacement(rng, coarse, _ageing_drift(template, coarse, age, rng))
     near = template.near_brain
     points = template.fine.points_mm()[:, near]
-    points += np.stack([coarse.sample(component, points) for component in displacement])
-    priors = np.stack([template.crisp.sample(prior, points) for prior in template.priors])
+    points += np.stack([coarse.resample(component, template.fine)[near] for component in displacement])
+    depth = _fill(near, template.smooth.sample(template.maps["depth"], points), -SHELL_DEPTH_MM)
+    head = depth[near] > -RIM_MM
+    points, near = points[:, head], depth > -RIM_MM
     maps = {name: template.smooth.sample(values, points) for name, values in template.maps.items()}
-    folds = _folding(template, rng, maps)
-    tissues = _individual_tissues(priors, maps["depth"], folds, age)
-
-    def volume(values: NDArray, outside: float = 0.0) -> NDArray[np.float32]:
-        full = np.full(template.fine.shape, outside, np.float32)
-        full[near] = values
-        return full
-
+    priors = np.stack([template.crisp.sample(prior, points) for prior in template.priors])
+    tissues = _individual_tissues(priors, maps["depth"], *_folding(template, rng, maps), age)
     return Anatomy(
-        template.fine, *(volume(tissue) for tissue in tissues), depth=volume(maps["depth"], -10.0),
-        t1_gm=volume(maps["t1_gm"]), t1_wm=volume(maps["t1_wm"]), uptake=volume(maps["uptake"]),
+        template.fine,
+        *(_fill(near, tissue) for tissue in tissues),
+        depth=depth,
+        **{name: _fill(near, maps[name]) for name in ("t1_gm", "t1_wm", "uptake")},
         displacement=displacement,
-    )  # fmt: skip
+    )
+
+
+SHELL_DEPTH_MM = 10.0  # depth recorded far outside the brain
+
+
+def _fill(where: NDArray[np.bool_], values: NDArray, outside: float = 0.0) -> NDArray[np.float32]:
+    volume = np.full(where.shape, outside, np.float32)
+    volume[where] = values
+    return volume
 
 
 def _ageing_drift(
@@ -70,34 +79,41 @@ def _ageing_drift(
 ) -> NDArray[np.float32]:
     """Velocity in mm that makes the ventricles larger with age (and more or less so from person to person)."""
     growth = 1.2 * (age - REFERENCE_AGE) / 20 + rng.normal(0, 1.0)
-    ventricles = lattice.sample(template.maps["ventricles"], lattice.points_mm())
+    ventricles = template.smooth.resample(template.ventricles, lattice)
     gradient = np.stack(np.gradient(ventricles, lattice.spacing_mm))
     return (growth * gradient / (0.02 + np.linalg.norm(gradient, axis=0))).astype(np.float32)
 
 
 def _folding(
     template: Template, rng: np.random.Generator, maps: dict[str, NDArray[np.float32]]
-) -> NDArray[np.float32]:
-    """Distance-like field that is 0 on the person's sulci: sheets that run inwards from the brain's surface.
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Distance-like field (n,) that is 0 on the person's sulci, and how strongly it shapes each voxel (n,).
 
     A random field is read at the surface point nearest to each voxel, so its zero crossings are lines on the
-    surface continued into the depth, as sulci are.
+    surface continued into the depth, as sulci are; how far they reach varies along the surface.
     """
     lattice = template.fine.resampled(3.0)
-    surface = np.stack([maps[f"surface_{axis}"] for axis in "xyz"])
-    return np.abs(lattice.sample(lattice.random_field(rng, FOLDING_FWHM_MM), surface))
+    field = sum(weight * lattice.random_field(rng, fwhm) for fwhm, weight in FOLDING_FWHM_MM.items())
+    reach = SULCAL_DEPTH_MM * np.exp(0.35 * lattice.random_field(rng, 25.0))
+    shallow = maps["depth"] < 3 * SULCAL_DEPTH_MM
+    surface = np.stack([maps[f"surface_{axis}"][shallow] for axis in "xyz"])
+    folds, strength = np.ones((2, shallow.size), np.float32)
+    folds[shallow] = np.abs(lattice.sample(field, surface))
+    below = np.maximum(maps["depth"][shallow] - 3, 0)
+    strength[~shallow] = 0
+    strength[shallow] = np.exp(-below / lattice.sample(reach, surface))
+    return folds, strength
 
 
 def _individual_tissues(
-    priors: NDArray[np.float32], depth: NDArray[np.float32], folds: NDArray[np.float32], age: float
-) -> NDArray[np.float32]:
+    priors: NDArray[np.float32], depth: NDArray[np.float32], folds: NDArray[np.float32],
+    strength: NDArray[np.float32], age: float,
+) -> NDArray[np.float32]:  # fmt: skip
     """Tissue shares (3, n) of GM, WM, CSF: averaged priors, sharpened, times the likelihood of the folds."""
     years = age - REFERENCE_AGE
     log_odds = SHARPNESS * np.log(np.maximum(priors, 1e-3))
-    cortical = np.exp(-np.maximum(depth - 3, 0) / 12)
-    log_odds[1] += cortical * 2.5 * (np.minimum(folds, 1.5) - 0.8)
-    log_odds[2] += cortical * (4.5 * np.exp(-((folds / 0.22) ** 2)) - 1.2) + 0.02 * years
-    log_odds[1] -= 0.006 * years
-    log_odds -= log_odds.max(axis=0)
-    odds = np.exp(log_odds)
-    return np.where(depth > 0, odds / odds.sum(axis=0), 0).astype(np.float32)
+    log_odds[1] += strength * 2.5 * (np.minimum(folds, 1.5) - 0.8) - 0.006 * years
+    log_odds[2] += strength * (4.5 * np.exp(-((folds / 0.22) ** 2)) - 1.2) + 0.02 * years
+    odds = np.exp(log_odds - log_odds.max(axis=0))
+    fluid = np.array([0, 0, 1], np.float32)[:, None]
+    return np.where(depth > 0, odds / odds.sum(axis=0), fluid).astype(np.float32)

@@ -16,7 +16,7 @@ from synthpet.console import progress
 from synthpet.phantom.anatomy import grow
 from synthpet.phantom.lesions import draw_lesion, thicken
 from synthpet.phantom.metabolism import Variation, activity, individual_effect
-from synthpet.phantom.scanner import Scanner, acquire_pet, acquire_t1w, block_mean, draw_scanner, suvr
+from synthpet.phantom.scanner import Scanner, acquire_pet, acquire_t1w, block_mean, draw_scanner, strip_skull, suvr
 from synthpet.phantom.template import Template, load_template
 from synthpet.stage import Stage
 
@@ -101,7 +101,7 @@ def simulate(
     if lesion:
         effect = effect * lesion.uptake_factor()
     tissues = (anatomy.gm, anatomy.wm, anatomy.csf)
-    brain = block_mean((anatomy.depth > 0).astype(np.float32)) > 0.5
+    brain = strip_skull(anatomy, rng)
     t1w = scale_t1w(acquire_t1w(scanner, anatomy, rng), brain)
     true = acquire_pet(scanner, activity(*tissues, anatomy.uptake * effect), template.lattice, rng)
     expected = acquire_pet(scanner, activity(*tissues, anatomy.uptake), template.lattice, None)

@@ -47,6 +47,19 @@ class Lattice:
         indices = (points_mm - origin) / self.spacing_mm
         return map_coordinates(values, indices, order=1, mode="nearest", output=np.float32)
 
+    def resample(self, values: NDArray, other: "Lattice") -> NDArray[np.float32]:
+        """Values (I, J, K) on another lattice, as ``sample`` at all its voxels but axis by axis and much faster."""
+        for axis in range(3):
+            count = self.shape[axis]
+            centres = other.origin_mm[axis] + other.spacing_mm * np.arange(other.shape[axis])
+            index = np.clip((centres - self.origin_mm[axis]) / self.spacing_mm, 0, count - 1)
+            low = np.minimum(index.astype(int), count - 2)
+            weight = np.zeros((other.shape[axis], count), np.float32)
+            weight[np.arange(index.size), low] = 1 - (index - low)
+            weight[np.arange(index.size), low + 1] = index - low
+            values = np.moveaxis(np.tensordot(weight, values, axes=(1, axis)), 0, axis)
+        return np.ascontiguousarray(values)
+
     def random_field(self, rng: np.random.Generator, fwhm_mm: float) -> NDArray[np.float32]:
         """White noise filtered by a Gaussian of ``fwhm_mm``: (I, J, K), mean 0, standard deviation 1."""
         sigma = fwhm_mm / FWHM / self.spacing_mm

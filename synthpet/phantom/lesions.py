@@ -83,7 +83,7 @@ def cortical_weight(
     """Weight (I, J, K) from 0 to 1 of an irregular ball with a soft edge, within connected grey matter."""
     offset = lattice.points_mm() - np.reshape(centre_mm, (3, 1, 1, 1))
     coarse = lattice.resampled(3.0)
-    wobble = lattice.sample(coarse.random_field(rng, 15.0), lattice.points_mm())
+    wobble = coarse.resample(coarse.random_field(rng, 15.0), lattice)
     distance = np.linalg.norm(offset, axis=0) / (radius_mm * np.exp(0.12 * wobble))
     ball = 0.5 - 0.5 * np.tanh((distance - 1) / 0.25)
     parts, _ = label((gm > 0.3) & (ball > 0.02))

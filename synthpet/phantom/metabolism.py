@@ -7,6 +7,7 @@ Not in a paper: the sizes of the individual effects, chosen to give the coeffici
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.resources import files
 
 import numpy as np
@@ -16,6 +17,7 @@ from synthpet.phantom.fields import Lattice
 
 WHITE_MATTER = 0.554
 CSF = 0.360
+NEAR_MM, FAR_MM = 6.0, 25.0  # reach of a point: among others, and where no other is near
 
 
 @dataclass(frozen=True)
@@ -29,17 +31,35 @@ class Variation:
     per_decade: float = 0.02
 
 
+@lru_cache
+def read_uptake_table() -> tuple[NDArray[np.float64], NDArray[np.str_], NDArray[np.float64]]:
+    """The 300 points: coordinates (300, 3) in mm, structure, and grey-matter uptake (whole brain = 1)."""
+    path = str(files("synthpet.phantom") / "gm_fdg_uptake.tsv")
+    table = np.genfromtxt(path, names=True, dtype=None, delimiter="\t", encoding="utf-8")
+    return np.stack([table["x_mm"], table["y_mm"], table["z_mm"]], axis=1), table["structure"], table["gm_uptake"]
+
+
 def grey_matter_uptake(lattice: Lattice) -> NDArray[np.float32]:
-    """Grey-matter uptake (I, J, K), whole brain = 1, interpolated between the 300 points."""
-    table = np.genfromtxt(str(files("synthpet.phantom") / "gm_fdg_uptake.tsv"), names=True, dtype=None, delimiter="\t",
-                          encoding="utf-8")  # fmt: skip
-    known = np.stack([table["x_mm"], table["y_mm"], table["z_mm"]], axis=1)
+    """Grey-matter uptake (I, J, K) between the 300 points, weighted by a Gaussian of their distance.
+
+    The few points of hippocampus and amygdala stand for whole structures among many cortical ones, and weigh more.
+    """
+    known, structure, uptake = read_uptake_table()
     coarse = lattice.resampled(5.0)
-    points = coarse.points_mm().reshape(3, -1).T
-    squared = (points**2).sum(1)[:, None] - 2 * points @ known.T + (known**2).sum(1)
-    weight = np.exp(-squared / (2 * 8.0**2)) + 1e-4 * np.exp(-squared / (2 * 25.0**2)) + 1e-12
-    uptake = (weight @ table["gm_uptake"] / weight.sum(axis=1)).reshape(coarse.shape)
-    return coarse.sample(uptake.astype(np.float32), lattice.points_mm())
+    squared = squared_distances(coarse, known)
+    importance = np.where(np.isin(structure, ("hippocampus", "amygdala")), 6.0, 1.0)
+    near = importance * np.exp(-squared / (2 * NEAR_MM**2))
+    far = 1e-4 * np.exp(-squared / (2 * FAR_MM**2)) + 1e-12
+    weight = near + far
+    mean = (weight @ uptake / weight.sum(axis=1)).reshape(coarse.shape)
+    return coarse.resample(mean.astype(np.float32), lattice)
+
+
+def squared_distances(lattice: Lattice, known_mm: NDArray) -> NDArray[np.float32]:
+    """Squared distance (voxels, points) in mm^2 of every voxel of a lattice to points (n, 3)."""
+    from scipy.spatial.distance import cdist
+
+    return cdist(lattice.points_mm().reshape(3, -1).T, known_mm, "sqeuclidean").astype(np.float32)
 
 
 def individual_effect(
@@ -55,7 +75,7 @@ def individual_effect(
     frontal = 0.5 + 0.5 * np.tanh((y - 0) / 30)
     ageing = -variation.per_decade * (age - 40) / 10 * (0.5 + frontal)
     log = rng.normal(0, variation.overall) + regional + asymmetry + ageing
-    return np.exp(lattice.sample(log.astype(np.float32), lattice.points_mm()))
+    return np.exp(coarse.resample(log.astype(np.float32), lattice))
 
 
 def activity(

@@ -9,6 +9,8 @@ from scipy.ndimage import gaussian_filter
 from synthpet.phantom.anatomy import Anatomy
 from synthpet.phantom.fields import FWHM, Lattice
 
+T1_OF_CORTEX, T1_OF_WHITE_MATTER = 0.65, 0.90  # of the template
+
 
 @dataclass(frozen=True)
 class Scanner:
@@ -16,8 +18,8 @@ class Scanner:
 
     Args:
         name: the ``site`` column.
-        contrast: exponent of the T1 contrast between tissues; above 1: darker grey matter.
-        csf: T1 intensity of CSF relative to white matter.
+        t1_gm: T1 signal of the cortex relative to white matter.
+        t1_csf: T1 signal of CSF relative to white matter.
         bias: standard deviation of the log of the bias field.
         t1_noise: standard deviation of the noise relative to white matter.
         t1_fwhm_mm: T1 resolution along I, J, K.
@@ -27,8 +29,8 @@ class Scanner:
     """
 
     name: str
-    contrast: float
-    csf: float
+    t1_gm: float
+    t1_csf: float
     bias: float
     t1_noise: float
     t1_fwhm_mm: tuple[float, float, float]
@@ -42,8 +44,8 @@ def draw_scanner(rng: np.random.Generator, name: str) -> Scanner:
     thick = rng.integers(3)
     return Scanner(
         name=name,
-        contrast=rng.uniform(1.1, 1.7),
-        csf=rng.uniform(0.1, 0.25),
+        t1_gm=rng.uniform(0.56, 0.7),
+        t1_csf=rng.uniform(0.08, 0.2),
         bias=rng.uniform(0.02, 0.05),
         t1_noise=rng.uniform(0.008, 0.025),
         t1_fwhm_mm=tuple(float(rng.uniform(1.6, 2.4) if a == thick else rng.uniform(1.0, 1.4)) for a in range(3)),  # type: ignore[arg-type]
@@ -56,16 +58,33 @@ def draw_scanner(rng: np.random.Generator, name: str) -> Scanner:
 def acquire_t1w(scanner: Scanner, anatomy: Anatomy, rng: np.random.Generator) -> NDArray[np.float32]:
     """T1-weighted image (I, J, K) on the grid, white matter about 1, before masking and scaling."""
     lattice = anatomy.lattice
-    contrast = scanner.contrast * rng.normal(1, 0.04)
-    gm = np.maximum(anatomy.t1_gm / 0.88, 0) ** (1.5 * contrast)
-    wm = np.maximum(anatomy.t1_wm / 0.88, 0)
-    clean = anatomy.gm * gm + anatomy.wm * wm + anatomy.csf * scanner.csf * rng.normal(1, 0.08)
     sigma = [fwhm / FWHM / lattice.spacing_mm for fwhm in scanner.t1_fwhm_mm]
-    coarse = lattice.resampled(6.0)
-    bias = lattice.sample(scanner.bias * coarse.random_field(rng, 60.0), lattice.points_mm())
-    blurred = block_mean(gaussian_filter(clean, sigma) * np.exp(bias))
+    bias = scanner.bias * lattice.resampled(8.0).random_field(rng, 70.0)
+    signal = gaussian_filter(_t1_signal(scanner, anatomy, rng), sigma)
+    blurred = block_mean(signal * np.exp(lattice.resampled(8.0).resample(bias, lattice)))
     noise = scanner.t1_noise * rng.standard_normal((2, *blurred.shape), dtype=np.float32)
     return np.hypot(blurred + noise[0], noise[1])  # Rician: the magnitude of a complex signal
+
+
+def _t1_signal(scanner: Scanner, anatomy: Anatomy, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Signal (I, J, K) before the scanner blurs it: tissues, myelin in grey matter, remains of the meninges."""
+    coarse = anatomy.lattice.resampled(6.0)
+    regional = coarse.resample(0.04 * coarse.random_field(rng, 35.0), anatomy.lattice)
+    cortex, white = T1_OF_CORTEX, T1_OF_WHITE_MATTER
+    myelin = np.clip((anatomy.t1_gm - cortex) / (white - cortex), -0.1, 1)
+    darkest = scanner.t1_gm * rng.normal(1, 0.02) * (1 + regional)
+    gm = darkest + (1 - darkest) * myelin
+    wm = 1 + 0.7 * (anatomy.t1_wm / white - 1)
+    return anatomy.gm * gm + anatomy.wm * wm + anatomy.csf * _fluid(scanner, anatomy, rng)
+
+
+def _fluid(scanner: Scanner, anatomy: Anatomy, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Signal (I, J, K) of CSF; near the surface patches of dura, vessels and fat that skull-stripping left."""
+    csf = scanner.t1_csf * rng.normal(1, 0.08)
+    coarse = anatomy.lattice.resampled(3.0)
+    patches = coarse.resample(coarse.random_field(rng, 9.0), anatomy.lattice)
+    residue = np.exp(-((np.maximum(anatomy.depth, 0) / 3) ** 2)) / (1 + np.exp(-(patches - 0.8) / 0.3))
+    return csf + residue * (0.65 - csf)
 
 
 def acquire_pet(
@@ -88,3 +107,11 @@ def block_mean(volume: NDArray[np.float32]) -> NDArray[np.float32]:
     """Mean of each 2x2x2 block: from the fine lattice to the grid."""
     i, j, k = (n // 2 for n in volume.shape)
     return volume.reshape(i, 2, j, 2, k, 2).mean(axis=(1, 3, 5), dtype=np.float32)
+
+
+def strip_skull(anatomy: Anatomy, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Brain mask (I, J, K) on the grid with the errors of skull-stripping: about 1 mm in or out, in patches."""
+    coarse = anatomy.lattice.resampled(5.0)
+    error = 0.8 * coarse.random_field(rng, 18.0) + rng.normal(0, 0.4)
+    inside = anatomy.depth + coarse.resample(np.clip(error, -2, 2), anatomy.lattice) > 0
+    return block_mean(inside.astype(np.float32)) > 0.5

@@ -1,56 +1,41 @@
-"""How good the synthetic PET of a cohort is: read from disk, subject by subject, beside baseline and ceiling.
+"""How good the synthetic PET of a cohort is: measured subject by subject, beside baseline and ceiling.
 
 Memory holds a handful of volumes (mean PETs, voxelwise moments), whatever the number of subjects.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from synthpet.cohort import Cohort, check_no_leakage, read_folds, read_image
+from synthpet.cohort import Cohort
+from synthpet.cohort.files import write_json, write_tsv
 from synthpet.console import progress
-from synthpet.errors import DataError
+from synthpet.evaluation_source import IMAGES, ROLES, Case, Source
 from synthpet.quality import (
     Moments,
     deviation_correlation,
     mae,
     mean_ssim,
+    patch_borders,
     psnr,
     regional_means,
     rmse,
     seam_ratio,
     ssim_map,
 )
-from synthpet.quality_summary import BASELINES, summarise
+from synthpet.quality_summary import BASELINES, COLUMNS, summarise
 from synthpet.regions import grey_matter, named_regions
+from synthpet.stage import Stage
 
-ROLES = ("paired", "heldout", "unpaired")
-TRUTH = {"paired": "pet", "heldout": "pet", "unpaired": "withheld_pet"}
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
 METHODS = (*BASELINES, "synthetic", "expected")
-CORRELATED = ("synthetic", "expected")  # the mean PET has no individual deviation to correlate
-SPREAD_KINDS = {"synthetic": "synthetic_pet", "resampled": "resampled_pet", "expected": "expected_pet"}
-
-
-@dataclass(frozen=True)
-class Case:
-    """One control whose synthetic PET is evaluated.
-
-    Args:
-        participant_id: who.
-        role: paired, heldout or unpaired.
-        fold: index of the fold that did not see a paired control's PET; None: all folds' generators.
-        truth: kind of the image that is the truth; None: there is none.
-    """
-
-    participant_id: str
-    role: str
-    fold: int | None
-    truth: str | None
+CORRELATED = ("synthetic", "expected")  # a mean PET has no individual deviation to correlate
 
 
 @dataclass(frozen=True)
@@ -66,151 +51,22 @@ class Measured:
 
 @dataclass(frozen=True)
 class Spread:
-    """Voxelwise moments over the cases of one role: "real" and the keys of ``SPREAD_KINDS`` that are there."""
+    """Voxelwise moments over the cases of one role: "real" and the keys of ``IMAGES`` that are there."""
 
     moments: dict[str, Moments]
-    grey_matter: NDArray[np.bool_]  # (I, J, K), inside everybody's brain
+    brain: NDArray[np.bool_]  # (I, J, K), inside everybody's brain
+    grey_matter: NDArray[np.bool_]  # (I, J, K), the template's, within ``brain``
 
 
 @dataclass(frozen=True)
 class Evaluation:
     """The result: ``summary`` becomes quality.json, ``rows`` quality.tsv, the rest is for pictures."""
 
-    source: "Source"
+    source: Source
     summary: dict[str, Any]
     rows: list[dict[str, Any]]
     measured: dict[str, list[Measured]]
     spreads: dict[str, Spread]
-
-
-class Source:
-    """The images that an evaluation reads, all on the cohort's grid.
-
-    Args:
-        cohort: the cohort.
-        synthetic_folder: the synthetic PETs, named as in the cohort, and ``folds.json``.
-
-    Raises:
-        DataError: images are missing; all of them are named.
-        DataLeakageError: a fold does not keep its promise.
-    """
-
-    def __init__(self, cohort: Cohort, synthetic_folder: Path) -> None:
-        self.cohort = cohort
-        self.synthetic = replace(cohort, root=Path(synthetic_folder))
-        self.cases = self._find_cases()
-
-    def _find_cases(self) -> list[Case]:
-        own_fold = {s: index for index, train, test in self._folds for s in test}
-        cases, problems = [], []
-        for role in ROLES:
-            subjects = self.cohort.select(role)
-            truth = TRUTH[role]
-            simulated_truth = all(self.cohort.has(s.participant_id, "withheld_pet") for s in subjects)
-            known = role != "unpaired" or simulated_truth
-            for s in subjects:
-                images = [self.synthetic.path(s.participant_id, "synthetic_pet")]
-                images += [self.cohort.path(s.participant_id, truth)] if known else []
-                problems += [f"{s.participant_id}: no {path}" for path in images if not path.is_file()]
-                if role == "paired" and s.participant_id not in own_fold:
-                    problems.append(f"{s.participant_id}: paired control that is in no fold's test set")
-                cases.append(Case(s.participant_id, role, own_fold.get(s.participant_id), truth if known else None))
-        if not cases:
-            problems.append("no control in participants.tsv")
-        if problems:
-            raise DataError(
-                f"E_INCOMPLETE {self.synthetic.root}: cannot be evaluated; run `python -m synthpet.complete`.\n  "
-                + "\n  ".join(problems)
-            )
-        return cases
-
-    @cached_property
-    def _folds(self) -> list[tuple[int, tuple[str, ...], tuple[str, ...]]]:
-        """The folds of the paired controls; none where nobody is paired."""
-        if not self.cohort.select("paired"):
-            return []
-        path = self.synthetic.root / "folds.json"
-        if not path.is_file():
-            raise DataError(f"E_MISSING {path}: the folds of the paired controls; run `python -m synthpet.complete`")
-        folds = read_folds(path)
-        for fold in folds:
-            check_no_leakage(fold, self.cohort)
-        return [(fold.index, fold.train, fold.test) for fold in folds]
-
-    @cached_property
-    def baselines(self) -> dict[int | None, dict[str, NDArray[np.float32]]]:
-        """The mean PETs of each fold's training controls, and under None those of all paired controls.
-
-        ``mean_pet`` is the plain voxelwise mean. At the brain's edge it contains the surroundings of other people's
-        brains; ``mean_brain_pet`` averages at each voxel only those in whose brain it lies: the stronger baseline.
-        """
-        everybody = [s.participant_id for s in self.cohort.select("paired")]
-        groups: dict[int | None, Sequence[str]] = {index: train for index, train, _ in self._folds}
-        groups |= {None: everybody} if everybody else {}
-        plain, inside, brain = ({index: Moments() for index in groups} for _ in range(3))
-        for participant_id in everybody:
-            pet, mask = self.cohort.load(participant_id, "pet"), self.cohort.load_mask(participant_id)
-            for index in (index for index, members in groups.items() if participant_id in members):
-                plain[index].add(pet)
-                inside[index].add(pet * mask)
-                brain[index].add(mask.astype(np.float32))
-        return {
-            index: {
-                "mean_pet": plain[index].mean,
-                "mean_brain_pet": np.where(
-                    brain[index].mean > 0, inside[index].mean / brain[index].mean.clip(1e-6), plain[index].mean
-                ),
-            }
-            for index in groups
-        }
-
-    @cached_property
-    def data_range(self) -> float:
-        """Maximum within the brain of the mean real PET of the paired controls (without any: mean synthetic PET).
-
-        A mean over subjects has no noise peaks, and one number serves all subjects, methods and regions; SUVR
-        begins at 0, so that the maximum is the range.
-        """
-        cases = [case for case in self.cases if case.role == "paired"] or self.cases
-        brain, mean = Moments(), Moments()
-        for case in cases:
-            brain.add(self.cohort.load_mask(case.participant_id).astype(np.float32))
-            if not self.baselines:
-                mean.add(self.load(case, "synthetic"))
-        reference = self.baselines[None]["mean_pet"] if self.baselines else mean.mean
-        return float(reference[brain.mean > 0.5].max())
-
-    def load(self, case: Case, image: str) -> NDArray[np.float32]:
-        """One (I, J, K) image of a case, SUVR: real, uncertainty, a baseline or a key of ``SPREAD_KINDS``."""
-        if image in BASELINES:
-            return self.baselines[case.fold][image]
-        path = self.path(case, image)
-        return read_image(path, grid=self.cohort.grid)[0]
-
-    def path(self, case: Case, image: str) -> Path:
-        """Where an image that is on the disk lies."""
-        if image == "real":
-            return self.cohort.path(case.participant_id, TRUTH[case.role])
-        where = self.cohort if image == "expected" else self.synthetic
-        return where.path(case.participant_id, SPREAD_KINDS.get(image, image))
-
-    def has(self, case: Case, image: str) -> bool:
-        """Whether ``load`` would find the image."""
-        if image in BASELINES:
-            return case.fold in self.baselines
-        return (image != "real" or case.truth is not None) and self.path(case, image).is_file()
-
-    def files(self) -> tuple[Path, ...]:
-        """Every file that determines the evaluation."""
-        tables = [self.cohort.root / "participants.tsv", self.synthetic.root / "folds.json"]
-        images = [
-            self.path(case, image)
-            for case in self.cases
-            for image in ("real", "synthetic", "resampled", "expected", "uncertainty")
-            if self.has(case, image)
-        ]
-        shared = [self.cohort.path(case.participant_id, kind) for case in self.cases for kind in ("t1w", "brain_mask")]
-        return tuple(path for path in (*tables, *images, *shared) if path.is_file())
 
 
 def evaluate_synthesis(
@@ -262,21 +118,22 @@ def evaluate(
             running = Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator")(jobs)
             measured[role] = list(progress(running, f"measuring {role} controls", len(cases)))
     summary = summarise(measured, spreads, named_regions(source.cohort.grid).names, data_range=peak, seed=seed)
-    summary |= {"simulated_cohort": is_simulated(source.cohort), "spacing_mm": source.cohort.grid.spacing_mm}
+    summary |= {"simulated_cohort": source.is_simulated, "spacing_mm": source.cohort.grid.spacing_mm}
     rows = [row for role in measured for found in measured[role] for row in found.rows]
     return Evaluation(source, summary, rows, measured, spreads)
 
 
 def measure_spread(source: Source, cases: Sequence[Case]) -> Spread:
-    """Voxelwise mean and variance between the cases, one pass over the disk."""
-    images = [image for image in ("real", *SPREAD_KINDS) if all(source.has(case, image) for case in cases)]
+    """Voxelwise mean and variance between the cases, each zero outside its brain; one pass over the disk."""
+    images = [image for image in ("real", *IMAGES) if all(source.has(case, image) for case in cases)]
     moments = {image: Moments() for image in images}
-    inside = grey_matter(source.cohort.grid).copy()
+    brain = np.ones(source.cohort.grid.shape, bool)
     for case in cases:
-        inside &= source.cohort.load_mask(case.participant_id)
+        mask = source.cohort.load_mask(case.participant_id)
+        brain = brain & mask
         for image in images:
-            moments[image].add(source.load(case, image))
-    return Spread(moments, inside)
+            moments[image].add(source.load(case, image) * mask)
+    return Spread(moments, brain, brain & grey_matter(source.cohort.grid))
 
 
 def measure_case(
@@ -341,11 +198,35 @@ def measure_methods(
     return rows
 
 
-def is_simulated(cohort: Cohort) -> bool:
-    """Whether the cohort says that its images are simulated."""
-    import json
+def ensure_evaluated(cfg: "DictConfig") -> Path:
+    """Evaluate the synthetic PETs of a configuration unless that is done; first run what is missing before it.
 
-    try:
-        return bool(json.loads((cohort.root / "dataset_description.json").read_text()).get("Simulated"))
-    except (OSError, ValueError):
-        return False
+    Returns:
+        The folder of the synthetic PETs, now also with quality.tsv, quality.json, figures/ and report.html.
+    """
+    from synthpet.completion import ensure_completed
+
+    folder = ensure_completed(cfg)
+    source = Source(Cohort.open(Path(cfg.cohort.path)), folder)
+    geometry = {"patch_size": list(cfg.gan.patch_size), "stride": list(cfg.gan.stride)}
+    config = {"generator": cfg.gan.name, "data_range": cfg.evaluate.data_range, "seed": cfg.seed, **geometry}
+    stage = Stage(f"quality {cfg.gan.name}", folder, config, source.files(), manifest="run-quality.json")
+    stage.ensure(lambda: _write(source, folder, config, n_jobs=cfg.compute.n_jobs))
+    return folder
+
+
+def _write(source: Source, folder: Path, config: Mapping[str, Any], n_jobs: int) -> list[Path]:
+    from synthpet.report.synthesis import write_report
+
+    found = evaluate(
+        source,
+        data_range=config["data_range"],
+        borders=patch_borders(source.cohort.grid.shape, config["patch_size"], config["stride"]),
+        seed=config["seed"],
+        n_jobs=n_jobs,
+    )
+    return [
+        write_json(folder / "quality.json", found.summary),
+        write_tsv(folder / "quality.tsv", found.rows, COLUMNS),
+        *write_report(found, folder, config),
+    ]

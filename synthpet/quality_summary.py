@@ -32,8 +32,8 @@ COLUMNS = {
 DEFINITIONS = {
     "truth": "paired and heldout: the measured PET; unpaired: simulated cohorts only, the withheld PET",
     "mean_pet": "baseline: voxelwise mean real PET of the fold's training controls (heldout, unpaired: of all paired)",
-    "mean_brain_pet": "stronger baseline: the same mean, at each voxel only over those in whose brain it lies (the plain "
-    "mean contains at the brain's edge the surroundings of other brains)",
+    "mean_brain_pet": "stronger baseline: the same mean, at each voxel only over those in whose brain it lies (the "
+    "plain mean contains at the brain's edge the surroundings of other brains)",
     "expected": "ceiling, simulated cohorts only: PET given the anatomy, without individual effects and noise",
     "mask": "voxels of the subject's brain mask; images are set to zero outside it",
     "box": "all voxels of the image; images are set to zero outside the brain: background flatters every method",
@@ -44,8 +44,8 @@ DEFINITIONS = {
     "region (box: less the window's radius); the window is in voxels, so resolutions do not compare",
     "data_range": "SUVR, one number for all subjects and methods: maximum, within the brain, of the mean real PET of "
     "the paired controls (no noise peaks; SUVR begins at 0), unless set by evaluate.data_range",
-    "gap_closed": "per baseline: (mae_baseline - mae_synthetic) / (mae_baseline - mae_expected), in the mask, ratio of the means "
-    "over subjects; ci95: percentile bootstrap over subjects; median: of the subjects' own ratios",
+    "gap_closed": "per baseline: (mae_baseline - mae_synthetic) / (mae_baseline - mae_expected), in the mask, "
+    "ratio of the means over subjects; ci95: percentile bootstrap over subjects; median: of the subjects' own ratios",
     "versus": "per baseline, in the mask: share of subjects that are better with synthetic than with it, and the "
     "two-sided Wilcoxon signed-rank p of the paired differences",
     "variance_ratio": "mean between-subject variance over grey matter (template probability > 0.5, inside every "

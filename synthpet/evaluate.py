@@ -1,0 +1,28 @@
+"""``python -m synthpet.evaluate gan=patch3d``: how good the synthetic PET is, in numbers and pictures."""
+
+from typing import TYPE_CHECKING
+
+from synthpet.command import command
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+
+@command("evaluate")
+def main(cfg: "DictConfig") -> None:
+    """Evaluate, or say that it is up to date; print the headline and where everything lies."""
+    import json
+
+    from synthpet.console import say
+    from synthpet.evaluation import ensure_evaluated
+    from synthpet.report.words import console_lines
+
+    folder = ensure_evaluated(cfg)
+    for line in console_lines(json.loads((folder / "quality.json").read_text())):
+        say(line)
+    for name in ("report.html", "quality.tsv", "quality.json", "figures/"):
+        say(f"written: {folder / name}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,186 @@
+"""What an evaluation reads: the images of a cohort and of its synthetic PETs, and the baselines made from them."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from synthpet.cohort import Cohort, check_no_leakage, read_folds, read_image
+from synthpet.errors import DataError
+from synthpet.quality import Moments
+from synthpet.quality_summary import BASELINES
+
+ROLES = ("paired", "heldout", "unpaired")
+TRUTH = {"paired": "pet", "heldout": "pet", "unpaired": "withheld_pet"}
+IMAGES = {"synthetic": "synthetic_pet", "resampled": "resampled_pet", "expected": "expected_pet"}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One control whose synthetic PET is evaluated.
+
+    Args:
+        participant_id: who.
+        role: paired, heldout or unpaired.
+        fold: index of the fold that did not see a paired control's PET; None: all folds' generators.
+        truth: kind of the image that is the truth; None: there is none.
+    """
+
+    participant_id: str
+    role: str
+    fold: int | None
+    truth: str | None
+
+
+class Source:
+    """The images that an evaluation reads, all on the cohort's grid.
+
+    Args:
+        cohort: the cohort.
+        synthetic_folder: the synthetic PETs, named as in the cohort, and ``folds.json``.
+
+    Raises:
+        DataError: images are missing; all of them are named.
+        DataLeakageError: a fold does not keep its promise.
+    """
+
+    def __init__(self, cohort: Cohort, synthetic_folder: Path) -> None:
+        self.cohort = cohort
+        self.synthetic = replace(cohort, root=Path(synthetic_folder))
+        self.cases = self._find_cases()
+
+    def _find_cases(self) -> list[Case]:
+        own_fold = {s: index for index, train, test in self._folds for s in test}
+        cases, problems = [], []
+        for role in ROLES:
+            subjects = self.cohort.select(role)
+            truth = TRUTH[role]
+            simulated_truth = all(self.cohort.has(s.participant_id, "withheld_pet") for s in subjects)
+            known = role != "unpaired" or simulated_truth
+            for s in subjects:
+                images = [self.synthetic.path(s.participant_id, "synthetic_pet")]
+                images += [self.cohort.path(s.participant_id, truth)] if known else []
+                problems += [f"{s.participant_id}: no {path}" for path in images if not path.is_file()]
+                if role == "paired" and s.participant_id not in own_fold:
+                    problems.append(f"{s.participant_id}: paired control that is in no fold's test set")
+                cases.append(Case(s.participant_id, role, own_fold.get(s.participant_id), truth if known else None))
+        if not cases:
+            problems.append("no control in participants.tsv")
+        if problems:
+            raise DataError(
+                f"E_INCOMPLETE {self.synthetic.root}: cannot be evaluated; run `python -m synthpet.complete`.\n  "
+                + "\n  ".join(problems)
+            )
+        return cases
+
+    @cached_property
+    def _folds(self) -> list[tuple[int, tuple[str, ...], tuple[str, ...]]]:
+        """The folds of the paired controls; none where nobody is paired."""
+        if not self.cohort.select("paired"):
+            return []
+        path = self.synthetic.root / "folds.json"
+        if not path.is_file():
+            raise DataError(f"E_MISSING {path}: the folds of the paired controls; run `python -m synthpet.complete`")
+        folds = read_folds(path)
+        for fold in folds:
+            check_no_leakage(fold, self.cohort)
+        return [(fold.index, fold.train, fold.test) for fold in folds]
+
+    @cached_property
+    def baselines(self) -> dict[int | None, dict[str, NDArray[np.float32]]]:
+        """The mean PETs of each fold's training controls, and under None those of all paired controls.
+
+        ``mean_pet`` is the plain voxelwise mean. At the brain's edge it contains the surroundings of other people's
+        brains; ``mean_brain_pet`` averages at each voxel only those in whose brain it lies: the stronger baseline.
+        """
+        everybody = [s.participant_id for s in self.cohort.select("paired")]
+        groups: dict[int | None, Sequence[str]] = {index: train for index, train, _ in self._folds}
+        groups |= {None: everybody} if everybody else {}
+        plain, inside, brain = ({index: Moments() for index in groups} for _ in range(3))
+        for participant_id in everybody:
+            pet, mask = self.cohort.load(participant_id, "pet"), self.cohort.load_mask(participant_id)
+            for index in (index for index, members in groups.items() if participant_id in members):
+                plain[index].add(pet)
+                inside[index].add(pet * mask)
+                brain[index].add(mask.astype(np.float32))
+        return {
+            index: {
+                "mean_pet": plain[index].mean,
+                "mean_brain_pet": np.where(
+                    brain[index].mean > 0, inside[index].mean / brain[index].mean.clip(1e-6), plain[index].mean
+                ),
+            }
+            for index in groups
+        }
+
+    @cached_property
+    def data_range(self) -> float:
+        """Maximum within the brain of the mean real PET of the paired controls (without any: mean synthetic PET).
+
+        A mean over subjects has no noise peaks, and one number serves all subjects, methods and regions; SUVR
+        begins at 0, so that the maximum is the range.
+        """
+        cases = [case for case in self.cases if case.role == "paired"] or self.cases
+        brain, mean = Moments(), Moments()
+        for case in cases:
+            brain.add(self.cohort.load_mask(case.participant_id).astype(np.float32))
+            if not self.baselines:
+                mean.add(self.load(case, "synthetic"))
+        reference = self.baselines[None]["mean_pet"] if self.baselines else mean.mean
+        return float(reference[brain.mean > 0.5].max())
+
+    @cached_property
+    def is_simulated(self) -> bool:
+        """Whether the cohort says that its images are simulated."""
+        return bool(_read_json(self.cohort.root / "dataset_description.json").get("Simulated"))
+
+    @cached_property
+    def manifests(self) -> dict[str, dict]:
+        """The manifests of the cohort and of the synthetic PETs; empty where there are none."""
+        return {
+            "cohort": _read_json(self.cohort.root / "run.json"),
+            "synthetic PET": _read_json(self.synthetic.root / "run.json"),
+        }
+
+    def load(self, case: Case, image: str) -> NDArray[np.float32]:
+        """One (I, J, K) image of a case, SUVR: real, uncertainty, a baseline or a key of ``IMAGES``."""
+        if image in BASELINES:
+            return self.baselines[case.fold][image]
+        path = self.path(case, image)
+        return read_image(path, grid=self.cohort.grid)[0]
+
+    def path(self, case: Case, image: str) -> Path:
+        """Where an image that is on the disk lies."""
+        if image == "real":
+            return self.cohort.path(case.participant_id, TRUTH[case.role])
+        where = self.cohort if image == "expected" else self.synthetic
+        return where.path(case.participant_id, IMAGES.get(image, image))
+
+    def has(self, case: Case, image: str) -> bool:
+        """Whether ``load`` would find the image."""
+        if image in BASELINES:
+            return case.fold in self.baselines
+        return (image != "real" or case.truth is not None) and self.path(case, image).is_file()
+
+    def files(self) -> tuple[Path, ...]:
+        """Every file that determines the evaluation."""
+        tables = [self.cohort.root / "participants.tsv", self.synthetic.root / "folds.json"]
+        images = [
+            self.path(case, image)
+            for case in self.cases
+            for image in ("real", "synthetic", "resampled", "expected", "uncertainty")
+            if self.has(case, image)
+        ]
+        shared = [self.cohort.path(case.participant_id, kind) for case in self.cases for kind in ("t1w", "brain_mask")]
+        return tuple(path for path in (*tables, *images, *shared) if path.is_file())
+
+
+def _read_json(path: Path) -> dict:
+    try:
+        return dict(json.loads(path.read_text()))
+    except (OSError, ValueError):
+        return {}

@@ -1,0 +1,173 @@
+"""Figures of brain volumes: slices with sides marked, one fixed scale a column, colour-blind-safe colours.
+
+Figures are made without pyplot, so that nothing is global and threads do not meet.
+"""
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from matplotlib.ticker import Locator, MaxNLocator
+from numpy.typing import NDArray
+
+from synthpet.cohort.images import Grid
+
+# name, axis that is cut, where in mm, marks at the picture's left and right edge
+VIEWS = (
+    ("axial", 2, 5.0, ("L", "R")),
+    ("axial", 2, -22.0, ("L", "R")),
+    ("coronal", 1, -14.0, ("L", "R")),
+    ("sagittal", 0, 34.0, ("P", "A")),
+)
+BOX_MM = ((-80, 80), (-116, 84), (-78, 92))  # of x, y, z that is shown: the template's brain and a margin
+COLOURS = {"mean_pet": "#999999", "mean_brain_pet": "#666666", "synthetic": "#0072B2", "expected": "#009E73"}
+# Okabe and Ito's palette: told apart with every common colour vision
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One column of a slice figure: a volume and the one scale on which it is shown.
+
+    Args:
+        title: what it is, in words.
+        volume: (I, J, K) on the figure's grid.
+        colours: name of a Matplotlib colour map.
+        low: value of the scale's lower end.
+        high: value of its upper end.
+        unit: of the values.
+    """
+
+    title: str
+    volume: NDArray
+    colours: str
+    low: float
+    high: float
+    unit: str = "SUVR"
+
+
+def slices(panels: Sequence[Panel], grid: Grid) -> bytes:
+    """PNG of volumes side by side, one a column, cut at the same places, one a row.
+
+    Sides are the person's own, as marked: the left of the brain is on the left of the picture.
+
+    Args:
+        panels: the volumes, all on ``grid``.
+        grid: in template space, RAS+.
+    """
+    figure = Figure(figsize=(2.0 * len(panels) + 0.5, 2.05 * len(VIEWS) + 0.9), layout="constrained", facecolor="white")
+    axes = figure.subplots(len(VIEWS), len(panels), squeeze=False)
+    for column, panel in enumerate(panels):
+        for row, (name, axis, position_mm, marks) in enumerate(VIEWS):
+            shown = _draw_slice(axes[row, column], panel, grid, axis, position_mm, marks)
+            if column == 0:
+                label = f"{name}, {'xyz'[axis]} = {position_mm:g} mm"
+                axes[row, column].set_ylabel(label, fontsize=8)
+        axes[0, column].set_title(panel.title, fontsize=10)
+        bar = figure.colorbar(shown, ax=axes[:, column], location="bottom", shrink=0.85, aspect=18, pad=0.015)
+        bar.set_label(panel.unit, fontsize=8)
+        bar.ax.tick_params(labelsize=8)
+        bar.locator = _few_ticks()
+        bar.update_ticks()
+    return png(figure)
+
+
+def _few_ticks() -> Locator:
+    return MaxNLocator(4, steps=[1, 2, 2.5, 5, 10])
+
+
+def _draw_slice(
+    axes: Axes, panel: Panel, grid: Grid, axis: int, position_mm: float, marks: tuple[str, str]
+) -> AxesImage:
+    origin, spacing = grid.matrix[axis, 3], grid.spacing_mm
+    index = int(np.clip(round((position_mm - origin) / spacing[axis]), 0, grid.shape[axis] - 1))
+    shown_box = [_inside_box(grid, a) for a in range(3)]
+    shown_box[axis] = slice(index, index + 1)
+    plane = panel.volume[tuple(shown_box)].squeeze(axis).T  # rows: upwards; columns: to the right
+    across, up = [spacing[a] for a in range(3) if a != axis]
+    shown = axes.imshow(
+        plane, origin="lower", cmap=panel.colours, vmin=panel.low, vmax=panel.high, aspect=up / across,
+        interpolation="nearest",
+    )  # fmt: skip
+    axes.set_xticks([])
+    axes.set_yticks([])
+    rgb = shown.cmap(shown.norm(plane[0, 0]))[:3]
+    ink = "white" if np.mean(rgb) < 0.5 else "black"
+    for text, x, side in zip(marks, (0.02, 0.98), ("left", "right"), strict=True):
+        axes.text(x, 0.97, text, transform=axes.transAxes, ha=side, va="top", color=ink, fontsize=9, weight="bold")
+    return shown
+
+
+def _inside_box(grid: Grid, axis: int) -> slice:
+    """The indices along an axis within ``BOX_MM``; all, for a grid that lies elsewhere."""
+    place = grid.matrix[axis, 3] + grid.spacing_mm[axis] * np.arange(grid.shape[axis])
+    inside = np.flatnonzero((place >= BOX_MM[axis][0]) & (place <= BOX_MM[axis][1]))
+    return slice(inside[0], inside[-1] + 1) if inside.size else slice(None)
+
+
+def strips(
+    values: Mapping[str, Mapping[str, NDArray[np.float64]]], labels: Mapping[str, str], notes: Mapping[str, str]
+) -> bytes:
+    """PNG of one panel a metric: for each method all subjects, a line for each subject, a violin and the median.
+
+    Args:
+        values: metric to method to (n,) values in the same order of subjects.
+        labels: words for metrics and methods.
+        notes: metric to what is good ("lower is better").
+    """
+    figure = Figure(figsize=(3.1 * len(values), 3.9), layout="constrained", facecolor="white")
+    for axes, (metric, methods) in zip(figure.subplots(1, len(values), squeeze=False)[0], values.items(), strict=True):
+        places = np.arange(len(methods))
+        columns = np.array(list(methods.values()))
+        axes.plot(places, columns, color="0.8", linewidth=0.6, zorder=1)
+        for place, (method, column) in enumerate(methods.items()):
+            if len(column) > 2 and np.ptp(column) > 0:
+                for body in axes.violinplot(column, [place], widths=0.7, showextrema=False)["bodies"]:  # type: ignore[attr-defined]
+                    body.set_facecolor(COLOURS[method])
+                    body.set_alpha(0.3)
+            axes.scatter(np.full(len(column), place), column, s=10, color=COLOURS[method], zorder=2)
+            axes.hlines(np.median(column), place - 0.3, place + 0.3, color="black", linewidth=1.5, zorder=3)
+        axes.set_xticks(places, [labels[method] for method in methods], fontsize=8)
+        axes.set_title(f"{labels[metric]}\n({notes[metric]})", fontsize=10)
+        axes.tick_params(axis="y", labelsize=8)
+        axes.spines[["top", "right"]].set_visible(False)
+    return png(figure)
+
+
+def regional_bars(
+    regions: Sequence[str], values: Mapping[str, tuple[NDArray, NDArray]], labels: Mapping[str, str], unit: str
+) -> bytes:
+    """PNG of horizontal bars, one group a region: mean and, as a whisker, the standard deviation between subjects.
+
+    Args:
+        regions: names, from top to bottom.
+        values: method to (mean, sd), each (n_regions,).
+        labels: words for methods.
+        unit: of the values.
+    """
+    figure = Figure(figsize=(8.2, 0.32 * len(regions) + 1.4), layout="constrained", facecolor="white")
+    axes = figure.subplots()
+    height = 0.8 / len(values)
+    for k, (method, (mean, sd)) in enumerate(values.items()):
+        places = np.arange(len(regions)) - 0.4 + height * (k + 0.5)
+        whisker = {"ecolor": "0.4", "elinewidth": 0.8}
+        axes.barh(places, mean, height, xerr=sd, color=COLOURS[method], label=labels[method], error_kw=whisker)
+    axes.axvline(0, color="black", linewidth=0.8)
+    axes.set_yticks(np.arange(len(regions)), regions, fontsize=9)
+    axes.set_ylim(len(regions) - 0.5, -0.5)
+    reach = 1.05 * max(float(np.nanmax(np.abs(mean) + np.nan_to_num(sd))) for mean, sd in values.values())
+    axes.set_xlim(-reach, reach)
+    axes.set_xlabel(unit)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    figure.legend(loc="outside upper center", ncols=len(values), fontsize=9, frameon=False)
+    return png(figure)
+
+
+def png(figure: Figure, dpi: int = 110) -> bytes:
+    """The figure as PNG; equal figures give equal bytes."""
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png", dpi=dpi, metadata={"Software": None})
+    return stream.getvalue()

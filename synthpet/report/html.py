@@ -1,0 +1,67 @@
+"""A page in one HTML file: text, tables, embedded pictures, provenance at the end; opens offline, asks for nothing."""
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.resources import files
+
+RESEARCH_USE = "For research only. Not a medical device: nothing on this page may guide the care of a patient."
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A PNG with its caption (what to look for) and its text for those who cannot see it."""
+
+    png: bytes
+    caption: str
+    alt: str
+
+    @property
+    def uri(self) -> str:
+        """The picture as a ``data:`` address."""
+        return "data:image/png;base64," + base64.b64encode(self.png).decode()
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table; the first cell of each row is its heading, the others are numbers or, with ``prose``, text."""
+
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    caption: str
+    prose: bool = False
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the page: heading, paragraphs, then tables, then pictures."""
+
+    title: str
+    paragraphs: Sequence[str] = ()
+    tables: Sequence[Table] = ()
+    pictures: Sequence[Picture] = ()
+
+
+@dataclass(frozen=True)
+class Page:
+    """A whole page.
+
+    Args:
+        title: heading and window title.
+        notices: what the reader must know first; ``RESEARCH_USE`` always stands before them.
+        sections: the content, in order.
+        provenance: heading to preformatted text, folded away at the end.
+    """
+
+    title: str
+    sections: Sequence[Section]
+    notices: Sequence[str] = ()
+    provenance: Mapping[str, str] = field(default_factory=dict)
+
+    def render(self) -> str:
+        """The page as HTML; every text is escaped."""
+        from jinja2 import Environment, StrictUndefined
+
+        environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+        template = environment.from_string(files("synthpet.report").joinpath("page.html").read_text("utf-8"))
+        return template.render(page=self, notices=(RESEARCH_USE, *self.notices))

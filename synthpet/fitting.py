@@ -1,6 +1,7 @@
 """Train one fold's generator with Lightning: continue where it stopped, leave weights that load without running code."""
 
 import json
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -72,10 +73,13 @@ def _fit(
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
-        use_distributed_sampler=True,
+        reload_dataloaders_every_n_epochs=1,  # each epoch goes on where the numbered sequence stood
         default_root_dir=folder,
     )
-    trainer.fit(model, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+    try:
+        trainer.fit(model, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+    finally:
+        _finish_wandb(cfg)  # or the next fold of this process would write into the same run
     weights = _save_weights(model, folder / WEIGHTS)
     return [weights, folder / CONFIG, folder / metrics.path.name]
 
@@ -262,6 +266,7 @@ def _wandb_loggers(cfg: DictConfig, folder: Path, fold: Fold) -> list[Logger]:
     try:
         from pytorch_lightning.loggers import WandbLogger
 
+        os.environ.setdefault("WANDB_SILENT", "true")
         logger = WandbLogger(
             project=cfg.logger.project,
             offline=cfg.logger.mode != "online",
@@ -275,3 +280,10 @@ def _wandb_loggers(cfg: DictConfig, folder: Path, fold: Fold) -> list[Logger]:
         say(f"W&B is not used ({error}); metrics.jsonl goes on")
         return []
     return [logger]
+
+
+def _finish_wandb(cfg: DictConfig) -> None:
+    if cfg.logger.name == "wandb":
+        import wandb
+
+        wandb.finish()

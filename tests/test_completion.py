@@ -1,0 +1,145 @@
+"""The completed control set: who is synthesised by whom, and what the files say of themselves."""
+
+import json
+
+import nibabel as nib
+import numpy as np
+import pytest
+from safetensors.torch import load_file, save_file
+
+from synthpet.cohort import Cohort, Fold, read_folds
+from synthpet.cohort.files import sha256
+from synthpet.completion import draw_donors, ensure_completed, generators_of, match_histogram, smooth_within
+from synthpet.errors import DataLeakageError, UsageError
+from synthpet.training import generator_folder
+from tests.test_training import configure  # the same small configuration
+
+
+@pytest.fixture(scope="module")
+def completed(shared_cohort, tmp_path_factory):
+    cfg = configure(shared_cohort, tmp_path_factory.mktemp("work"), "complete.residual=resampled")
+    return cfg, ensure_completed(cfg)
+
+
+def synthetic(folder, participant_id, kind="desc-synthetic_pet"):
+    return next((folder / participant_id / "pet").glob(f"*{kind}.nii.gz"))
+
+
+def test_every_control_and_no_patient_gets_a_synthetic_pet(completed, shared_cohort):
+    _, folder = completed
+    found = {path.name.split("_")[0] for path in folder.rglob("*desc-synthetic_pet.nii.gz")}
+    assert found == {s.participant_id for s in shared_cohort.subjects if s.group == "control"}
+
+
+def test_only_means_over_generators_have_an_uncertainty(completed, shared_cohort):
+    _, folder = completed
+    found = {path.name.split("_")[0] for path in folder.rglob("*desc-uncertainty_pet.nii.gz")}
+    assert found == {s.participant_id for s in shared_cohort.select("unpaired", "heldout")}
+
+
+def test_a_paired_controls_pet_comes_from_the_generator_that_never_saw_it(completed, shared_cohort):
+    cfg, folder = completed
+    folds = read_folds(folder / "folds.json")
+    for subject in shared_cohort.select("paired"):
+        image = synthetic(folder, subject.participant_id)
+        sidecar = json.loads(image.with_name(image.name.replace(".nii.gz", ".json")).read_text())
+        (k,) = sidecar["Fold"]
+        assert subject.participant_id in folds[k].test
+        assert subject.participant_id not in folds[k].train
+        assert sidecar["GeneratorSHA256"] == [sha256(generator_folder(cfg) / f"fold-{k}" / "generator.safetensors")]
+
+
+def test_a_synthetic_pet_says_so_in_name_sidecar_and_header(completed):
+    _, folder = completed
+    images = sorted(folder.rglob("*_pet.nii.gz"))
+    assert images
+    for image in images:
+        sidecar = json.loads(image.with_name(image.name.replace(".nii.gz", ".json")).read_text())
+        assert sidecar["Synthetic"] is True
+        assert b"SYNTHETIC" in nib.load(image).header["descrip"].tobytes()
+        assert "synthetic" in image.name or "uncertainty" in image.name
+    assert json.loads((folder / "dataset_description.json").read_text())["Synthetic"] is True
+
+
+def test_the_synthetic_pet_lies_on_the_cohorts_grid_and_in_the_brain(completed, shared_cohort):
+    from synthpet.cohort import read_image
+
+    _, folder = completed
+    pet, _ = read_image(synthetic(folder, "sub-04"), grid=shared_cohort.grid)
+    assert not pet[~shared_cohort.load_mask("sub-04")].any()
+
+
+def test_a_resampled_pet_adds_the_residual_of_its_donor(completed, shared_cohort):
+    from synthpet.cohort import read_image
+
+    _, folder = completed
+    image = synthetic(folder, "sub-04", "desc-syntheticresampled_pet")
+    donor = json.loads(image.with_name(image.name.replace(".nii.gz", ".json")).read_text())["ResidualOf"]
+    residual = shared_cohort.load(donor, "pet") - read_image(synthetic(folder, donor))[0]
+    plain, resampled = read_image(synthetic(folder, "sub-04"))[0], read_image(image)[0]
+    inside = shared_cohort.load_mask("sub-04") & shared_cohort.load_mask(donor) & (resampled > 0)
+    np.testing.assert_allclose((resampled - plain)[inside], residual[inside], atol=1e-5)
+
+
+def test_a_second_run_is_up_to_date_and_a_changed_generator_is_noticed(shared_cohort, tmp_path, capsys):
+    cfg = configure(shared_cohort, tmp_path)
+    folder = ensure_completed(cfg)
+    before = synthetic(folder, "sub-04").read_bytes()
+    ensure_completed(cfg)
+    assert "synthetic PET patch3d: up to date" in capsys.readouterr().out
+    weights = generator_folder(cfg) / "fold-0" / "generator.safetensors"
+    save_file({name: tensor * 1.5 for name, tensor in load_file(weights).items()}, weights)
+    manifest = weights.with_name("run.json")  # as if fold 0 had been trained again
+    record = json.loads(manifest.read_text())
+    record["outputs"][weights.name] = {"bytes": weights.stat().st_size, "sha256": sha256(weights)}
+    manifest.write_text(json.dumps(record))
+    ensure_completed(cfg)
+    assert synthetic(folder, "sub-04").read_bytes() != before
+
+
+def test_a_control_in_no_or_in_two_test_sets_is_a_leak(shared_cohort):
+    subject = shared_cohort.select("paired")[0]
+    name = subject.participant_id
+    for folds in ([Fold(0, (), ("sub-01",))], [Fold(0, (), (name,)), Fold(1, (), (name,))], [Fold(0, (name,), (name,))]):
+        with pytest.raises(DataLeakageError, match=name):
+            generators_of(subject, folds)
+
+
+def test_donors_are_others_and_serve_equally_often():
+    ids = [f"sub-{k}" for k in range(10)]
+    drawn = draw_donors(ids, ids[:4], np.random.default_rng(0))
+    assert all(donor != participant for donor, participant in zip(drawn, ids, strict=True))
+    counts = [drawn.count(donor) for donor in ids[:4]]
+    assert max(counts) - min(counts) <= 1
+    with pytest.raises(UsageError, match="at least 2"):
+        draw_donors(ids, ids[:1], np.random.default_rng(0))
+
+
+def test_an_unknown_residual_option_is_refused(shared_cohort, tmp_path):
+    with pytest.raises(UsageError, match="none or resampled"):
+        ensure_completed(configure(shared_cohort, tmp_path, "complete.residual=foo"))
+
+
+def test_smoothing_within_a_mask_keeps_a_constant_and_lowers_the_variance():
+    rng = np.random.default_rng(0)
+    mask = np.zeros((20, 20, 20), bool)
+    mask[3:17, 3:17, 3:17] = True
+    noise = rng.standard_normal(mask.shape).astype(np.float32)
+    constant = smooth_within(np.ones_like(noise), mask, 8.0, (2.0, 2.0, 2.0))
+    np.testing.assert_allclose(constant, mask, atol=1e-5)
+    smooth = smooth_within(noise, mask, 8.0, (2.0, 2.0, 2.0))
+    assert smooth[mask].std() < 0.3 * noise[mask].std()
+
+
+def test_histogram_matching_gives_the_reference_distribution_and_keeps_the_order():
+    rng = np.random.default_rng(0)
+    pet = rng.random((10, 10, 10)).astype(np.float32)
+    mask = pet > 0.1
+    reference = rng.normal(1, 0.3, 5000).astype(np.float32)
+    matched = match_histogram(pet, mask, reference)
+    np.testing.assert_allclose(np.quantile(matched[mask], [0.1, 0.5, 0.9]), np.quantile(reference, [0.1, 0.5, 0.9]), atol=0.05)
+    assert (np.diff(matched[mask][np.argsort(pet[mask])]) >= 0).all()
+
+
+def test_cohort_opens(shared_cohort):
+    assert Cohort.open(shared_cohort.root).grid.matches(shared_cohort.grid)

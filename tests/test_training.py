@@ -1,0 +1,136 @@
+"""Training folds: exact resume, no leak, learning, reuse."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from omegaconf import OmegaConf
+from safetensors.torch import load_file
+
+from synthpet import fitting
+from synthpet.command import compose
+from synthpet.errors import DataError
+from synthpet.training import ensure_generators
+
+SMALL = [
+    "logger=local", "gan.n_folds=2", "gan.n_steps=12", "gan.n_warmup_steps=6", "trainer.steps_per_checkpoint=4",
+    "gan.patch_size=[8,8,8]", "gan.stride=[4,4,4]", "gan.generator.channels=[4,8]", "gan.batch_size=2",
+    "gan.discriminator.channels=4", "gan.discriminator.layers=1", "compute.n_jobs=1", "trainer.accelerator=cpu",
+]  # fmt: skip
+
+
+def configure(cohort, work_dir, *overrides):
+    return compose("complete", f"cohort={cohort.root}", f"work_dir={work_dir}", *SMALL, *overrides)
+
+
+@pytest.fixture(scope="module")
+def trained(shared_cohort, tmp_path_factory):
+    cfg = configure(shared_cohort, tmp_path_factory.mktemp("trained"))
+    ensure_generators(cfg)
+    return cfg
+
+
+def fold_folder(cfg, k=0):
+    from synthpet.training import generator_folder
+
+    return generator_folder(cfg) / f"fold-{k}"
+
+
+def test_each_fold_leaves_weights_configuration_metrics_and_a_manifest(trained):
+    for k in (0, 1):
+        names = {path.name for path in fold_folder(trained, k).iterdir()}
+        assert {"generator.safetensors", "last.ckpt", "config.yaml", "metrics.jsonl", "run.json"} <= names
+
+
+def test_a_second_run_reuses_everything(trained, capsys):
+    before = {k: fold_folder(trained, k).joinpath("generator.safetensors").stat().st_mtime_ns for k in (0, 1)}
+    ensure_generators(trained)
+    assert "up to date" in capsys.readouterr().out
+    assert before == {k: fold_folder(trained, k).joinpath("generator.safetensors").stat().st_mtime_ns for k in (0, 1)}
+
+
+def test_metrics_are_rows_of_finite_losses(trained):
+    rows = [json.loads(line) for line in (fold_folder(trained) / "metrics.jsonl").read_text().splitlines()]
+    losses = [row["train/loss_reconstruction"] for row in rows if "train/loss_reconstruction" in row]
+    assert losses
+    assert np.isfinite(losses).all()
+
+
+@pytest.mark.parametrize("steps", [4, 8])
+def test_interrupted_and_continued_equals_uninterrupted(trained, shared_cohort, tmp_path, monkeypatch, steps):
+    """Stop after the first or second checkpoint (before and within the adversarial part), then run again."""
+    cfg = configure(shared_cohort, tmp_path)
+    save = fitting.SaveCheckpoint.on_train_epoch_end
+
+    def save_then_stop(self, trainer, module):
+        save(self, trainer, module)
+        if int(module.step) == steps:
+            raise RuntimeError("power cut")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fitting.SaveCheckpoint, "on_train_epoch_end", save_then_stop)
+        with pytest.raises(RuntimeError, match="power cut"):
+            ensure_generators(cfg)
+    ensure_generators(cfg)
+    expected, found = (load_file(fold_folder(c) / "generator.safetensors") for c in (trained, cfg))
+    for name, tensor in expected.items():
+        torch.testing.assert_close(found[name], tensor, rtol=0, atol=0)
+
+
+def test_a_checkpoint_of_another_configuration_is_not_continued(trained, shared_cohort, tmp_path):
+    work = tmp_path / "work"
+    shutil.copytree(trained.work_dir, work)
+    cfg = configure(shared_cohort, work, "gan.learning_rate=1e-4")
+    assert fitting._checkpoint_to_continue(cfg, fold_folder(cfg), ensure_generators(cfg)[0]) is not None
+    metrics = (fold_folder(cfg) / "metrics.jsonl").read_text().splitlines()
+    rates = [json.loads(row).get("train/learning_rate", 0) for row in metrics]
+    assert max(rates) <= 1e-4
+
+
+def test_patients_held_out_and_withheld_images_train_nothing(trained, shared_cohort, tmp_path):
+    """The same weights come out when those images are not there at all."""
+    from synthpet.cohort import Cohort
+
+    root = tmp_path / "cohort"
+    shutil.copytree(shared_cohort.root, root)
+    for subject in shared_cohort.select("heldout", "patient", "unpaired"):
+        shutil.rmtree(root / subject.participant_id)
+    cfg = configure(Cohort.open(root), tmp_path / "work")
+    ensure_generators(cfg)
+    expected, found = (load_file(fold_folder(c) / "generator.safetensors") for c in (trained, cfg))
+    for name, tensor in expected.items():
+        torch.testing.assert_close(found[name], tensor, rtol=0, atol=0)
+
+
+def test_a_checkpoint_holds_plain_values_and_tensors_only(trained):
+    """So that it can be opened without running any code in it."""
+    checkpoint = torch.load(fold_folder(trained) / "last.ckpt", weights_only=True)
+    assert checkpoint["hyper_parameters"]["n_steps"] == 12
+
+
+def test_weights_of_another_architecture_are_refused_with_both_files(trained, tmp_path):
+    folder = tmp_path / "fold"
+    shutil.copytree(fold_folder(trained), folder)
+    config = OmegaConf.load(folder / "config.yaml")
+    config.gan.generator.channels = [4, 12]
+    OmegaConf.save(config, folder / "config.yaml")
+    with pytest.raises(DataError, match="E_MODEL"):
+        fitting.load_generator(folder)
+
+
+def test_a_cohort_without_pet_says_what_is_missing(cohort, tmp_path):
+    table = cohort.root / "participants.tsv"
+    table.write_text(table.read_text().replace("\tpaired", "\tunpaired"))
+    with pytest.raises(DataError, match="0 paired controls"):
+        ensure_generators(configure(cohort, tmp_path))
+
+
+def test_wandb_offline_keeps_the_run_on_the_machine(shared_cohort, tmp_path):
+    cfg = configure(shared_cohort, tmp_path, "logger=wandb")
+    cfg.gan.n_steps = 4
+    ensure_generators(cfg)
+    runs = list(fold_folder(cfg).rglob("*.wandb"))
+    assert len(runs) == 1
+    assert "offline-run" in runs[0].parent.name

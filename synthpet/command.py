@@ -120,10 +120,9 @@ def _config_names() -> list[str]:
 
     def walk(node: object, prefix: str) -> None:
         if isinstance(node, DictConfig):
-            for key in node:
-                name = f"{prefix}{key}"
-                names.add(name)
-                walk(node._get_node(key), f"{name}.")
+            for key in map(str, node):
+                names.add(prefix + key)
+                walk(node._get_node(key), f"{prefix}{key}.")
 
     for path in root.rglob("*.yaml"):
         group = path.parent.relative_to(root).as_posix()

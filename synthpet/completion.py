@@ -4,8 +4,10 @@ A paired control's PET comes from its own fold's generator (cross-fitting); that
 is the mean over the folds' generators, with their voxelwise standard deviation as an uncertainty map.
 """
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 from omegaconf import DictConfig, OmegaConf
 
-from synthpet.cohort import Cohort, Fold, Subject, read_image, write_folds, write_image
+from synthpet.cohort import Cohort, Fold, Subject, read_folds, read_image, write_folds, write_image
 from synthpet.cohort.files import sha256, write_json
 from synthpet.cohort.index import write_dataset_description
 from synthpet.cohort.names import image_path, sidecar_path
 from synthpet.console import progress
 from synthpet.errors import DataLeakageError, UsageError
-from synthpet.fitting import WEIGHTS, load_generator
-from synthpet.inference import synthesise
+from synthpet.generators import TrainedGenerator
 from synthpet.stage import Stage
-from synthpet.training import ensure_generators, generator_folder
+from synthpet.training import ensure_cohort, ensure_generators, generator_folder
 
 ROLES = ("paired", "unpaired", "heldout")
 DESCRIPTION = "SYNTHETIC FDG PET (synthpet), not a measurement"
@@ -41,69 +42,119 @@ def completed_folder(cfg: DictConfig) -> Path:
 def ensure_completed(cfg: DictConfig) -> Path:
     """Write the synthetic PET of every control unless it is there; first run what is missing before it.
 
+    With ``complete.generators`` generators trained on another cohort are used, and nothing is trained.
+
     Returns:
         The folder, a BIDS derivative with ``desc-synthetic_pet`` for every control and ``desc-uncertainty_pet``
         for those whose PET is a mean over generators.
+
+    Raises:
+        UsageError: an unknown ``complete.residual``.
+        DataLeakageError: a control's PET would come from a generator that saw it.
     """
-    folds = ensure_generators(cfg)
-    cohort = Cohort.open(Path(cfg.cohort.path))  # ensure_generators has made or found it
-    weights = [generator_folder(cfg) / f"fold-{fold.index}" / WEIGHTS for fold in folds]
-    controls = cohort.select(*ROLES)
-    config = {
-        "complete": OmegaConf.to_container(cfg.complete),
-        "patch_size": list(cfg.gan.patch_size),
-        "stride": list(cfg.gan.stride),
-        "seed": cfg.seed,
-        "folds": [fold.test for fold in folds],
-        "controls": [subject.participant_id for subject in controls],
-    }
-    inputs = (*weights, *cohort.files(("t1w", "brain_mask"), controls))
-    folder = completed_folder(cfg)
-    stage = Stage(f"synthetic PET {cfg.gan.name}", folder, config, inputs)
-    stage.ensure(lambda: Completion(cfg, cohort, folds, folder).write())
-    return folder
+    if cfg.complete.residual not in ("none", "resampled"):
+        raise UsageError(f"complete.residual={cfg.complete.residual}: expected none or resampled")
+    if cfg.complete.generators is None:
+        source = generator_folder(cfg)
+        folds = ensure_generators(cfg)
+        cohort = Cohort.open(Path(cfg.cohort.path))  # ensure_generators has made or found it
+    else:
+        source = Path(cfg.complete.generators)
+        folds = tuple(replace(fold, test=()) for fold in read_folds(source / "folds.json"))
+        cohort = ensure_cohort(cfg)
+        _check_strangers(source, folds, cohort)
+    completion = Completion(cfg, cohort, folds, source)
+    Stage(f"synthetic PET {cfg.gan.name}", completion.folder, completion.config(), completion.inputs()).ensure(
+        completion.write
+    )
+    return completion.folder
 
 
-@dataclass
+def _check_strangers(source: Path, folds: Sequence[Fold], cohort: Cohort) -> None:
+    """Generators of another cohort must not have seen these people: no image of theirs may be a training image."""
+    seen: set[str] = set()
+    for fold in folds:
+        seen |= set(json.loads((source / f"fold-{fold.index}" / "run.json").read_text())["inputs"].values())
+    known = [s.participant_id for s in cohort.select(*ROLES) if sha256(cohort.path(s.participant_id, "t1w")) in seen]
+    if known:
+        raise DataLeakageError(
+            f"E_LEAK_GENERATOR complete.generators={source} was trained on {', '.join(known)}; "
+            "leave the option out, so that these controls are cross-fitted"
+        )
+
+
+@dataclass(frozen=True)
 class Completion:
     """Synthesise and write the PET of every control of a cohort.
 
     Args:
         cfg: configuration of ``complete``.
         cohort: the cohort.
-        folds: of the paired controls; fold k's generator lies in ``gan-<name>/fold-<k>``.
-        folder: where to write.
+        folds: fold k's generator lies in ``<source>/fold-<k>``; it may serve the fold's test subjects and all
+            controls that are not paired.
+        source: folder of the generators.
     """
 
     cfg: DictConfig
     cohort: Cohort
     folds: Sequence[Fold]
-    folder: Path
+    source: Path
 
-    def __post_init__(self) -> None:
-        import torch
+    @property
+    def folder(self) -> Path:
+        """Where the results go."""
+        return completed_folder(self.cfg)
 
-        gpu = self.cfg.trainer.accelerator != "cpu" and torch.cuda.is_available()
-        self.device = "cuda" if gpu else "cpu"
-        folders = [generator_folder(self.cfg) / f"fold-{fold.index}" for fold in self.folds]
-        self.generators = [load_generator(folder, self.device) for folder in folders]
-        self.hashes = [sha256(folder / WEIGHTS) for folder in folders]
-        if self.cfg.complete.residual not in ("none", "resampled"):
-            raise UsageError(f"complete.residual={self.cfg.complete.residual}: expected none or resampled")
+    @cached_property
+    def generators(self) -> list[TrainedGenerator]:
+        """One a fold."""
+        return [TrainedGenerator(self.source / f"fold-{fold.index}") for fold in self.folds]
+
+    @cached_property
+    def controls(self) -> tuple[Subject, ...]:
+        """Who gets a synthetic PET."""
+        return self.cohort.select(*ROLES)
+
+    def config(self) -> dict[str, Any]:
+        """What determines the result beside the inputs."""
+        options = OmegaConf.to_container(self.cfg.complete)
+        assert isinstance(options, dict)  # noqa: S101 - a mapping in configs/complete.yaml
+        del options["generators"], options["batch_size"]  # a path and a matter of memory change no voxel
+        return {
+            **options,
+            "stride": list(self.cfg.gan.stride),
+            "seed": self.cfg.seed,
+            "folds": [fold.test for fold in self.folds],
+            "controls": [subject.participant_id for subject in self.controls],
+        }
+
+    def inputs(self) -> tuple[Path, ...]:
+        """The files that determine the result."""
+        images = self.cohort.files(("t1w", "brain_mask"), self.controls)
+        return (*(generator.weights for generator in self.generators), *images)
 
     def write(self) -> list[Path]:
         """Everybody's synthetic PET; with ``residual=resampled`` also one with a residual added."""
+        from joblib import Parallel, delayed
+
+        about = {"name": f"Synthetic FDG PET ({self.cfg.gan.name})", "simulated": self.cfg.cohort.source == "phantom"}
         written = [
-            *write_dataset_description(
-                self.folder, name=f"Synthetic FDG PET ({self.cfg.gan.name})", simulated=False, Synthetic=True
-            ),
+            *write_dataset_description(self.folder, **about, Synthetic=True),
             write_folds(self.folder / "folds.json", self.folds),
         ]
-        for subject in progress(self.cohort.select(*ROLES), "synthesising PET"):
-            written += self._write_subject(subject)
+        n_jobs = 1 if self._device() == "cuda" else self.cfg.compute.n_jobs
+        tasks = (delayed(self._write_subject)(subject) for subject in self.controls)
+        done = Parallel(n_jobs=n_jobs, return_as="generator")(tasks)
+        for paths in progress(done, "synthesising PET", len(self.controls)):
+            written += paths
         if self.cfg.complete.residual == "resampled":
             written += self._write_resampled()
         return written
+
+    def _device(self) -> str:
+        import torch
+
+        return "cuda" if self.cfg.trainer.accelerator != "cpu" and torch.cuda.is_available() else "cpu"
 
     def _write_subject(self, subject: Subject) -> list[Path]:
         used = generators_of(subject, self.folds)
@@ -115,18 +166,8 @@ class Completion:
         return written
 
     def _synthesise(self, k: int, t1w: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
-        gan = self.cfg.gan
-        return synthesise(
-            self.generators[k],
-            t1w,
-            mask,
-            self.cohort.grid.matrix,
-            patch_size=gan.patch_size,
-            stride=gan.stride,
-            coordinates=gan.coordinates,
-            batch_size=self.cfg.complete.batch_size,
-            device=self.device,
-        )
+        options = {"stride": self.cfg.gan.stride, "batch_size": self.cfg.complete.batch_size}
+        return self.generators[k].synthesise(t1w, mask, self.cohort.grid.matrix, device=self._device(), **options)
 
     def _finish(self, pet: NDArray[np.float32], mask: NDArray[np.bool_], fold: Fold) -> NDArray[np.float32]:
         """Smoothing and histogram matching, as options (both were used in the published work)."""
@@ -158,7 +199,7 @@ class Completion:
             "Units": "SUVR",
             "Sources": [f"bids:cohort:{t1w.as_posix()}"],
             "Generator": self.cfg.gan.name,
-            "GeneratorSHA256": [self.hashes[k] for k in used],
+            "GeneratorSHA256": [self.generators[k].sha256 for k in used],
             "Fold": [self.folds[k].index for k in used],
             **more,
         }
@@ -232,10 +273,12 @@ def match_histogram(
 def generators_of(subject: Subject, folds: Sequence[Fold]) -> list[int]:
     """Positions in ``folds`` of the generators that may synthesise this subject's PET.
 
+    Folds without test subjects belong to another cohort: their generators have seen nobody of this one.
+
     Raises:
         DataLeakageError: a paired control is in no test set, or in several.
     """
-    if subject.role != "paired":
+    if subject.role != "paired" or not any(fold.test for fold in folds):
         return list(range(len(folds)))
     own = [k for k, fold in enumerate(folds) if subject.participant_id in fold.test]
     if len(own) != 1 or subject.participant_id in folds[own[0]].train:

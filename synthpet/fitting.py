@@ -1,8 +1,10 @@
-"""Train one fold's generator with Lightning: continue where it stopped, leave weights that load without running code."""
+"""Train one fold's generator with Lightning; continue where an interrupted run stopped."""
 
 import json
+import logging
 import os
 import time
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -12,21 +14,18 @@ import torch
 from numpy.typing import NDArray
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers.logger import Logger
-from safetensors.torch import load_file, save_file
 from torch import nn
 
 from synthpet.cohort import Fold
 from synthpet.cohort.files import write_text
 from synthpet.console import say
-from synthpet.errors import DataError
-from synthpet.gan import ConditionalGAN, build_generator
+from synthpet.gan import ConditionalGAN
+from synthpet.generators import CONFIG, save_generator
 from synthpet.inference import synthesise
 from synthpet.patches.data import MASK, PET, T1W, PatchDataModule
 from synthpet.stage import Stage
 
 CHECKPOINT = "last.ckpt"
-WEIGHTS = "generator.safetensors"
-CONFIG = "config.yaml"
 
 
 def fit_fold(
@@ -47,6 +46,8 @@ def fit_fold(
 def _fit(
     cfg: DictConfig, folder: Path, fold: Fold, volumes: dict[str, Path], affine: NDArray[np.float64]
 ) -> list[Path]:
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)  # its greetings tell a user nothing
+    warnings.filterwarnings("ignore", module="pytorch_lightning")
     model = build_model(cfg, seed=cfg.seed * 1000 + fold.index)
     steps_per_epoch = min(cfg.trainer.steps_per_checkpoint, cfg.gan.n_steps)
     data = PatchDataModule(
@@ -80,7 +81,7 @@ def _fit(
         trainer.fit(model, datamodule=data, ckpt_path=checkpoint, weights_only=True)
     finally:
         _finish_wandb(cfg)  # or the next fold of this process would write into the same run
-    weights = _save_weights(model, folder / WEIGHTS)
+    weights = save_generator(model.ema.module, folder)
     return [weights, folder / CONFIG, folder / metrics.path.name]
 
 
@@ -98,35 +99,10 @@ def build_model(cfg: DictConfig, seed: int) -> ConditionalGAN:
     )
 
 
-def load_generator(folder: Path, device: str = "cpu") -> nn.Module:
-    """A fold's averaged generator, in evaluation mode; safetensors and YAML, so that loading runs no code.
-
-    Raises:
-        DataError: the weights do not belong to the configuration beside them.
-    """
-    gan = OmegaConf.load(folder / CONFIG).gan
-    options = OmegaConf.to_container(gan.generator)
-    generator = build_generator(gan.spatial_dims, gan.patch_size[2], gan.coordinates, options)  # type: ignore[arg-type]
-    try:
-        generator.load_state_dict(load_file(folder / WEIGHTS))
-    except (RuntimeError, OSError) as error:
-        raise DataError(f"E_MODEL {folder / WEIGHTS}: does not fit {folder / CONFIG} ({error})") from error
-    return generator.eval().to(device)
-
-
-def _save_weights(model: ConditionalGAN, path: Path) -> Path:
-    """The averaged generator as safetensors, whole or not at all."""
-    state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.ema.module.state_dict().items()}
-    temporary = path.with_name(f".partial-{path.name}")
-    save_file(state, temporary)
-    temporary.replace(path)
-    return path
-
-
 def _checkpoint_to_continue(cfg: DictConfig, folder: Path, fold: Fold) -> Path | None:
     """The checkpoint of an interrupted run of the same configuration; otherwise a fresh start is prepared."""
-    config = OmegaConf.create({"gan": cfg.gan, "precision": cfg.trainer.precision, "seed": cfg.seed})
-    text = OmegaConf.to_yaml(OmegaConf.merge(config, {"fold": fold.index, "train": list(fold.train)}), resolve=True)
+    config = {"gan": cfg.gan, "precision": cfg.trainer.precision, "seed": cfg.seed}
+    text = OmegaConf.to_yaml(config | {"fold": fold.index, "train": list(fold.train)}, resolve=True)
     before = folder / CONFIG
     checkpoint = folder / CHECKPOINT
     if before.is_file() and before.read_text() == text and checkpoint.is_file():

@@ -58,7 +58,7 @@ def ensure_generators(cfg: DictConfig) -> tuple[Fold, ...]:
 def _fold_stage(cfg: DictConfig, cohort: Cohort, fold: Fold) -> Stage:
     train = [subject for subject in cohort.subjects if subject.participant_id in fold.train]
     config = {
-        "gan": OmegaConf.to_container(cfg.gan, resolve=True),
+        "gan": {key: value for key, value in OmegaConf.to_container(cfg.gan).items() if key != "stride"},  # type: ignore
         "precision": cfg.trainer.precision,
         "seed": cfg.seed,
         "fold": fold.index,

@@ -31,13 +31,13 @@ def write_subject(root: Path, subject: Subject, seed: int) -> None:
         write_image(root / image_path(subject.participant_id, kind, res="5mm"), data, GRID)
 
 
-def write_cohort(root: Path) -> Cohort:
+def write_cohort(root: Path, first_seed: int = 0) -> Cohort:
     """Four paired, two unpaired, one held-out control and one patient."""
     subjects = [
         Subject(f"sub-{k:02d}", "patient" if role == "patient" else "control", role, 30.0 + k, "F", "siteA")
         for k, role in enumerate(ROLES)
     ]
-    for seed, subject in enumerate(subjects):
+    for seed, subject in enumerate(subjects, start=first_seed):
         write_subject(root, subject, seed)
     write_participants(root, subjects, name="test cohort", simulated=True)
     return Cohort.open(root)

@@ -81,6 +81,8 @@ def test_semi3d_differs_from_patch3d_by_dimension_and_sampler_only():
                          "n_warmup_steps"}  # fmt: skip
 
 
-@pytest.mark.parametrize(("error", "code"), [(UsageError, 64), (DataError, 65), (DataLeakageError, 65), (DiskError, 74)])
+@pytest.mark.parametrize(
+    ("error", "code"), [(UsageError, 64), (DataError, 65), (DataLeakageError, 65), (DiskError, 74)]
+)
 def test_errors_carry_their_exit_code(error, code):
     assert error.exit_code == code

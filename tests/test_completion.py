@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from safetensors.torch import load_file, save_file
 
-from synthpet.cohort import Cohort, Fold, read_folds
+from synthpet.cohort import Fold, read_folds
 from synthpet.cohort.files import sha256
 from synthpet.completion import draw_donors, ensure_completed, generators_of, match_histogram, smooth_within
 from synthpet.errors import DataLeakageError, UsageError
 from synthpet.training import generator_folder
+from tests.conftest import write_cohort
 from tests.test_training import configure  # the same small configuration
 
 
@@ -100,7 +101,8 @@ def test_a_second_run_is_up_to_date_and_a_changed_generator_is_noticed(shared_co
 def test_a_control_in_no_or_in_two_test_sets_is_a_leak(shared_cohort):
     subject = shared_cohort.select("paired")[0]
     name = subject.participant_id
-    for folds in ([Fold(0, (), ("sub-01",))], [Fold(0, (), (name,)), Fold(1, (), (name,))], [Fold(0, (name,), (name,))]):
+    nowhere, twice = [Fold(0, (), ("sub-01",))], [Fold(0, (), (name,)), Fold(1, (), (name,))]
+    for folds in (nowhere, twice, [Fold(0, (name,), (name,))]):
         with pytest.raises(DataLeakageError, match=name):
             generators_of(subject, folds)
 
@@ -137,9 +139,18 @@ def test_histogram_matching_gives_the_reference_distribution_and_keeps_the_order
     mask = pet > 0.1
     reference = rng.normal(1, 0.3, 5000).astype(np.float32)
     matched = match_histogram(pet, mask, reference)
-    np.testing.assert_allclose(np.quantile(matched[mask], [0.1, 0.5, 0.9]), np.quantile(reference, [0.1, 0.5, 0.9]), atol=0.05)
+    deciles = [0.1, 0.5, 0.9]
+    np.testing.assert_allclose(np.quantile(matched[mask], deciles), np.quantile(reference, deciles), atol=0.05)
     assert (np.diff(matched[mask][np.argsort(pet[mask])]) >= 0).all()
 
 
-def test_cohort_opens(shared_cohort):
-    assert Cohort.open(shared_cohort.root).grid.matches(shared_cohort.grid)
+def test_generators_of_another_cohort_serve_everybody_and_never_their_own(completed, shared_cohort, tmp_path):
+    cfg, _ = completed
+    other = write_cohort(tmp_path / "other", first_seed=100)
+    source = f"complete.generators={generator_folder(cfg)}"
+    folder = ensure_completed(configure(other, tmp_path / "work", source))
+    image = synthetic(folder, "sub-00")
+    sidecar = json.loads(image.with_name(image.name.replace(".nii.gz", ".json")).read_text())
+    assert sidecar["Fold"] == [0, 1]
+    with pytest.raises(DataLeakageError, match="sub-00, sub-01, sub-02, sub-03"):
+        ensure_completed(configure(shared_cohort, tmp_path / "own", source))

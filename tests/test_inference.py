@@ -31,7 +31,8 @@ def test_an_identity_generator_returns_its_input(brain, patch, stride):
 @pytest.mark.parametrize(("patch", "stride"), FORMS)
 def test_a_constant_generator_gives_a_constant_brain(brain, patch, stride):
     t1w, mask = brain
-    pet = synthesise(lambda x: torch.ones_like(x[:, :1]), t1w, mask, AFFINE, patch_size=patch, stride=stride, coordinates=False)
+    options = {"patch_size": patch, "stride": stride, "coordinates": False}
+    pet = synthesise(lambda x: torch.ones_like(x[:, :1]), t1w, mask, AFFINE, **options)
     assert_allclose(pet, mask, atol=1e-5)
 
 

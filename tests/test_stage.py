@@ -61,7 +61,7 @@ def test_the_manifest_names_no_folder_of_the_machine(tmp_path, source):
     deep = tmp_path / "private-name" / "a" / "b" / "c.txt"
     deep.parent.mkdir(parents=True)
     deep.write_text("x")
-    Stage("test", tmp_path / "out", {}, (deep,)).ensure(lambda: [])
+    Stage("test", tmp_path / "out", {}, (deep,)).ensure(list)
     manifest = (tmp_path / "out" / "run.json").read_text()
     assert "private-name" not in manifest
     assert list(json.loads(manifest)["inputs"]) == ["a/b/c.txt"]

@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 from synthpet import fitting
 from synthpet.command import compose
 from synthpet.errors import DataError
+from synthpet.generators import TrainedGenerator, load_generator
 from synthpet.training import ensure_generators
 
 SMALL = [
@@ -117,7 +118,7 @@ def test_weights_of_another_architecture_are_refused_with_both_files(trained, tm
     config.gan.generator.channels = [4, 12]
     OmegaConf.save(config, folder / "config.yaml")
     with pytest.raises(DataError, match="E_MODEL"):
-        fitting.load_generator(folder)
+        load_generator(TrainedGenerator(folder))
 
 
 def test_a_cohort_without_pet_says_what_is_missing(cohort, tmp_path):

@@ -156,7 +156,7 @@ def write_dataset_description(root: Path, *, name: str, simulated: bool, **more:
     }
     return [
         write_json(root / "dataset_description.json", description),
-        write_text(root / ".bidsignore", "run*.json\nquality.*\nfolds.json\nreport*\nfigures/\nqc*\ntransforms/\n"),
+        write_text(root / ".bidsignore", "run*.json\nquality.*\nfolds.json\nreport*\nfigures\nqc*\ntransforms\n"),
     ]
 
 

@@ -12,8 +12,10 @@ from synthpet.phantom.template import Template
 SHARPNESS = 2.5  # exponent that turns averaged probabilities into those of one person
 REFERENCE_AGE = 40.0
 FOLDING_FWHM_MM = {7.0: 0.8, 14.0: 0.6}  # a scale of the folding: its weight
-SULCAL_DEPTH_MM = 12.0
+SULCAL_DEPTH_MM = 14.0
+SULCI = 5.5  # log-odds of fluid in the middle of a sulcus
 RIM_MM = 3.0  # fluid and meninges around the brain
+FAR_MM = 10.0  # recorded as distance of what is far outside
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ def grow(template: Template, rng: np.random.Generator, age: float) -> Anatomy:
     near = template.near_brain
     points = template.fine.points_mm()[:, near]
     points += np.stack([coarse.resample(component, template.fine)[near] for component in displacement])
-    depth = _fill(near, template.smooth.sample(template.maps["depth"], points), -SHELL_DEPTH_MM)
+    depth = _fill(near, template.smooth.sample(template.maps["depth"], points), -FAR_MM)
     head = depth[near] > -RIM_MM
     points, near = points[:, head], depth > -RIM_MM
     maps = {name: template.smooth.sample(values, points) for name, values in template.maps.items()}
@@ -64,8 +66,6 @@ def grow(template: Template, rng: np.random.Generator, age: float) -> Anatomy:
         displacement=displacement,
     )
 
-
-SHELL_DEPTH_MM = 10.0  # depth recorded far outside the brain
 
 
 def _fill(where: NDArray[np.bool_], values: NDArray, outside: float = 0.0) -> NDArray[np.float32]:
@@ -113,7 +113,7 @@ def _individual_tissues(
     years = age - REFERENCE_AGE
     log_odds = SHARPNESS * np.log(np.maximum(priors, 1e-3))
     log_odds[1] += strength * 2.5 * (np.minimum(folds, 1.5) - 0.8) - 0.006 * years
-    log_odds[2] += strength * (4.5 * np.exp(-((folds / 0.22) ** 2)) - 1.2) + 0.02 * years
+    log_odds[2] += strength * (SULCI * np.exp(-((folds / 0.33) ** 2)) - 0.6) + 0.02 * years
     odds = np.exp(log_odds - log_odds.max(axis=0))
     fluid = np.array([0, 0, 1], np.float32)[:, None]
     return np.where(depth > 0, odds / odds.sum(axis=0), fluid).astype(np.float32)

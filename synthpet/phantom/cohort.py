@@ -1,142 +1,174 @@
-"""The simulated cohort on disk."""
+"""The simulated cohort on disk: who is in it, made side by side, each subject written by its own worker."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from synthpet.cohort.files import write_json
-from synthpet.cohort.images import write_image
-from synthpet.cohort.index import Subject, scale_t1w, write_participants
+from synthpet.cohort.files import write_json, write_text
+from synthpet.cohort.images import Grid, write_image
+from synthpet.cohort.index import Cohort, Subject, write_participants
 from synthpet.cohort.names import image_path, resolution_label, sidecar_path
 from synthpet.console import progress
-from synthpet.phantom.anatomy import grow
-from synthpet.phantom.lesions import draw_lesion, thicken
-from synthpet.phantom.metabolism import Variation, activity, individual_effect
-from synthpet.phantom.scanner import Scanner, acquire_pet, acquire_t1w, block_mean, draw_scanner, strip_skull, suvr
+from synthpet.errors import DataError
+from synthpet.phantom.person import Plan, simulate, simulate_on
+from synthpet.phantom.scanner import Scanner, draw_scanner
 from synthpet.phantom.template import Template, load_template
 from synthpet.stage import Stage
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-ROLES = ("paired", "unpaired", "heldout", "patient")
+COUNTS = {"paired": "n_paired", "unpaired": "n_unpaired", "heldout": "n_heldout", "patient": "n_patients"}
 SITES = ("siteA", "siteB")
+SCANNER_STREAM, DEALING_STREAM = 1000, 2000  # keep these draws apart from those of the subjects
+ANATOMY_KINDS = ("t1w", "brain_mask", "gm", "wm", "csf")
+README = """Simulated data: nobody here is a real patient, and no image is a measurement of a PET scanner.
 
-
-@dataclass(frozen=True)
-class Plan:
-    """One subject before it is made: the row without what chance decides, and the seed of that chance."""
-
-    participant_id: str
-    role: str
-    site: str
-    seed: tuple[int, ...]
+T1-weighted MRI and FDG PET (SUVR, whole brain = 1) made by `python -m synthpet.phantom`. `desc-expected_pet` is the
+PET that the anatomy alone predicts; `desc-withheld_pet` is the true PET of unpaired controls, which trains nothing.
+{origin}
+Uptake figures: group-mean FDG of Blazey et al. (hygly_figures, MIT) at the points of Seitzman et al. 2020.
+"""
 
 
 def ensure_phantom(cfg: "DictConfig") -> Path:
-    """Write the simulated cohort unless it is there; return its root."""
-    root = Path(cfg.cohort.path)
-    config = {key: value for key, value in _plain(cfg.cohort).items() if key != "path"}
-    Stage("cohort", root, config).ensure(lambda: _write_cohort(cfg, root))
+    """Write the simulated cohort unless it is there; return its root.
+
+    With ``cfg.anatomy`` (the folder of a prepared cohort), FDG and lesions are simulated on its controls' real T1.
+
+    Raises:
+        DataError: the cohort of ``anatomy`` lacks images.
+    """
+    from omegaconf import OmegaConf
+
+    settings: dict[str, Any] = OmegaConf.to_container(cfg.cohort, resolve=True)  # type: ignore[assignment]
+    root = Path(settings.pop("path"))
+    anatomy = Path(cfg.anatomy) if cfg.get("anatomy") else None
+    inputs: tuple[Path, ...] = ()
+    if anatomy:
+        root, settings = _semireal(cfg, anatomy, root, settings)
+        source = Cohort.open(anatomy)
+        inputs = (anatomy / "participants.tsv", *_anatomy_files(source))
+    stage = Stage("cohort", root, settings, inputs)
+    stage.ensure(lambda: _write_cohort(root, settings, anatomy, cfg.compute.n_jobs))
     return root
 
 
-def _plain(node: "DictConfig") -> dict:
-    from omegaconf import OmegaConf
+def _semireal(cfg: "DictConfig", anatomy: Path, root: Path, settings: dict) -> tuple[Path, dict]:
+    """Folder and settings of a cohort on real anatomy: named after its source unless the user named it."""
+    folder = anatomy.resolve()
+    source = folder.parent.name if folder.name == "cohort" else folder.name
+    if Path(cfg.work_dir) == Path("outputs", cfg.cohort.name):
+        root = Path("outputs", f"{source}-semireal", "cohort")
+    unused = ("resolution_mm", "source", "name")
+    return root, {"name": f"{source}-semireal", **{k: v for k, v in settings.items() if k not in unused}}
 
-    return OmegaConf.to_container(node, resolve=True)  # type: ignore[return-value]
+
+def _anatomy_files(source: Cohort) -> list[Path]:
+    controls = source.select("paired", "unpaired", "heldout")
+    missing = [source.path(s.participant_id, k) for s in controls for k in ANATOMY_KINDS
+               if not source.has(s.participant_id, k)]  # fmt: skip
+    if missing or not controls:
+        listed = "\n  ".join(map(str, missing)) or "no controls"
+        raise DataError(
+            f"E_MISSING {source.root}: cannot serve as anatomy; expected T1, mask, GM, WM and CSF of every control "
+            f"(`python -m synthpet.prepare` writes them); missing:\n  {listed}"
+        )
+    return source.files(ANATOMY_KINDS, controls)
 
 
-def _write_cohort(cfg: "DictConfig", root: Path) -> list[Path]:
+def _write_cohort(root: Path, settings: Mapping, anatomy: Path | None, n_jobs: int) -> list[Path]:
     from joblib import Parallel, delayed
 
-    template = load_template(cfg.cohort.resolution_mm)
-    cohort = _plain(cfg.cohort)
-    plans = list(plan_subjects(cohort))
-    jobs = (delayed(_write_subject)(plan, template, cohort, root) for plan in plans)
-    running = Parallel(n_jobs=cfg.compute.n_jobs, return_as="generator")(jobs)
-    done = list(progress(running, "simulating subjects", len(plans)))
-    table = write_participants(root, [subject for subject, _ in done], name=cfg.cohort.name, simulated=True)
-    return [*table, *(path for _, paths in done for path in paths)]
+    source = Cohort.open(anatomy) if anatomy else None
+    template = load_template(settings.get("resolution_mm", 3.0))
+    plans = deal_subjects(settings, source) if source else plan_subjects(settings)
+    jobs = (delayed(_make_subject)(plan, template, settings, source, root) for plan in plans)
+    made = Parallel(n_jobs=n_jobs, return_as="generator")(jobs)
+    done = list(progress(made, "simulating subjects", len(plans)))
+    origin = "T1: real people, prepared; PET and lesions: simulated." if source else "T1 and PET: simulated."
+    readme = write_text(root / "README.md", README.format(origin=origin))
+    table = write_participants(root, [subject for subject, _ in done], name=settings["name"], simulated=True)
+    return [readme, *table, *(path for _, paths in done for path in paths)]
 
 
-def plan_subjects(cohort: dict) -> Iterator[Plan]:
+def plan_subjects(settings: Mapping) -> list[Plan]:
     """Everybody's id, role and site; a subject's seed depends on its role and its number within it alone."""
-    counts = (cohort["n_paired"], cohort["n_unpaired"], cohort["n_heldout"], cohort["n_patients"])
+    scanners = _scanners(settings["seed"])
+    plans = []
     controls = 0
-    for code, (role, count) in enumerate(zip(ROLES, counts, strict=True)):
-        for k in range(count):
-            number = k + 1 if role == "patient" else controls + k + 1
-            label = f"sub-{'p' if role == 'patient' else 'c'}{number:03d}"
-            yield Plan(label, role, SITES[k % len(SITES)], (cohort["seed"], code, k))
-        controls += count
+    for code, (role, count) in enumerate(COUNTS.items()):
+        for k in range(settings[count]):
+            label = f"sub-p{k + 1:03d}" if role == "patient" else f"sub-c{controls + k + 1:03d}"
+            plans.append(Plan(label, role, k, scanners[k % len(SITES)], (settings["seed"], code, k)))
+        controls += settings[count]
+    return plans
 
 
-def _write_subject(plan: Plan, template: Template, cohort: dict, root: Path) -> tuple[Subject, list[Path]]:
-    rng = np.random.default_rng(plan.seed)
-    scanner = draw_scanner(np.random.default_rng((cohort["seed"], 1000 + SITES.index(plan.site))), plan.site)
-    subject, images = simulate(plan, template, scanner, cohort, rng)
-    return subject, write_subject(root, subject, images, template, scanner)
+def deal_subjects(settings: Mapping, source: Cohort) -> list[Plan]:
+    """Deal the controls of a cohort into the roles, in the proportions of the configured numbers."""
+    controls = source.select("paired", "unpaired", "heldout")
+    shares = np.array([settings[count] for count in COUNTS.values()], float)
+    ends = np.rint(np.cumsum(shares) / shares.sum() * len(controls)).astype(int)
+    order = np.random.default_rng((settings["seed"], DEALING_STREAM)).permutation(len(controls))
+    scanners = _scanners(settings["seed"])
+    plans = []
+    for place, index in enumerate(order):
+        code = int(np.searchsorted(ends, place, side="right"))
+        number = place - (int(ends[code - 1]) if code else 0)
+        subject, role = controls[index], tuple(COUNTS)[code]
+        seed = (settings["seed"], code, number)
+        plans.append(Plan(subject.participant_id, role, number, scanners[place % len(SITES)], seed, subject))
+    return sorted(plans, key=lambda plan: plan.participant_id)
 
 
-def simulate(
-    plan: Plan, template: Template, scanner: Scanner, cohort: dict, rng: np.random.Generator
-) -> tuple[Subject, dict[str, NDArray]]:
-    """Make one subject: its row and its images on the grid."""
-    patient = plan.role == "patient"
-    age = float(np.round(rng.uniform(20, 65), 1))
-    sex = str(rng.choice(["F", "M"]))
-    anatomy = grow(template, rng, age)
-    lesion = None
-    if patient:
-        visible = bool(rng.random() < cohort["mri_visible"])
-        lesion = draw_lesion(rng, anatomy, depth=tuple(cohort["lesion_depth"]),
-                             radius_mm=tuple(cohort["lesion_radius_mm"]), mri_visible=visible)  # fmt: skip
-        anatomy = thicken(anatomy, lesion) if visible else anatomy
-    effect = individual_effect(rng, anatomy.lattice, age, Variation())
-    if lesion:
-        effect = effect * lesion.uptake_factor()
-    tissues = (anatomy.gm, anatomy.wm, anatomy.csf)
-    brain = strip_skull(anatomy, rng)
-    t1w = scale_t1w(acquire_t1w(scanner, anatomy, rng), brain)
-    true = acquire_pet(scanner, activity(*tissues, anatomy.uptake * effect), template.lattice, rng)
-    expected = acquire_pet(scanner, activity(*tissues, anatomy.uptake), template.lattice, None)
-    images: dict[str, NDArray] = {"t1w": t1w, "brain_mask": brain}
-    images |= {kind: block_mean(tissue) for kind, tissue in zip(("gm", "wm", "csf"), tissues, strict=True)}
-    images["withheld_pet" if plan.role == "unpaired" else "pet"] = suvr(true, brain)
-    images["expected_pet"] = suvr(expected, brain)
-    if lesion:
-        images["lesion_mask"] = block_mean(lesion.mask()) > 0.25
-    group = "patient" if patient else "control"
-    subject = Subject(plan.participant_id, group, plan.role, age, sex, plan.site,
-                      lesion.site if lesion else None, lesion.mri_visible if lesion else None)  # fmt: skip
-    return subject, images
+def _scanners(seed: int) -> list[Scanner]:
+    return [draw_scanner(np.random.default_rng((seed, SCANNER_STREAM, k)), site) for k, site in enumerate(SITES)]
 
 
-def write_subject(
-    root: Path, subject: Subject, images: dict[str, NDArray], template: Template, scanner: Scanner
-) -> list[Path]:
+def _make_subject(
+    plan: Plan, template: Template, settings: Mapping, source: Cohort | None, root: Path
+) -> tuple[Subject, list[Path]]:
+    if source:
+        subject, images = simulate_on(plan, template, settings, source)
+        grid, res = source.grid, source.res
+    else:
+        subject, images = simulate(plan, template, settings)
+        grid, res = template.grid, resolution_label(settings["resolution_mm"])
+    return subject, _write_subject(root, subject, images, grid, res, plan.scanner, real_t1w=source is not None)
+
+
+def _write_subject(
+    root: Path, subject: Subject, images: Mapping[str, NDArray], grid: Grid, res: str, scanner: Scanner, *,
+    real_t1w: bool,
+) -> list[Path]:  # fmt: skip
     """Write one subject's images with the sidecars of the PET; return the files."""
-    res = resolution_label(template.lattice.spacing_mm)
     paths = []
     for kind, image in images.items():
         path = root / image_path(subject.participant_id, kind, res=res)
-        paths.append(write_image(path, image, template.grid, description="simulated"))
+        real = real_t1w and kind in ANATOMY_KINDS and not subject.mri_visible
+        paths.append(write_image(path, image, grid, description="" if real else "simulated"))
         if kind.endswith("pet"):
             paths.append(write_json(sidecar_path(path), _pet_sidecar(kind, scanner)))
     return paths
 
 
 def _pet_sidecar(kind: str, scanner: Scanner) -> dict[str, object]:
+    about = {
+        "pet": "simulated FDG PET",
+        "withheld_pet": "simulated FDG PET of an unpaired control, withheld: no training may read it",
+        "expected_pet": "FDG PET expected from the anatomy alone: no individual effects, no lesion, no noise",
+    }
     return {
+        "Description": about[kind],
+        "Simulated": True,
         "TracerName": "FDG",
         "TracerRadionuclide": "F18",
         "Units": "arbitrary",
-        "SUVRReferenceRegion": "whole brain",
-        "Simulated": True,
+        "SUVRReferenceRegion": "whole brain (mean within the brain mask)",
         "PointSpreadFunctionFWHM": round(scanner.pet_fwhm_mm, 3),
+        "Site": scanner.name,
     }

@@ -6,25 +6,33 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, label
 
+from synthpet.errors import DataError
 from synthpet.phantom.anatomy import Anatomy
-from synthpet.phantom.fields import Lattice
 
-# Boxes in template space (mm): (low, high) along x, y, z; a negative x is left.
-SITES: dict[str, tuple[tuple[float, float], tuple[float, float], tuple[float, float]]] = {
-    "left temporal lobe": ((-68, -38), (-48, 2), (-30, 0)),
-    "right temporal lobe": ((38, 68), (-48, 2), (-30, 0)),
-    "left temporal pole": ((-52, -26), (6, 24), (-40, -14)),
-    "right temporal pole": ((26, 52), (6, 24), (-40, -14)),
-    "left insula": ((-44, -30), (-18, 22), (-8, 14)),
-    "right insula": ((30, 44), (-18, 22), (-8, 14)),
-    "left frontal lobe": ((-55, -8), (15, 60), (0, 55)),
-    "right frontal lobe": ((8, 55), (15, 60), (0, 55)),
-    "left parietal lobe": ((-55, -10), (-70, -35), (25, 60)),
-    "right parietal lobe": ((10, 55), (-70, -35), (25, 60)),
+from synthpet.phantom.fields import FWHM, Lattice
+
+Box = tuple[tuple[float, float], tuple[float, float], tuple[float, float]]
+
+# The published sites and where they lie in template space (mm): (low, high) of |x|, y, z.
+REGIONS: dict[str, Box] = {
+    "temporal lobe": ((40, 68), (-48, 2), (-30, 0)),
+    "temporal pole": ((26, 52), (6, 24), (-40, -14)),
+    "insula": ((30, 44), (-18, 22), (-8, 14)),
+    "frontal lobe": ((8, 55), (15, 60), (0, 55)),
+    "parietal lobe": ((10, 55), (-70, -35), (25, 60)),
 }
-SITE_WEIGHTS = (0.2, 0.2, 0.06, 0.12, 0.08, 0.08, 0.08, 0.08, 0.05, 0.05)
+GROUPS = (
+    ("left temporal lobe",),
+    ("right temporal lobe",),
+    ("left temporal pole", "right temporal pole"),
+    ("left insula", "right insula"),
+    ("left frontal lobe", "right frontal lobe", "left parietal lobe", "right parietal lobe"),
+)
 REMOTE_SHARE = 0.2  # of the depth
 REMOTE_FWHM_MM = 45.0
+THICKENING_MM = 2.0
+BLURRING_FWHM_MM = 6.0
+SITE_STREAM = 77  # keeps these draws apart from those of the subjects
 
 
 @dataclass(frozen=True)
@@ -32,7 +40,7 @@ class Lesion:
     """One lesion.
 
     Args:
-        site: a key of ``SITES``.
+        site: side and region in words.
         centre_mm: (x, y, z).
         radius_mm: where half of the depth is reached.
         depth: share of the uptake that is lost in the middle.
@@ -53,28 +61,56 @@ class Lesion:
         """What remains of the grey matter's uptake, (I, J, K)."""
         return 1 - self.depth * np.maximum(self.weight, REMOTE_SHARE * self.remote)
 
-    def mask(self) -> NDArray[np.float32]:
-        """1 where at least half of the depth is lost, else 0; on the fine lattice."""
-        return (self.weight > 0.5).astype(np.float32)
+
+def site_of_patient(number: int, seed: int) -> str:
+    """The site of the n-th patient (from 0): every five patients have one of each published group, in any order."""
+    rng = np.random.default_rng((seed, SITE_STREAM, number // len(GROUPS)))
+    order = rng.permutation(len(GROUPS))
+    sites = [str(rng.choice(group)) for group in GROUPS]
+    return sites[order[number % len(GROUPS)]]
+
+
+def is_mri_visible(number: int, share: float) -> bool:
+    """Whether the n-th patient's T1 shows the lesion: among the first n, a share of them, rounded down."""
+    return int((number + 1) * share + 1e-9) > int(number * share + 1e-9)
 
 
 def draw_lesion(
-    rng: np.random.Generator, anatomy: Anatomy, *, depth: tuple[float, float], radius_mm: tuple[float, float],
-    mri_visible: bool,
+    rng: np.random.Generator, anatomy: Anatomy, site: str, *, depth: tuple[float, float],
+    radius_mm: tuple[float, float], mri_visible: bool,
 ) -> Lesion:  # fmt: skip
-    """Draw site, centre, radius and depth (uniform in their ranges) and lay the lesion along the cortex."""
-    site = str(rng.choice(list(SITES), p=SITE_WEIGHTS))
+    """Draw centre, radius and depth (uniform in their ranges) and lay the lesion along the cortex of the site.
+
+    Args:
+        rng: source of randomness.
+        anatomy: whose brain.
+        site: "left" or "right" and a key of ``REGIONS``.
+        depth: range of the share of uptake that is lost.
+        radius_mm: range of the radius.
+        mri_visible: recorded; ``thicken`` and ``blur_boundary`` make it true.
+
+    Raises:
+        DataError: no grey matter there.
+    """
     points = anatomy.lattice.points_mm()
-    box = np.all([(p >= low) & (p <= high) for p, (low, high) in zip(points, SITES[site], strict=True)], axis=0)
-    candidates = np.argwhere(box & (anatomy.gm > 0.7) & (anatomy.depth > 2))
+    candidates = np.argwhere(_in_site(points, site) & (anatomy.gm > 0.6) & (anatomy.depth > 2))
+    if not candidates.size:
+        raise DataError(f"E_NO_GM no grey matter in the {site}; expected GM above 0.6 there: check the registration")
     centre = points[(slice(None), *rng.choice(candidates))]
     radius = rng.uniform(*radius_mm)
     weight = cortical_weight(rng, anatomy.gm, anatomy.lattice, centre, radius)
     squared = ((points - centre[:, None, None, None]) ** 2).sum(axis=0)
-    remote = np.exp(-squared / (2 * (REMOTE_FWHM_MM / 2.355) ** 2)) * (np.sign(points[0]) == np.sign(centre[0]))
-    return Lesion(
-        site, tuple(centre.tolist()), radius, rng.uniform(*depth), mri_visible, weight, remote.astype(np.float32)
-    )
+    same_side = points[0] * centre[0] > 0
+    remote = np.exp(-squared / (2 * (REMOTE_FWHM_MM / FWHM) ** 2)) * same_side
+    return Lesion(site, tuple(centre.tolist()), radius, rng.uniform(*depth), mri_visible, weight,
+                  remote.astype(np.float32))  # fmt: skip
+
+
+def _in_site(points: NDArray[np.float32], site: str) -> NDArray[np.bool_]:
+    side, region = site.split(" ", 1)
+    x = points[0] if side == "right" else -points[0]
+    return np.all([(p >= low) & (p <= high) for p, (low, high) in zip((x, *points[1:]), REGIONS[region], strict=True)],
+                  axis=0)  # fmt: skip
 
 
 def cortical_weight(
@@ -93,7 +129,15 @@ def cortical_weight(
 
 def thicken(anatomy: Anatomy, lesion: Lesion) -> Anatomy:
     """The anatomy with a thicker cortex in the lesion: white matter next to it becomes grey."""
-    sigma = 2.0 / anatomy.lattice.spacing_mm
-    near = np.clip(2 * gaussian_filter(lesion.weight * anatomy.gm, sigma), 0, 1)
-    moved = 0.6 * near * anatomy.wm
+    moved = 0.6 * _neighbourhood(lesion.weight * anatomy.gm, anatomy.lattice, THICKENING_MM) * anatomy.wm
     return replace(anatomy, gm=anatomy.gm + moved, wm=anatomy.wm - moved)
+
+
+def blur_boundary(t1w: NDArray[np.float32], weight: NDArray[np.float32], grid: Lattice) -> NDArray[np.float32]:
+    """The T1 (I, J, K) with a blurred grey-white boundary in and next to the lesion's weight on the same grid."""
+    near = _neighbourhood(weight, grid, 3.0)
+    return t1w + near * (gaussian_filter(t1w, BLURRING_FWHM_MM / FWHM / grid.spacing_mm) - t1w)
+
+
+def _neighbourhood(weight: NDArray[np.float32], grid: Lattice, sigma_mm: float) -> NDArray[np.float32]:
+    return np.clip(2 * gaussian_filter(weight, sigma_mm / grid.spacing_mm), 0, 1)

@@ -51,7 +51,7 @@ def grey_matter_uptake(lattice: Lattice) -> NDArray[np.float32]:
     near = importance * np.exp(-squared / (2 * NEAR_MM**2))
     far = 1e-4 * np.exp(-squared / (2 * FAR_MM**2)) + 1e-12
     weight = near + far
-    mean = (weight @ uptake / weight.sum(axis=1)).reshape(coarse.shape)
+    mean = ((weight * uptake).sum(axis=1) / weight.sum(axis=1)).reshape(coarse.shape)
     return coarse.resample(mean.astype(np.float32), lattice)
 
 

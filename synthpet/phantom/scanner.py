@@ -9,7 +9,7 @@ from scipy.ndimage import gaussian_filter
 from synthpet.phantom.anatomy import Anatomy
 from synthpet.phantom.fields import FWHM, Lattice
 
-T1_OF_CORTEX, T1_OF_WHITE_MATTER = 0.65, 0.90  # of the template
+T1_OF_CORTEX, T1_OF_WHITE_MATTER = 0.65, 0.88  # of the template
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Scanner:
         t1_noise: standard deviation of the noise relative to white matter.
         t1_fwhm_mm: T1 resolution along I, J, K.
         pet_fwhm_mm: point spread function of the reconstructed PET.
-        pet_noise: noise relative to grey matter in one voxel of 3 mm.
+        pet_noise: standard deviation of the noise where the activity is 1.
         pet_noise_fwhm_mm: correlation of the noise.
     """
 
@@ -44,10 +44,10 @@ def draw_scanner(rng: np.random.Generator, name: str) -> Scanner:
     thick = rng.integers(3)
     return Scanner(
         name=name,
-        t1_gm=rng.uniform(0.56, 0.7),
+        t1_gm=rng.uniform(0.54, 0.68),
         t1_csf=rng.uniform(0.08, 0.2),
         bias=rng.uniform(0.02, 0.05),
-        t1_noise=rng.uniform(0.008, 0.025),
+        t1_noise=rng.uniform(0.006, 0.02),
         t1_fwhm_mm=tuple(float(rng.uniform(1.6, 2.4) if a == thick else rng.uniform(1.0, 1.4)) for a in range(3)),  # type: ignore[arg-type]
         pet_fwhm_mm=rng.uniform(5.0, 7.0),
         pet_noise=rng.uniform(0.03, 0.05),
@@ -71,7 +71,7 @@ def _t1_signal(scanner: Scanner, anatomy: Anatomy, rng: np.random.Generator) -> 
     coarse = anatomy.lattice.resampled(6.0)
     regional = coarse.resample(0.04 * coarse.random_field(rng, 35.0), anatomy.lattice)
     cortex, white = T1_OF_CORTEX, T1_OF_WHITE_MATTER
-    myelin = np.clip((anatomy.t1_gm - cortex) / (white - cortex), -0.1, 1)
+    myelin = np.clip(1.3 * (anatomy.t1_gm - cortex) / (white - cortex), -0.1, 1)
     darkest = scanner.t1_gm * rng.normal(1, 0.02) * (1 + regional)
     gm = darkest + (1 - darkest) * myelin
     wm = 1 + 0.7 * (anatomy.t1_wm / white - 1)
@@ -90,12 +90,15 @@ def _fluid(scanner: Scanner, anatomy: Anatomy, rng: np.random.Generator) -> NDAr
 def acquire_pet(
     scanner: Scanner, activity: NDArray[np.float32], grid: Lattice, rng: np.random.Generator | None
 ) -> NDArray[np.float32]:
-    """PET image (I, J, K) on the grid from the activity on the fine lattice; without noise if ``rng`` is None."""
-    blurred = gaussian_filter(block_mean(activity), scanner.pet_fwhm_mm / FWHM / grid.spacing_mm)
+    """PET image (I, J, K) of an activity on the same grid; without noise if ``rng`` is None.
+
+    Noise of a reconstructed image: filtered, and its amplitude goes with the square root of the activity.
+    """
+    blurred = gaussian_filter(activity, scanner.pet_fwhm_mm / FWHM / grid.spacing_mm)
     if rng is None:
         return blurred
-    noise = grid.random_field(rng, scanner.pet_noise_fwhm_mm)
-    return np.maximum(blurred + scanner.pet_noise * noise * np.sqrt(np.maximum(blurred, 0)), 0)
+    noise = scanner.pet_noise * grid.random_field(rng, scanner.pet_noise_fwhm_mm)
+    return np.maximum(blurred + noise * np.sqrt(np.maximum(blurred, 0)), 0)
 
 
 def suvr(pet: NDArray[np.float32], brain: NDArray[np.bool_]) -> NDArray[np.float32]:

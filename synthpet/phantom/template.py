@@ -13,6 +13,7 @@ from synthpet.phantom.metabolism import grey_matter_uptake, read_uptake_table, s
 
 MARGIN_MM = 9.0  # between the template's brain and the edge of the grid
 SHELL_MM = 8.0  # how far outside the template's brain an individual brain may reach
+T1_OF_BRAINSTEM = 0.84
 EVERY_SECOND = (slice(None, None, 2),) * 3
 
 
@@ -65,6 +66,7 @@ def load_template(resolution_mm: float) -> Template:
     brain = _brain(gm2 + wm2, smooth)
     maps = _surface(brain, smooth)
     maps["t1_gm"] = _local_mean(t1w2, gm2**3 * brain, 3.0 / smooth.spacing_mm)
+    maps["t1_gm"] += _brainstem(smooth) * (T1_OF_BRAINSTEM - maps["t1_gm"])
     maps["t1_wm"] = _local_mean(t1w2, wm2**3 * brain, 5.0 / smooth.spacing_mm)
     maps["uptake"] = grey_matter_uptake(smooth)
     inner_csf = np.clip(1 - gm2 - wm2, 0, 1) * (maps["depth"] > 16)
@@ -100,10 +102,17 @@ def _deep_grey_restored(
     return restored, tissue - restored
 
 
+def _brainstem(lattice: Lattice) -> NDArray[np.float32]:
+    """Soft ellipsoid (I, J, K), 1 in pons and medulla, whose T1 is as bright as white matter in single persons."""
+    points = lattice.points_mm() - np.reshape((0.0, -30.0, -38.0), (3, 1, 1, 1))
+    radius = np.linalg.norm(points / np.reshape((15.0, 13.0, 26.0), (3, 1, 1, 1)), axis=0)
+    return (0.5 - 0.5 * np.tanh((radius - 1) / 0.15)).astype(np.float32)
+
+
 def _brain(tissue: NDArray[np.float32], lattice: Lattice) -> NDArray[np.bool_]:
     """Brain without most of the CSF around it, as skull-stripping leaves it; sulci and ventricles are filled."""
-    radius = 3.0 / lattice.spacing_mm
-    closed = distance_transform_edt(distance_transform_edt(tissue < 0.7) < radius) >= radius
+    radius = 5.0 / lattice.spacing_mm
+    closed = distance_transform_edt(distance_transform_edt(tissue < 0.8) < radius) >= radius
     return binary_fill_holes(closed)
 
 

@@ -5,10 +5,12 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from synthpet.cohort.images import Grid
+from synthpet.cohort.template import template_images
 from synthpet.errors import DataError
 
 # Intracranial volumes of children and adults lie within; a whole head has 3000 mL and more.
 BRAIN_VOLUME_ML = (700.0, 2300.0)
+NEAR_TEMPLATE_MM = 6.0
 
 
 def stripped_brain_mask(t1w: NDArray[np.float32], grid: Grid, name: str) -> NDArray[np.bool_]:
@@ -55,6 +57,15 @@ def given_brain_mask(mask: NDArray[np.float32], grid: Grid, name: str) -> NDArra
             f"{BRAIN_VOLUME_ML[1]:.0f} mL (1 in the brain, 0 outside)"
         )
     return brain
+
+
+def near_template_brain(grid: Grid) -> NDArray[np.bool_]:
+    """Voxels of a template grid within ``NEAR_TEMPLATE_MM`` of the template's brain, (I, J, K).
+
+    Skull stripping often leaves neck vessels below the brain stem; once registered, they lie outside.
+    """
+    distance_mm = ndimage.distance_transform_edt(~template_images(grid).brain_mask, sampling=grid.spacing_mm)
+    return distance_mm <= NEAR_TEMPLATE_MM
 
 
 def largest_component(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -98,7 +98,9 @@ def _coarse(grid: Grid) -> tuple[tuple[int, ...], NDArray]:
 def _register_ants(
     fixed: NDArray, fixed_grid: Grid, moving: NDArray, moving_grid: Grid, *, registration: str, seed: int
 ) -> Transform:
-    os.environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] = "1"  # read once, when ITK starts its first thread
+    # ANTs reads both of its own, for every registration; antspyx's argument `random_seed` does nothing in 0.6.
+    os.environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] = "1"
+    os.environ["ANTS_RANDOM_SEED"] = str(seed + 1)  # zero would mean "from the clock"
     import ants
 
     def image(data: NDArray, grid: Grid) -> "ants.ANTsImage":
@@ -113,7 +115,6 @@ def _register_ants(
             image(moving, moving_grid),
             type_of_transform={"syn": "SyN", "affine": "Affine"}[registration],
             reg_iterations=SYN_ITERATIONS,
-            random_seed=seed + 1,  # ANTs takes zero for "from the clock"
             outprefix=f"{folder}/",
         )
         affine = sitk.ReadTransform(next(p for p in found["fwdtransforms"] if p.endswith(".mat")))

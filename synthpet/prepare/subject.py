@@ -15,7 +15,13 @@ from synthpet.cohort.index import scale_t1w
 from synthpet.cohort.names import SPACE, image_path, resolution_label, sidecar_path
 from synthpet.cohort.template import template_grid, template_images
 from synthpet.errors import DataError
-from synthpet.prepare.brain import crop_to_brain, given_brain_mask, stripped_brain_mask
+from synthpet.prepare.brain import (
+    NEAR_TEMPLATE_MM,
+    crop_to_brain,
+    given_brain_mask,
+    near_template_brain,
+    stripped_brain_mask,
+)
 from synthpet.prepare.itk import N4_ITERATIONS, N4_SPACING_MM, antialias, correct_bias, resample
 from synthpet.prepare.raw import RawSubject
 from synthpet.prepare.registration import Engine, describe_engine, register
@@ -96,7 +102,7 @@ def prepare_subject(raw: RawSubject, settings: Settings) -> Prepared:
         smooth = antialias(image, grid, settings.resolution_mm)
         return resample(smooth, grid, target, transform.template_to_native)
 
-    brain = onto_target(mask) >= 0.5
+    brain = (onto_target(mask) >= 0.5) & near_template_brain(target)
     images = {"t1w": scale_t1w(onto_target(t1w), brain), "brain_mask": brain}
     images |= {tissue: np.where(brain, np.clip(onto_target(tissues[tissue]), 0, 1), 0) for tissue in TISSUES}
     measures = _measure(images, target) | {
@@ -177,6 +183,7 @@ def _sidecar(kind: str, raw: RawSubject, settings: Settings, measures: Mapping[s
         "SkullStripped": True,
         "Intensity": "1st and 99th percentile of the brain are 0 and 1",
         "BrainMask": "given" if raw.brain_mask else "the T1 was skull-stripped: not zero, largest component",
+        "BrainMaskWithinMmOfTemplate": NEAR_TEMPLATE_MM,
         "BiasCorrection": {"Method": "N4", "SpacingMm": N4_SPACING_MM, "Iterations": N4_ITERATIONS},
         "Registration": describe_engine(settings.engine, settings.registration),
         "Interpolation": "one, linear, after Gaussian antialiasing to the grid's voxel size",

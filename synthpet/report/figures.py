@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
-from matplotlib.ticker import Locator, MaxNLocator
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from synthpet.cohort.images import Grid
@@ -24,6 +24,7 @@ VIEWS = (
     ("sagittal", 0, 34.0, ("P", "A")),
 )
 BOX_MM = ((-80, 80), (-116, 84), (-78, 92))  # of x, y, z that is shown: the template's brain and a margin
+GAP_MM = 6.0  # between slices
 COLOURS = {"mean_pet": "#999999", "mean_brain_pet": "#666666", "synthetic": "#0072B2", "expected": "#009E73"}
 # Okabe and Ito's palette: told apart with every common colour vision
 
@@ -50,7 +51,7 @@ class Panel:
 
 
 def slices(panels: Sequence[Panel], grid: Grid) -> bytes:
-    """PNG of volumes side by side, one a column, cut at the same places, one a row.
+    """PNG of volumes side by side, one a column, cut at the same places, one below the other.
 
     Sides are the person's own, as marked: the left of the brain is on the left of the picture.
 
@@ -58,47 +59,60 @@ def slices(panels: Sequence[Panel], grid: Grid) -> bytes:
         panels: the volumes, all on ``grid``.
         grid: in template space, RAS+.
     """
-    figure = Figure(figsize=(2.0 * len(panels) + 0.5, 2.05 * len(VIEWS) + 0.9), layout="constrained", facecolor="white")
-    axes = figure.subplots(len(VIEWS), len(panels), squeeze=False)
-    for column, panel in enumerate(panels):
-        for row, (name, axis, position_mm, marks) in enumerate(VIEWS):
-            shown = _draw_slice(axes[row, column], panel, grid, axis, position_mm, marks)
-            if column == 0:
-                label = f"{name}, {'xyz'[axis]} = {position_mm:g} mm"
-                axes[row, column].set_ylabel(label, fontsize=8)
-        axes[0, column].set_title(panel.title, fontsize=10)
-        bar = figure.colorbar(shown, ax=axes[:, column], location="bottom", shrink=0.85, aspect=18, pad=0.015)
-        bar.set_label(panel.unit, fontsize=8)
-        bar.ax.tick_params(labelsize=8)
-        bar.locator = _few_ticks()
-        bar.update_ticks()
+    sizes_mm = [_size_mm(grid, axis) for _, axis, _, _ in VIEWS]
+    width_mm = max(wide for wide, _ in sizes_mm)
+    tall = 2.0 * (sum(high for _, high in sizes_mm) + GAP_MM * (len(VIEWS) - 1)) / width_mm  # inches
+    column = 2.05
+    size = (column * len(panels) + 0.3, tall + 1.05)
+    figure = Figure(figsize=size, facecolor="white")
+    for k, panel in enumerate(panels):
+        left = (0.3 + column * k) / size[0]
+        axes = figure.add_axes((left, 0.65 / size[1], 2.0 / size[0], tall / size[1]))
+        shown = _draw_column(axes, panel, grid, width_mm, named=k == 0)
+        bar = figure.add_axes((left + 0.2 / size[0], 0.5 / size[1], 1.6 / size[0], 0.1 / size[1]))
+        figure.colorbar(shown, cax=bar, orientation="horizontal", ticks=MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
+        bar.set_xlabel(panel.unit, fontsize=8, labelpad=1)
+        bar.tick_params(labelsize=8)
     return png(figure)
 
 
-def _few_ticks() -> Locator:
-    return MaxNLocator(4, steps=[1, 2, 2.5, 5, 10])
-
-
-def _draw_slice(
-    axes: Axes, panel: Panel, grid: Grid, axis: int, position_mm: float, marks: tuple[str, str]
-) -> AxesImage:
-    origin, spacing = grid.matrix[axis, 3], grid.spacing_mm
-    index = int(np.clip(round((position_mm - origin) / spacing[axis]), 0, grid.shape[axis] - 1))
-    shown_box = [_inside_box(grid, a) for a in range(3)]
-    shown_box[axis] = slice(index, index + 1)
-    plane = panel.volume[tuple(shown_box)].squeeze(axis).T  # rows: upwards; columns: to the right
-    across, up = [spacing[a] for a in range(3) if a != axis]
-    shown = axes.imshow(
-        plane, origin="lower", cmap=panel.colours, vmin=panel.low, vmax=panel.high, aspect=up / across,
-        interpolation="nearest",
-    )  # fmt: skip
-    axes.set_xticks([])
-    axes.set_yticks([])
-    rgb = shown.cmap(shown.norm(plane[0, 0]))[:3]
-    ink = "white" if np.mean(rgb) < 0.5 else "black"
-    for text, x, side in zip(marks, (0.02, 0.98), ("left", "right"), strict=True):
-        axes.text(x, 0.97, text, transform=axes.transAxes, ha=side, va="top", color=ink, fontsize=9, weight="bold")
+def _draw_column(axes: Axes, panel: Panel, grid: Grid, width_mm: float, *, named: bool) -> AxesImage:
+    """All views of one volume below each other, true to scale; returns one of the images, for the colour bar."""
+    top = 0.0
+    for name, axis, position_mm, marks in VIEWS:
+        wide, high = _size_mm(grid, axis)
+        left, bottom = (width_mm - wide) / 2, top - high
+        plane = _cut(panel.volume, grid, axis, position_mm)
+        shown = axes.imshow(
+            plane, origin="lower", extent=(left, left + wide, bottom, top), cmap=panel.colours, vmin=panel.low,
+            vmax=panel.high, interpolation="nearest",
+        )  # fmt: skip
+        ink = "white" if np.mean(shown.cmap(shown.norm(plane[-1, 0]))[:3]) < 0.5 else "black"
+        for mark, x, side in zip(marks, (left + 4, left + wide - 4), ("left", "right"), strict=True):
+            axes.text(x, top - 4, mark, ha=side, va="top", color=ink, fontsize=9, weight="bold")
+        if named:
+            label = f"{name}, {'xyz'[axis]} = {position_mm:g} mm"
+            axes.text(-4, bottom + high / 2, label, rotation=90, ha="right", va="center", fontsize=8)
+        top = bottom - GAP_MM
+    axes.set(xlim=(0, width_mm), ylim=(top + GAP_MM, 0))
+    axes.set_axis_off()
+    axes.set_title(panel.title, fontsize=10)
     return shown
+
+
+def _cut(volume: NDArray, grid: Grid, axis: int, position_mm: float) -> NDArray:
+    """One slice within ``BOX_MM``: rows upwards, columns to the right."""
+    index = int(np.clip(round((position_mm - grid.matrix[axis, 3]) / grid.spacing_mm[axis]), 0, grid.shape[axis] - 1))
+    box = [_inside_box(grid, a) for a in range(3)]
+    box[axis] = slice(index, index + 1)
+    return volume[tuple(box)].squeeze(axis).T
+
+
+def _size_mm(grid: Grid, axis: int) -> tuple[float, float]:
+    """Width and height of what is shown of a slice across ``axis``."""
+    across, up = (a for a in range(3) if a != axis)
+    count = {a: len(range(*_inside_box(grid, a).indices(grid.shape[a]))) for a in (across, up)}
+    return count[across] * grid.spacing_mm[across], count[up] * grid.spacing_mm[up]
 
 
 def _inside_box(grid: Grid, axis: int) -> slice:

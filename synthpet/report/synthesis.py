@@ -272,7 +272,7 @@ def _spread(evaluation: Evaluation, role: str) -> Picture:
     return Picture(
         slices(panels, evaluation.source.cohort.grid),
         f"Standard deviation between the {ROLE_WORDS[role]}, where everybody has brain. Where the synthetic PETs are "
-        "darker than the real ones they are too alike, and a detector that learns from them would call normal variation "
-        "abnormal there.",
+        "darker than the real ones they are too alike, and a detector that learns from them would call normal "
+        "variation abnormal there.",
         "Slices of the between-subject standard deviation of the PETs.",
     )

@@ -1,0 +1,70 @@
+"""The page: one file, nothing from outside, nothing unescaped."""
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from synthpet.report.html import RESEARCH_USE, Page, Picture, Section, Table
+
+PNG = b"\x89PNG\r\n\x1a\n"
+EVIL = '<script>alert("x")</script>'
+
+
+class Reader(HTMLParser):
+    """Collects tags with their attributes, and the text."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.tags, self.text = [], ""
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data):
+        self.text += data
+
+
+@pytest.fixture(scope="module")
+def html():
+    section = Section(
+        "Part & parcel", [EVIL], [Table(("a", "b"), [(EVIL, "1")], EVIL)], [Picture(PNG, EVIL, 'quote " here')]
+    )
+    return Page(EVIL, [section], ["SIMULATED"], {"Config": '{"a": "</pre><b>"}'}).render()
+
+
+def test_every_text_is_escaped(html):
+    assert "<script" not in html
+    assert "</pre><b>" not in html
+    assert Reader(html).text.count(EVIL) == 6  # title, heading, paragraph, table cell and caption, figure caption
+
+
+def test_nothing_comes_from_outside(html):
+    for _, attributes in Reader(html).tags:
+        for name in ("src", "href"):
+            assert attributes.get(name, "#").startswith(("#", "data:image/png;base64,"))
+    assert not re.search(r"url\(|@import|https?:", html)
+    assert "default-src 'none'" in html
+
+
+def test_the_research_use_banner_comes_first_and_every_notice_is_there(html):
+    text = Reader(html).text
+    assert text.index(RESEARCH_USE) < text.index("SIMULATED") < text.index("Part & parcel")
+
+
+def test_pictures_have_words_and_tables_have_headings(html):
+    tags = Reader(html).tags
+    assert all(attributes.get("alt") for tag, attributes in tags if tag == "img")
+    assert [attributes["scope"] for tag, attributes in tags if tag == "th"] == ["col", "col", "row"]
+    assert ("html", {"lang": "en"}) in tags
+
+
+def test_both_light_and_dark_are_served(html):
+    assert "prefers-color-scheme: dark" in html
+
+
+def test_provenance_stands_at_the_end(html):
+    text = Reader(html).text
+    assert text.index("Provenance") > text.index("Part & parcel")
+    assert '{"a": "</pre><b>"}' in text

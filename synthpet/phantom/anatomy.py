@@ -31,7 +31,6 @@ class Anatomy:
         t1_gm: the template's T1 in grey matter, carried along.
         t1_wm: the template's T1 in white matter, carried along.
         uptake: expected FDG uptake of grey matter, relative to the template's whole brain.
-        displacement: (3, i, j, k) in mm from this person to the template, on a lattice of ``SPACING_MM``.
     """
 
     lattice: Lattice
@@ -42,30 +41,29 @@ class Anatomy:
     t1_gm: NDArray[np.float32]
     t1_wm: NDArray[np.float32]
     uptake: NDArray[np.float32]
-    displacement: NDArray[np.float32]
 
 
 def grow(template: Template, rng: np.random.Generator, age: float) -> Anatomy:
     """Make one person of this age (years)."""
-    coarse = template.fine.resampled(SPACING_MM)
-    displacement = random_displacement(rng, coarse, _ageing_drift(template, coarse, age, rng))
+    displacement, coarse = displacement_to_template(template, rng, age)
     near = template.near_brain
     points = template.fine.points_mm()[:, near]
     points += np.stack([coarse.resample(component, template.fine)[near] for component in displacement])
     depth = _fill(near, template.smooth.sample(template.maps["depth"], points), -FAR_MM)
-    head = depth[near] > -RIM_MM
-    points, near = points[:, head], depth > -RIM_MM
+    points, near = points[:, depth[near] > -RIM_MM], depth > -RIM_MM
     maps = {name: template.smooth.sample(values, points) for name, values in template.maps.items()}
     priors = np.stack([template.crisp.sample(prior, points) for prior in template.priors])
-    tissues = _individual_tissues(priors, maps["depth"], *_folding(template, rng, maps), age)
-    return Anatomy(
-        template.fine,
-        *(_fill(near, tissue) for tissue in tissues),
-        depth=depth,
-        **{name: _fill(near, maps[name]) for name in ("t1_gm", "t1_wm", "uptake")},
-        displacement=displacement,
-    )
+    gm, wm, csf = _individual_tissues(priors, maps["depth"], *_folding(template, rng, maps), age)
+    t1_gm, t1_wm, uptake = (_fill(near, maps[name]) for name in ("t1_gm", "t1_wm", "uptake"))
+    return Anatomy(template.fine, _fill(near, gm), _fill(near, wm), _fill(near, csf), depth, t1_gm, t1_wm, uptake)
 
+
+def displacement_to_template(
+    template: Template, rng: np.random.Generator, age: float
+) -> tuple[NDArray[np.float32], Lattice]:
+    """From a person's points to the template's: (3, i, j, k) in mm, and the lattice it is given on."""
+    lattice = template.fine.resampled(SPACING_MM)
+    return random_displacement(rng, lattice, _ageing_drift(template, lattice, age, rng)), lattice
 
 
 def _fill(where: NDArray[np.bool_], values: NDArray, outside: float = 0.0) -> NDArray[np.float32]:
@@ -74,9 +72,7 @@ def _fill(where: NDArray[np.bool_], values: NDArray, outside: float = 0.0) -> ND
     return volume
 
 
-def _ageing_drift(
-    template: Template, lattice: Lattice, age: float, rng: np.random.Generator
-) -> NDArray[np.float32]:
+def _ageing_drift(template: Template, lattice: Lattice, age: float, rng: np.random.Generator) -> NDArray[np.float32]:
     """Velocity in mm that makes the ventricles larger with age (and more or less so from person to person)."""
     growth = 1.2 * (age - REFERENCE_AGE) / 20 + rng.normal(0, 1.0)
     ventricles = template.smooth.resample(template.ventricles, lattice)
@@ -93,12 +89,12 @@ def _folding(
     surface continued into the depth, as sulci are; how far they reach varies along the surface.
     """
     lattice = template.fine.resampled(3.0)
-    field = sum(weight * lattice.random_field(rng, fwhm) for fwhm, weight in FOLDING_FWHM_MM.items())
+    scales = [weight * lattice.random_field(rng, fwhm) for fwhm, weight in FOLDING_FWHM_MM.items()]
     reach = SULCAL_DEPTH_MM * np.exp(0.35 * lattice.random_field(rng, 25.0))
     shallow = maps["depth"] < 3 * SULCAL_DEPTH_MM
     surface = np.stack([maps[f"surface_{axis}"][shallow] for axis in "xyz"])
     folds, strength = np.ones((2, shallow.size), np.float32)
-    folds[shallow] = np.abs(lattice.sample(field, surface))
+    folds[shallow] = np.abs(lattice.sample(np.sum(scales, axis=0), surface))
     below = np.maximum(maps["depth"][shallow] - 3, 0)
     strength[~shallow] = 0
     strength[shallow] = np.exp(-below / lattice.sample(reach, surface))

@@ -25,6 +25,17 @@ COUNTS = {"paired": "n_paired", "unpaired": "n_unpaired", "heldout": "n_heldout"
 SITES = ("siteA", "siteB")
 SCANNER_STREAM, DEALING_STREAM = 1000, 2000  # keep these draws apart from those of the subjects
 ANATOMY_KINDS = ("t1w", "brain_mask", "gm", "wm", "csf")
+DESCRIPTIONS = {
+    "t1w": "T1-weighted MRI, intensities scaled within the brain mask",
+    "brain_mask": "brain mask",
+    "gm": "share of grey matter",
+    "wm": "share of white matter",
+    "csf": "share of cerebrospinal fluid",
+    "lesion_mask": "lesion: where at least half of its depth is lost",
+    "pet": "FDG PET",
+    "withheld_pet": "FDG PET of an unpaired control, withheld: no training may read it",
+    "expected_pet": "FDG PET expected from the anatomy alone: no individual effects, no lesion, no noise",
+}
 README = """Simulated data: nobody here is a real patient, and no image is a measurement of a PET scanner.
 
 T1-weighted MRI and FDG PET (SUVR, whole brain = 1) made by `python -m synthpet.phantom`. `desc-expected_pet` is the
@@ -132,8 +143,8 @@ def _scanners(seed: int) -> list[Scanner]:
 def _make_subject(
     plan: Plan, template: Template, settings: Mapping, source: Cohort | None, root: Path
 ) -> tuple[Subject, list[Path]]:
-    if source:
-        subject, images = simulate_on(plan, template, settings, source)
+    if source and plan.source:
+        subject, images = simulate_on(plan, plan.source, template, settings, source)
         grid, res = source.grid, source.res
     else:
         subject, images = simulate(plan, template, settings)
@@ -151,20 +162,25 @@ def _write_subject(
         path = root / image_path(subject.participant_id, kind, res=res)
         real = real_t1w and kind in ANATOMY_KINDS and not subject.mri_visible
         paths.append(write_image(path, image, grid, description="" if real else "simulated"))
-        if kind.endswith("pet"):
-            paths.append(write_json(sidecar_path(path), _pet_sidecar(kind, scanner)))
+        paths.append(write_json(sidecar_path(path), _sidecar(kind, grid, scanner, simulated=not real)))
     return paths
 
 
-def _pet_sidecar(kind: str, scanner: Scanner) -> dict[str, object]:
-    about = {
-        "pet": "simulated FDG PET",
-        "withheld_pet": "simulated FDG PET of an unpaired control, withheld: no training may read it",
-        "expected_pet": "FDG PET expected from the anatomy alone: no individual effects, no lesion, no noise",
+def _sidecar(kind: str, grid: Grid, scanner: Scanner, *, simulated: bool) -> dict[str, object]:
+    """What BIDS asks of a derivative image, and that the image is simulated."""
+    about: dict[str, object] = {
+        "Description": ("simulated " if simulated else "") + DESCRIPTIONS[kind],
+        "Simulated": simulated,
+        "SkullStripped": kind == "t1w",
+        "Resolution": f"{grid.spacing_mm[0]:g} mm isotropic, template grid symmetric about x = 0",
     }
+    if kind.endswith("mask"):
+        about["Type"] = "Brain" if kind == "brain_mask" else "Lesion"
+    return about | (_tracer(scanner) if kind.endswith("pet") else {})
+
+
+def _tracer(scanner: Scanner) -> dict[str, object]:
     return {
-        "Description": about[kind],
-        "Simulated": True,
         "TracerName": "FDG",
         "TracerRadionuclide": "F18",
         "Units": "arbitrary",

@@ -24,10 +24,11 @@ def random_displacement(
         lattice: where the displacement is computed.
         drift: (3, I, J, K) velocity in mm to which the random ones are added (here: ageing).
     """
-    velocity = np.stack([
-        sum(sd * lattice.random_field(rng, fwhm) for fwhm, sd in SCALES_MM.items()) for _ in range(3)
-    ])  # fmt: skip
-    return integrate(velocity + drift, lattice) + _affine(rng, lattice)
+    velocity = np.zeros((3, *lattice.shape), np.float32) + drift
+    for component in velocity:
+        for fwhm, sd in SCALES_MM.items():
+            component += sd * lattice.random_field(rng, fwhm)
+    return integrate(velocity, lattice) + _affine(rng, lattice)
 
 
 def integrate(velocity: NDArray[np.float32], lattice: Lattice) -> NDArray[np.float32]:

@@ -8,7 +8,6 @@ from scipy.ndimage import gaussian_filter, label
 
 from synthpet.errors import DataError
 from synthpet.phantom.anatomy import Anatomy
-
 from synthpet.phantom.fields import FWHM, Lattice
 
 Box = tuple[tuple[float, float], tuple[float, float], tuple[float, float]]
@@ -71,8 +70,8 @@ def site_of_patient(number: int, seed: int) -> str:
 
 
 def is_mri_visible(number: int, share: float) -> bool:
-    """Whether the n-th patient's T1 shows the lesion: among the first n, a share of them, rounded down."""
-    return int((number + 1) * share + 1e-9) > int(number * share + 1e-9)
+    """Whether the n-th patient's T1 shows the lesion: among the first n, a share of them, rounded."""
+    return int((number + 1) * share + 0.5) > int(number * share + 0.5)
 
 
 def draw_lesion(

@@ -1,0 +1,144 @@
+"""One person of the cohort: anatomy, FDG, lesion and images; wholly simulated, or simulated FDG on a real T1."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import distance_transform_edt
+
+from synthpet.cohort.index import Cohort, Subject, scale_t1w
+from synthpet.phantom.anatomy import Anatomy, grow
+from synthpet.phantom.fields import Lattice
+from synthpet.phantom.lesions import Lesion, blur_boundary, draw_lesion, is_mri_visible, site_of_patient, thicken
+from synthpet.phantom.metabolism import Variation, activity, individual_effect
+from synthpet.phantom.scanner import Scanner, acquire_pet, acquire_t1w, block_mean, strip_skull, suvr
+from synthpet.phantom.template import Template
+
+STREAMS = ("person", "anatomy", "lesion", "metabolism", "t1w", "mask", "pet")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is settled about a subject before it is made.
+
+    Args:
+        participant_id: its BIDS id.
+        role: ``paired``, ``unpaired``, ``heldout`` or ``patient``.
+        number: within its role, from 0.
+        scanner: of its site.
+        seed: of everything that chance decides, whatever the other subjects are.
+        source: the real subject whose anatomy it has, if any.
+    """
+
+    participant_id: str
+    role: str
+    number: int
+    scanner: Scanner
+    seed: tuple[int, ...]
+    source: Subject | None = None
+
+    def rng(self, stream: str) -> np.random.Generator:
+        """Randomness of one kind: other draws of one kind do not shift those of another."""
+        return np.random.default_rng((*self.seed, STREAMS.index(stream)))
+
+
+def simulate(plan: Plan, template: Template, settings: Mapping) -> tuple[Subject, dict[str, NDArray]]:
+    """Make a wholly simulated person: the row of the table and the images on the grid, by kind."""
+    rng = plan.rng("person")
+    age, sex = float(np.round(rng.uniform(20, 65), 1)), str(rng.choice(["F", "M"]))
+    anatomy = grow(template, plan.rng("anatomy"), age)
+    lesion = _lesion(plan, anatomy, settings)
+    if lesion and lesion.mri_visible:
+        anatomy = thicken(anatomy, lesion)
+    brain = strip_skull(anatomy, plan.rng("mask"))
+    t1w = acquire_t1w(plan.scanner, anatomy, plan.rng("t1w"))
+    weight = block_mean(lesion.weight) if lesion else np.zeros_like(t1w)
+    if lesion and lesion.mri_visible:
+        t1w = blur_boundary(t1w, weight, template.lattice)
+    images: dict[str, NDArray] = {"t1w": scale_t1w(t1w, brain), "brain_mask": brain}
+    images |= {kind: block_mean(getattr(anatomy, kind)) for kind in ("gm", "wm", "csf")}
+    images |= _pet_images(plan, anatomy, lesion, age, brain, template.lattice, block_mean)
+    return _with_lesion(plan, age, sex, plan.scanner.name, lesion, weight, images)
+
+
+def simulate_on(
+    plan: Plan, source: Subject, template: Template, settings: Mapping, cohort: Cohort
+) -> tuple[Subject, dict[str, NDArray]]:
+    """Put simulated FDG, and in patients a lesion, into a real person's anatomy; a lesion that T1 shows goes into it.
+
+    Args:
+        plan: role, scanner and seed.
+        source: whose T1 and tissues.
+        template: its uptake map.
+        settings: lesion ranges.
+        cohort: where the source's images lie.
+    """
+    age = source.age if source.age is not None else 40.0
+    anatomy, t1w, brain = read_anatomy(cohort, source, template)
+    grid = anatomy.lattice
+    lesion = _lesion(plan, anatomy, settings)
+    if lesion and lesion.mri_visible:
+        before = anatomy.gm
+        anatomy = thicken(anatomy, lesion)
+        grey, white = (np.median(t1w[tissue > 0.8]) for tissue in (before, anatomy.wm))
+        t1w = blur_boundary(t1w + (grey - white) * (anatomy.gm - before), lesion.weight, grid)
+    weight = lesion.weight if lesion else np.zeros_like(t1w)
+    images: dict[str, NDArray] = {"t1w": t1w, "brain_mask": brain}
+    images |= {kind: getattr(anatomy, kind) for kind in ("gm", "wm", "csf")}
+    images |= _pet_images(plan, anatomy, lesion, age, brain, grid, lambda volume: volume)
+    return _with_lesion(plan, source.age, source.sex, source.site or plan.scanner.name, lesion, weight, images)
+
+
+def read_anatomy(
+    cohort: Cohort, subject: Subject, template: Template
+) -> tuple[Anatomy, NDArray[np.float32], NDArray[np.bool_]]:
+    """A real person's tissues as an ``Anatomy`` on the cohort's grid, with the T1 and the brain mask."""
+    grid = Lattice.of(cohort.grid)
+    brain = cohort.load_mask(subject.participant_id)
+    gm, wm, csf = (np.clip(cohort.load(subject.participant_id, kind), 0, 1) for kind in ("gm", "wm", "csf"))
+    depth = distance_transform_edt(brain) - distance_transform_edt(~brain)
+    zero = np.zeros_like(gm)
+    uptake = template.smooth.resample(template.maps["uptake"], grid)
+    anatomy = Anatomy(grid, gm, wm, csf, (depth * grid.spacing_mm).astype(np.float32), zero, zero, uptake)
+    return anatomy, cohort.load_t1w(subject.participant_id), brain
+
+
+def _lesion(plan: Plan, anatomy: Anatomy, settings: Mapping) -> Lesion | None:
+    if plan.role != "patient":
+        return None
+    return draw_lesion(
+        plan.rng("lesion"),
+        anatomy,
+        site_of_patient(plan.number, plan.seed[0]),
+        depth=tuple(settings["lesion_depth"]),
+        radius_mm=tuple(settings["lesion_radius_mm"]),
+        mri_visible=is_mri_visible(plan.number, settings["mri_visible"]),
+    )
+
+
+def _pet_images(
+    plan: Plan, anatomy: Anatomy, lesion: Lesion | None, age: float, brain: NDArray[np.bool_], grid: Lattice,
+    to_grid: Callable[[NDArray], NDArray],
+) -> dict[str, NDArray]:  # fmt: skip
+    tissues = anatomy.gm, anatomy.wm, anatomy.csf
+    effect = individual_effect(plan.rng("metabolism"), anatomy.lattice, age, Variation())
+    if lesion:
+        effect = effect * lesion.uptake_factor()
+    measured = acquire_pet(plan.scanner, to_grid(activity(*tissues, anatomy.uptake * effect)), grid, plan.rng("pet"))
+    expected = acquire_pet(plan.scanner, to_grid(activity(*tissues, anatomy.uptake)), grid, None)
+    kind = "withheld_pet" if plan.role == "unpaired" else "pet"
+    return {kind: suvr(measured, brain), "expected_pet": suvr(expected, brain)}
+
+
+def _with_lesion(
+    plan: Plan, age: float | None, sex: str | None, site: str, lesion: Lesion | None,
+    weight: NDArray[np.float32], images: dict[str, NDArray],
+) -> tuple[Subject, dict[str, NDArray]]:  # fmt: skip
+    """The row of the table, and the lesion mask among the images: at least one voxel, whatever the grid."""
+    group = "patient" if plan.role == "patient" else "control"
+    subject = Subject(plan.participant_id, group, plan.role, age, sex, site)
+    if lesion is None:
+        return subject, images
+    images["lesion_mask"] = weight > min(0.4, 0.9 * float(weight.max()))
+    return replace(subject, lesion_site=lesion.site, mri_visible=lesion.mri_visible), images

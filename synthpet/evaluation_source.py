@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from synthpet.cohort import Cohort, check_no_leakage, read_folds, read_image
+from synthpet.cohort import Cohort, Fold, check_no_leakage, make_folds, read_folds, read_image
 from synthpet.errors import DataError
 from synthpet.quality import Moments
 from synthpet.quality_summary import BASELINES
@@ -26,7 +26,8 @@ class Case:
     Args:
         participant_id: who.
         role: paired, heldout or unpaired.
-        fold: index of the fold that did not see a paired control's PET; None: all folds' generators.
+        fold: whose training controls make the baseline: for a paired control the fold that did not see its PET;
+            None: all paired controls.
         truth: kind of the image that is the truth; None: there is none.
     """
 
@@ -54,7 +55,7 @@ class Source:
         self.cases = self._find_cases()
 
     def _find_cases(self) -> list[Case]:
-        own_fold = {s: index for index, train, test in self._folds for s in test}
+        own_fold = {s: index for index, _, test in self._folds for s in test}
         cases, problems = [], []
         for role in ROLES:
             subjects = self.cohort.select(role)
@@ -79,13 +80,22 @@ class Source:
 
     @cached_property
     def _folds(self) -> list[tuple[int, tuple[str, ...], tuple[str, ...]]]:
-        """The folds of the paired controls; none where nobody is paired."""
+        """The folds of the paired controls; none where nobody is paired.
+
+        Folds without test subjects belong to generators of another cohort, which have seen nobody of this one: then
+        the paired controls are dealt into folds here, so that nobody's baseline contains the own PET.
+        """
         if not self.cohort.select("paired"):
             return []
         path = self.synthetic.root / "folds.json"
         if not path.is_file():
             raise DataError(f"E_MISSING {path}: the folds of the paired controls; run `python -m synthpet.complete`")
         folds = read_folds(path)
+        if not any(fold.test for fold in folds):
+            paired = [s.participant_id for s in self.cohort.select("paired")]
+            folds = (
+                make_folds(paired, min(len(paired), 5), seed=0) if len(paired) > 1 else (Fold(0, (), tuple(paired)),)
+            )
         for fold in folds:
             check_no_leakage(fold, self.cohort)
         return [(fold.index, fold.train, fold.test) for fold in folds]
@@ -107,6 +117,7 @@ class Source:
                 plain[index].add(pet)
                 inside[index].add(pet * mask)
                 brain[index].add(mask.astype(np.float32))
+        filled = [index for index, found in plain.items() if found.n]
         return {
             index: {
                 "mean_pet": plain[index].mean,
@@ -114,7 +125,7 @@ class Source:
                     brain[index].mean > 0, inside[index].mean / brain[index].mean.clip(1e-6), plain[index].mean
                 ),
             }
-            for index in groups
+            for index in filled
         }
 
     @cached_property

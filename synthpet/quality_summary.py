@@ -18,7 +18,7 @@ COLUMNS = {
     "participant_id": "BIDS id",
     "role": "paired: cross-fitted, by the generator that did not see this PET; heldout, unpaired: mean of the "
     "folds' generators",
-    "fold": "fold whose generator was used; n/a: all",
+    "fold": "fold whose training controls make the mean PET (cross-fitted: also whose generator was used); n/a: all",
     "method": "mean_pet: mean real PET of the training controls (baseline); mean_brain_pet: the same over those "
     "in whose brain the voxel lies (stronger baseline); synthetic; expected: simulated cohorts "
     "only, the best that any T1 -> PET method can reach (ceiling)",

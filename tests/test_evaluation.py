@@ -6,7 +6,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from synthpet.cohort import Cohort, make_folds, read_folds, write_folds, write_image
+from synthpet.cohort import Cohort, Fold, make_folds, read_folds, write_folds, write_image
 from synthpet.cohort.files import read_tsv, write_tsv
 from synthpet.cohort.index import write_participants
 from synthpet.cohort.names import image_path
@@ -199,6 +199,28 @@ def test_a_paired_control_in_no_fold_is_refused(studied):
         evaluate_synthesis(cohort, folder)
 
 
+@pytest.mark.parametrize("n_paired", [4, 1])
+def test_generators_of_another_cohort_are_judged_against_the_mean_of_the_others(cohort, tmp_path, n_paired):
+    ids = [s.participant_id for s in cohort.select("paired")][:n_paired]
+    write_participants(cohort.root, [s for s in cohort.subjects if s.participant_id in ids], name="t", simulated=True)
+    cohort = Cohort.open(cohort.root)
+    folder = tmp_path / "synthetic"
+    for i in ids:
+        path = folder / image_path(i, "synthetic_pet", res=cohort.res, space=cohort.space)
+        write_image(path, cohort.load(i, "pet"), cohort.grid)
+    write_folds(folder / "folds.json", [Fold(0, ("sub-stranger",), ())])
+    rows = evaluate_synthesis(cohort, folder)["roles"]["paired"]["metrics"]["mask"]["mae"]
+    assert rows["synthetic"]["mean"] == 0
+    if n_paired == 1:
+        assert "mean_pet" not in rows  # the only PET is no baseline for itself
+    else:
+        real = [cohort.load(i, "pet") for i in ids]
+        masks = [cohort.load_mask(i) for i in ids]
+        others = [np.mean([r for r in real if r is not own], axis=0) for own in real]
+        expected = [np.abs(o - r)[m].mean() for o, r, m in zip(others, real, masks, strict=True)]
+        assert rows["mean_pet"]["mean"] == pytest.approx(np.mean(expected), rel=1e-4)
+
+
 def test_threads_change_no_number(studied):
     assert evaluate_synthesis(*studied, n_jobs=1) == evaluate_synthesis(*studied, n_jobs=3)
 
@@ -242,7 +264,8 @@ def test_the_command_leaves_tables_figures_page_and_its_own_manifest(command):
     assert Stage("completion", folder, {}).is_current()  # untouched by the evaluation
 
 
-def test_a_second_run_reuses_and_a_changed_image_makes_it_anew(command, capsys):
+def test_a_second_run_reuses_and_a_changed_image_makes_it_anew(command, capsys, monkeypatch):
+    monkeypatch.setattr("synthpet.report.synthesis.write_report", lambda *_: [])  # pictures take long
     cfg, cohort, folder = command
     ensure_evaluated(cfg)
     capsys.readouterr()

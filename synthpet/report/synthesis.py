@@ -125,8 +125,8 @@ def pick_examples(found: list[Measured]) -> dict[str, Measured]:
 
 
 def pick_uncertain(measured: Mapping[str, list[Measured]]) -> dict[str, Measured]:
-    """Of the unpaired controls (or else the held-out ones) those with the median and the highest uncertainty."""
-    for role in ("unpaired", "heldout"):
+    """Those with the median and the highest uncertainty: unpaired controls, or else held-out, or else paired ones."""
+    for role in ("unpaired", "heldout", "paired"):
         known = [found for found in measured.get(role, []) if found.uncertainty is not None]
         if known:
             order = sorted(known, key=lambda found: found.uncertainty or 0.0)

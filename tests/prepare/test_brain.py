@@ -1,0 +1,65 @@
+"""Brain masks of native images."""
+
+import numpy as np
+import pytest
+
+from synthpet.cohort.images import Grid
+from synthpet.cohort.template import template_grid, template_images
+from synthpet.errors import DataError
+from synthpet.prepare.brain import crop_to_brain, given_brain_mask, near_template_brain, stripped_brain_mask
+
+GRID = Grid.of((40, 40, 40), np.diag([4.0, 4.0, 4.0, 1.0]))
+
+
+def ball(radius_mm):
+    """Centred in ``GRID``."""
+    distance = np.linalg.norm(np.indices(GRID.shape) - 20, axis=0) * 4.0
+    return distance <= radius_mm
+
+
+def test_the_mask_of_a_stripped_image_is_its_largest_part_without_holes():
+    brain = ball(70)
+    t1w = np.where(brain, 100.0, 0).astype(np.float32)
+    t1w[18:22, 18:22, 18:22] = 0  # a dark ventricle
+    t1w[0:2, 0:2, 0:2] = 50  # a rest of the scalp
+    np.testing.assert_array_equal(stripped_brain_mask(t1w, GRID, "sub-01"), brain)
+
+
+def test_a_whole_head_is_refused_with_what_to_do():
+    noise = np.random.default_rng(0).uniform(1, 5, GRID.shape).astype(np.float32)
+    with pytest.raises(DataError, match=r"E_NOT_STRIPPED sub-01 .*mL are not zero.*brain_mask="):
+        stripped_brain_mask(noise, GRID, "sub-01 (a.nii)")
+
+
+def test_an_empty_image_is_refused():
+    with pytest.raises(DataError, match="E_CONSTANT sub-01: every voxel is 0"):
+        stripped_brain_mask(np.zeros(GRID.shape, np.float32), GRID, "sub-01")
+
+
+@pytest.mark.parametrize("radius_mm", [0, 30, 79])
+def test_a_given_mask_needs_the_volume_of_a_brain(radius_mm):
+    mask = ball(radius_mm) if radius_mm < 79 else np.ones(GRID.shape, bool)
+    with pytest.raises(DataError, match=r"E_MASK_VOLUME sub-01: \d+ mL"):
+        given_brain_mask(mask.astype(np.float32), GRID, "sub-01")
+
+
+def test_a_good_mask_is_taken_as_it_is():
+    np.testing.assert_array_equal(given_brain_mask(ball(70).astype(np.float32), GRID, "sub-01"), ball(70))
+
+
+def test_cropping_keeps_every_voxel_where_it_was():
+    mask = ball(40)
+    place = np.indices(GRID.shape)[0].astype(np.float32) * 4.0  # each voxel's x in mm
+    cut, cut_mask, grid = crop_to_brain(place, mask, GRID, margin=2)
+    x_mm = grid.matrix[0, 3] + 4.0 * np.arange(grid.shape[0])
+    np.testing.assert_allclose(cut[:, 0, 0], x_mm)
+    assert cut_mask.sum() == mask.sum()
+    assert grid.shape == (25, 25, 25)
+
+
+def test_near_the_template_brain_means_within_six_millimetres():
+    grid = template_grid(3.0)
+    brain, near = template_images(grid).brain_mask, near_template_brain(grid)
+    assert near[brain].all()
+    middle = brain[brain.shape[0] // 2].any(0).argmax(), near[brain.shape[0] // 2].any(0).argmax()
+    assert middle[0] - middle[1] == 2  # two voxels of 3 mm further down

@@ -87,11 +87,12 @@ class Source:
         """
         if not self.cohort.select("paired"):
             return []
-        path = self.synthetic.root / "folds.json"
-        if not path.is_file():
-            raise DataError(f"E_MISSING {path}: the folds of the paired controls; run `python -m synthpet.complete`")
-        folds = read_folds(path)
-        if not any(fold.test for fold in folds):
+        if not self._folds_path.is_file():
+            raise DataError(
+                f"E_MISSING {self._folds_path}: the folds of the paired controls; run `python -m synthpet.complete`"
+            )
+        folds = read_folds(self._folds_path)
+        if self.is_foreign:
             paired = [s.participant_id for s in self.cohort.select("paired")]
             folds = (
                 make_folds(paired, min(len(paired), 5), seed=0) if len(paired) > 1 else (Fold(0, (), tuple(paired)),)
@@ -144,6 +145,15 @@ class Source:
         reference = self.baselines[None]["mean_pet"] if self.baselines else mean.mean
         return float(reference[brain.mean > 0.5].max())
 
+    @property
+    def _folds_path(self) -> Path:
+        return self.synthetic.root / "folds.json"
+
+    @cached_property
+    def is_foreign(self) -> bool:
+        """Whether the generators were trained on another cohort: their folds have no test subjects."""
+        return self._folds_path.is_file() and not any(fold.test for fold in read_folds(self._folds_path))
+
     @cached_property
     def is_simulated(self) -> bool:
         """Whether the cohort says that its images are simulated."""
@@ -179,7 +189,7 @@ class Source:
 
     def files(self) -> tuple[Path, ...]:
         """Every file that determines the evaluation."""
-        tables = [self.cohort.root / "participants.tsv", self.synthetic.root / "folds.json"]
+        tables = [self.cohort.root / "participants.tsv", self._folds_path]
         images = [
             self.path(case, image)
             for case in self.cases

@@ -210,6 +210,7 @@ def test_generators_of_another_cohort_are_judged_against_the_mean_of_the_others(
         write_image(path, cohort.load(i, "pet"), cohort.grid)
     write_folds(folder / "folds.json", [Fold(0, ("sub-stranger",), ())])
     rows = evaluate_synthesis(cohort, folder)["roles"]["paired"]["metrics"]["mask"]["mae"]
+    assert Source(cohort, folder).is_foreign
     assert rows["synthetic"]["mean"] == 0
     if n_paired == 1:
         assert "mean_pet" not in rows  # the only PET is no baseline for itself
@@ -297,6 +298,14 @@ def test_the_terminal_shows_every_method_the_gap_and_the_share(studied):
     for words in ("mean PET (baseline)", "synthetic PET", "ceiling", "closes", "4 of 4", "between-subject variance"):
         assert words in text
     assert "0.100 ± 0.000" in text
+
+
+def test_a_generator_worse_than_the_mean_pet_is_said_to_be_worse(cohort, tmp_path):
+    write_expected(cohort)
+    folder = write_synthetic(cohort, tmp_path / "synthetic", lambda s, _: truth(cohort, s) + 1)
+    text = "\n".join(console_lines(evaluate_synthesis(cohort, folder)))
+    assert "closes nothing of the gap" in text
+    assert "0 of 4 by MAE" in text
 
 
 def test_every_metric_is_defined(studied):

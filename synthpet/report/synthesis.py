@@ -84,6 +84,11 @@ def _notices(evaluation: Evaluation) -> list[str]:
             "model, so that the truth is known; the numbers say how the method works, not how well it does on real "
             "people."
         )
+    if evaluation.source.is_foreign:
+        notices.append(
+            "OTHER COHORT: the generators were trained on people who are not in this cohort. If those were simulated, "
+            "so is everything that the synthetic PETs know of metabolism."
+        )
     return notices
 
 
@@ -273,6 +278,6 @@ def _spread(evaluation: Evaluation, role: str) -> Picture:
         slices(panels, evaluation.source.cohort.grid),
         f"Standard deviation between the {ROLE_WORDS[role]}, where everybody has brain. Where the synthetic PETs are "
         "darker than the real ones they are too alike, and a detector that learns from them would call normal "
-        "variation abnormal there.",
+        "variation abnormal there. All columns share the scale.",
         "Slices of the between-subject standard deviation of the PETs.",
     )

@@ -61,6 +61,11 @@ def gap_words(found: Mapping[str, Any]) -> str:
     if not gaps:
         return ""
     plain, strong = gaps["mean_pet"], gaps["mean_brain_pet"]
+    if plain["value"] < 0:
+        return (
+            "The synthetic PET closes nothing of the gap in mean absolute error between the mean PET and the ceiling: "
+            f"it is worse than the mean PET by {-100 * plain['value']:.0f} % of that gap."
+        )
     return (
         f"The synthetic PET closes {_percent(plain)} of the gap in mean absolute error between the mean PET and the "
         f"ceiling; {_percent(strong)} if the mean is taken only over people in whose brain the voxel lies, a "

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from synthpet.cohort import Cohort, write_image
+from synthpet.cohort import Cohort, Fold, write_folds, write_image
 from synthpet.cohort.index import write_participants
 from synthpet.evaluation import evaluate
 from synthpet.evaluation_source import Source
@@ -55,6 +55,7 @@ def test_the_page_says_what_is_simulated_and_what_synthetic(page):
     html = page.render()
     assert RESEARCH_USE in html
     assert "SIMULATED: the persons of this cohort do not exist" in html
+    assert "OTHER COHORT" not in html
     assert "SYNTHETIC: every PET called synthetic was computed" in html
 
 
@@ -81,10 +82,13 @@ def test_real_t1s_without_any_pet_get_pictures_and_no_simulation_notice(cohort, 
         cohort.path(subject.participant_id, "withheld_pet").unlink()
     write_participants(cohort.root, t1_only, name="T1 only", simulated=False)
     cohort = Cohort.open(cohort.root)
-    found = evaluate(Source(cohort, write_synthetic_without_folds(cohort, tmp_path / "synthetic")))
+    folder = write_synthetic_without_folds(cohort, tmp_path / "synthetic")
+    write_folds(folder / "folds.json", [Fold(0, ("sub-stranger",), ())])
+    found = evaluate(Source(cohort, folder))
     pictures = make_pictures(found)
     assert set(pictures) == {"uncertainty-highest", "uncertainty-median", "spread"}
     html = make_page(found, pictures, CONFIG).render()
     assert "SIMULATED" not in html
     assert "SYNTHETIC" in html
+    assert "OTHER COHORT" in html
     assert "none a real one to compare with" in html

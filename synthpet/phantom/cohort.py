@@ -1,6 +1,6 @@
 """The simulated cohort on disk: who is in it, made side by side, each subject written by its own worker."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -122,18 +122,23 @@ def plan_subjects(settings: Mapping) -> list[Plan]:
 def deal_subjects(settings: Mapping, source: Cohort) -> list[Plan]:
     """Deal the controls of a cohort into the roles, in the proportions of the configured numbers."""
     controls = source.select("paired", "unpaired", "heldout")
-    shares = np.array([settings[count] for count in COUNTS.values()], float)
-    ends = np.rint(np.cumsum(shares) / shares.sum() * len(controls)).astype(int)
+    counts = _in_proportion([settings[count] for count in COUNTS.values()], len(controls))
     order = np.random.default_rng((settings["seed"], DEALING_STREAM)).permutation(len(controls))
     scanners = _scanners(settings["seed"])
+    places = [(code, number) for code, count in enumerate(counts) for number in range(count)]
     plans = []
-    for place, index in enumerate(order):
-        code = int(np.searchsorted(ends, place, side="right"))
-        number = place - (int(ends[code - 1]) if code else 0)
-        subject, role = controls[index], tuple(COUNTS)[code]
-        seed = (settings["seed"], code, number)
-        plans.append(Plan(subject.participant_id, role, number, scanners[place % len(SITES)], seed, subject))
+    for k, (code, number) in enumerate(places):
+        subject, seed = controls[order[k]], (settings["seed"], code, number)
+        plans.append(Plan(subject.participant_id, tuple(COUNTS)[code], number, scanners[k % len(SITES)], seed, subject))
     return sorted(plans, key=lambda plan: plan.participant_id)
+
+
+def _in_proportion(shares: Sequence[int], total: int) -> list[int]:
+    """Whole numbers that sum to ``total``, in the proportions of ``shares`` (largest remainders get the rest)."""
+    exact = np.array(shares, float) / sum(shares) * total
+    counts = np.floor(exact).astype(int)
+    counts[np.argsort(counts - exact, kind="stable")[: total - counts.sum()]] += 1
+    return counts.tolist()
 
 
 def _scanners(seed: int) -> list[Scanner]:

@@ -56,6 +56,11 @@ class Lattice:
         shape = tuple(int(np.ceil(n * self.spacing_mm / spacing_mm - 1e-6)) for n in self.shape)
         return Lattice(shape, tuple((low + spacing_mm / 2).tolist()), spacing_mm)  # type: ignore[arg-type]
 
+    def doubled(self) -> "Lattice":
+        """The lattice of half the spacing: 2x2x2 of its voxels make one of this."""
+        origin = tuple(o - self.spacing_mm / 4 for o in self.origin_mm)
+        return Lattice(tuple(2 * n for n in self.shape), origin, self.spacing_mm / 2)  # type: ignore[arg-type]
+
     def sample(self, values: NDArray, points_mm: NDArray) -> NDArray[np.float32]:
         """Values (I, J, K) at points (3, ...) by linear interpolation; the edge value beyond the box."""
         origin = np.reshape(self.origin_mm, (3, *[1] * (points_mm.ndim - 1)))

@@ -126,10 +126,13 @@ def cortical_weight(
     return np.where(parts == parts[middle], ball, 0).astype(np.float32)
 
 
-def thicken(anatomy: Anatomy, lesion: Lesion) -> Anatomy:
-    """The anatomy with a thicker cortex in the lesion: white matter next to it becomes grey."""
-    moved = 0.6 * _neighbourhood(lesion.weight * anatomy.gm, anatomy.lattice, THICKENING_MM) * anatomy.wm
-    return replace(anatomy, gm=anatomy.gm + moved, wm=anatomy.wm - moved)
+def thicken(anatomy: Anatomy, lesion: Lesion) -> tuple[Anatomy, Lesion]:
+    """Thicken the cortex in the lesion: white matter next to it becomes grey, and part of the lesion."""
+    near = _neighbourhood(lesion.weight * anatomy.gm, anatomy.lattice, THICKENING_MM)
+    moved = 0.6 * near * anatomy.wm
+    thicker = replace(anatomy, gm=anatomy.gm + moved, wm=anatomy.wm - moved)
+    weight = np.where(moved > 0.1, np.maximum(lesion.weight, near), lesion.weight)
+    return thicker, replace(lesion, weight=weight)
 
 
 def blur_boundary(t1w: NDArray[np.float32], weight: NDArray[np.float32], grid: Lattice) -> NDArray[np.float32]:

@@ -50,7 +50,7 @@ def simulate(plan: Plan, template: Template, settings: Mapping) -> tuple[Subject
     anatomy = grow(template, plan.rng("anatomy"), age)
     lesion = _lesion(plan, anatomy, settings)
     if lesion and lesion.mri_visible:
-        anatomy = thicken(anatomy, lesion)
+        anatomy, lesion = thicken(anatomy, lesion)
     brain = strip_skull(anatomy, plan.rng("mask"))
     t1w = acquire_t1w(plan.scanner, anatomy, plan.rng("t1w"))
     weight = block_mean(lesion.weight) if lesion else np.zeros_like(t1w)
@@ -79,10 +79,10 @@ def simulate_on(
     grid = anatomy.lattice
     lesion = _lesion(plan, anatomy, settings)
     if lesion and lesion.mri_visible:
-        before = anatomy.gm
-        anatomy = thicken(anatomy, lesion)
-        grey, white = (np.median(t1w[tissue > 0.8]) for tissue in (before, anatomy.wm))
-        t1w = blur_boundary(t1w + (grey - white) * (anatomy.gm - before), lesion.weight, grid)
+        before = anatomy
+        anatomy, lesion = thicken(anatomy, lesion)
+        grey, white = (np.average(t1w, weights=tissue**4) for tissue in (before.gm, before.wm))
+        t1w = brain * blur_boundary(t1w + (grey - white) * (anatomy.gm - before.gm), lesion.weight, grid)
     weight = lesion.weight if lesion else np.zeros_like(t1w)
     images: dict[str, NDArray] = {"t1w": t1w, "brain_mask": brain}
     images |= {kind: getattr(anatomy, kind) for kind in ("gm", "wm", "csf")}
@@ -101,7 +101,7 @@ def read_anatomy(
     zero = np.zeros_like(gm)
     uptake = template.smooth.resample(template.maps["uptake"], grid)
     anatomy = Anatomy(grid, gm, wm, csf, (depth * grid.spacing_mm).astype(np.float32), zero, zero, uptake)
-    return anatomy, cohort.load_t1w(subject.participant_id), brain
+    return anatomy, cohort.load(subject.participant_id, "t1w"), brain
 
 
 def _lesion(plan: Plan, anatomy: Anatomy, settings: Mapping) -> Lesion | None:

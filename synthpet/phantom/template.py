@@ -1,17 +1,17 @@
 """What all simulated people share: tissue priors, contrast and uptake in template space."""
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import binary_fill_holes, distance_transform_edt, gaussian_filter
 
 from synthpet.cohort.images import Grid
+from synthpet.cohort.template import native_template, template_grid
 from synthpet.phantom.fields import Lattice
 from synthpet.phantom.metabolism import grey_matter_uptake, read_uptake_table, squared_distances
 
-MARGIN_MM = 9.0  # between the template's brain and the edge of the grid
 SHELL_MM = 8.0  # how far outside the template's brain an individual brain may reach
 T1_OF_BRAINSTEM = 0.84
 EVERY_SECOND = (slice(None, None, 2),) * 3
@@ -57,9 +57,11 @@ class Template:
         return self.smooth.resample(self.maps["depth"], self.fine) > -SHELL_MM
 
 
+@lru_cache(maxsize=2)
 def load_template(resolution_mm: float) -> Template:
-    """Prepare the template for a cohort of isotropic ``resolution_mm``, on a grid symmetric about x = 0."""
-    gm, wm, t1w, crisp = _load_maps()
+    """Prepare the template for a cohort of isotropic ``resolution_mm``, on the grid that all cohorts share."""
+    (t1w, gm, wm), native = native_template()
+    crisp = Lattice.of(native)
     smooth = Lattice(tuple((n + 1) // 2 for n in crisp.shape), crisp.origin_mm, 2.0)  # type: ignore[arg-type]
     gm, wm = _deep_grey_restored(gm, wm, smooth, crisp)
     gm2, wm2, t1w2 = (gaussian_filter(values, 0.8)[EVERY_SECOND] for values in (gm, wm, t1w))
@@ -71,17 +73,8 @@ def load_template(resolution_mm: float) -> Template:
     maps["uptake"] = grey_matter_uptake(smooth)
     inner_csf = np.clip(1 - gm2 - wm2, 0, 1) * (maps["depth"] > 16)
     priors = np.stack([gm, wm, np.clip(1 - gm - wm, 0, 1)])
-    fine = _fine_lattice(brain, smooth, resolution_mm)
+    fine = Lattice.of(template_grid(resolution_mm)).doubled()
     return Template(fine, crisp, priors, smooth, maps, gaussian_filter(inner_csf, 1.0))
-
-
-def _load_maps() -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], Lattice]:
-    from nilearn.datasets import load_mni152_gm_template, load_mni152_template, load_mni152_wm_template
-
-    images = [load(resolution=1) for load in (load_mni152_gm_template, load_mni152_wm_template, load_mni152_template)]
-    gm, wm, t1w = (np.asarray(image.dataobj, np.float32) for image in images)
-    origin = tuple(images[0].affine[:3, 3].tolist())
-    return gm, wm, t1w, Lattice(gm.shape, origin, 1.0)  # type: ignore[arg-type]
 
 
 def _deep_grey_restored(
@@ -114,18 +107,6 @@ def _brain(tissue: NDArray[np.float32], lattice: Lattice) -> NDArray[np.bool_]:
     radius = 5.0 / lattice.spacing_mm
     closed = distance_transform_edt(distance_transform_edt(tissue < 0.8) < radius) >= radius
     return binary_fill_holes(closed)
-
-
-def _fine_lattice(brain: NDArray[np.bool_], lattice: Lattice, resolution_mm: float) -> Lattice:
-    """Lattice of half the resolution around the brain; a voxel of the cohort's grid is centred on x = 0."""
-    points = np.argwhere(brain) * lattice.spacing_mm + lattice.origin_mm
-    low, high = points.min(axis=0) - MARGIN_MM, points.max(axis=0) + MARGIN_MM
-    half = int(np.ceil(max(-low[0], high[0]) / resolution_mm - 0.5))
-    first = np.array([-half, *np.floor(low[1:] / resolution_mm)])
-    last = np.array([half, *np.ceil(high[1:] / resolution_mm)])
-    shape = tuple(int(n) for n in 2 * (last - first + 1))
-    origin = tuple((first * resolution_mm - resolution_mm / 4).tolist())
-    return Lattice(shape, origin, resolution_mm / 2)  # type: ignore[arg-type]
 
 
 def _surface(brain: NDArray[np.bool_], lattice: Lattice) -> dict[str, NDArray[np.float32]]:

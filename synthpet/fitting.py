@@ -19,7 +19,7 @@ from torch import nn
 from synthpet.cohort import Fold
 from synthpet.cohort.files import write_text
 from synthpet.console import say
-from synthpet.gan import ConditionalGAN
+from synthpet.gan import ConditionalGAN, resolve_precision
 from synthpet.generators import CONFIG, save_generator
 from synthpet.inference import synthesise
 from synthpet.patches.data import MASK, PET, T1W, PatchDataModule
@@ -67,7 +67,7 @@ def _fit(
         accelerator=cfg.trainer.accelerator,
         devices=cfg.trainer.devices,
         strategy=cfg.trainer.strategy,
-        precision=cfg.trainer.precision,
+        precision=resolve_precision(cfg.trainer.precision, cfg.trainer.accelerator),
         logger=[metrics, *_wandb_loggers(cfg, folder, fold)],
         callbacks=[SaveCheckpoint(folder / CHECKPOINT), ProgressLines(f"fold {fold.index}", cfg.gan.n_steps), example],
         log_every_n_steps=10,
@@ -101,7 +101,8 @@ def build_model(cfg: DictConfig, seed: int) -> ConditionalGAN:
 
 def _checkpoint_to_continue(cfg: DictConfig, folder: Path, fold: Fold) -> Path | None:
     """The checkpoint of an interrupted run of the same configuration; otherwise a fresh start is prepared."""
-    config = {"gan": cfg.gan, "precision": cfg.trainer.precision, "seed": cfg.seed}
+    precision = resolve_precision(cfg.trainer.precision, cfg.trainer.accelerator)
+    config = {"gan": cfg.gan, "precision": precision, "seed": cfg.seed}
     text = OmegaConf.to_yaml(config | {"fold": fold.index, "train": list(fold.train)}, resolve=True)
     before = folder / CONFIG
     checkpoint = folder / CHECKPOINT

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from omegaconf import OmegaConf
 from safetensors.torch import load_file, save_file
@@ -42,11 +43,16 @@ class TrainedGenerator:
         return sha256(self.weights)
 
     @cached_property
-    def gan(self) -> dict[str, Any]:
-        """The ``gan`` options that it was trained with."""
+    def config(self) -> dict[str, Any]:
+        """What it was trained with: ``gan`` options, precision, seed, fold and training subjects."""
         if not (self.folder / CONFIG).is_file():
             raise DataError(f"E_MODEL {self.folder}: no {CONFIG}; expected a trained generator (`synthpet.train`)")
-        return OmegaConf.to_container(OmegaConf.load(self.folder / CONFIG).gan)  # type: ignore[return-value]
+        return OmegaConf.to_container(OmegaConf.load(self.folder / CONFIG))  # type: ignore[return-value]
+
+    @property
+    def gan(self) -> dict[str, Any]:
+        """The ``gan`` options."""
+        return self.config["gan"]
 
     def synthesise(
         self,
@@ -59,17 +65,18 @@ class TrainedGenerator:
         device: str = "cpu",
     ) -> NDArray[np.float32]:
         """The PET of one subject in SUVR, (I, J, K); arguments as ``inference.synthesise``."""
-        return synthesise(
-            _load(self, self.sha256, device),
-            t1w,
-            mask,
-            affine,
-            patch_size=self.gan["patch_size"],
-            stride=stride,
-            coordinates=self.gan["coordinates"],
-            batch_size=batch_size,
-            device=device,
-        )
+        with torch.autocast(device, torch.bfloat16, enabled=self.config["precision"].startswith("bf16")):
+            return synthesise(
+                _load(self, self.sha256, device),
+                t1w,
+                mask,
+                affine,
+                patch_size=self.gan["patch_size"],
+                stride=stride,
+                coordinates=self.gan["coordinates"],
+                batch_size=batch_size,
+                device=device,
+            )
 
 
 @lru_cache(maxsize=16)

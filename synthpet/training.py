@@ -8,6 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 from synthpet.cohort import Cohort, Fold, check_no_leakage, make_folds, write_folds
 from synthpet.console import say
 from synthpet.errors import DataError
+from synthpet.gan import resolve_precision
 from synthpet.stage import Stage
 
 
@@ -59,7 +60,7 @@ def _fold_stage(cfg: DictConfig, cohort: Cohort, fold: Fold) -> Stage:
     train = [subject for subject in cohort.subjects if subject.participant_id in fold.train]
     config = {
         "gan": {key: value for key, value in OmegaConf.to_container(cfg.gan).items() if key != "stride"},  # type: ignore
-        "precision": cfg.trainer.precision,
+        "precision": resolve_precision(cfg.trainer.precision, cfg.trainer.accelerator),
         "seed": cfg.seed,
         "fold": fold.index,
         "train": fold.train,

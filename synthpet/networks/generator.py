@@ -102,7 +102,8 @@ class ResidualUNet(nn.Module):
         for level in reversed(range(len(self.down))):
             x = skips[level] + depth_to_space(self.up[level](x), 2)
             x = self.decoder[level](x)
-        return depth_to_space(self.head(x), self.stem_size)
+        with torch.autocast(x.device.type, enabled=False):  # bfloat16 would round an SUVR of 1.5 to steps of 0.008
+            return depth_to_space(self.head(x.float()), self.stem_size)
 
 
 def _level(spatial_dims: int, width: int, blocks: int, norm: str) -> nn.Sequential:

@@ -47,8 +47,8 @@ def grow(template: Template, rng: np.random.Generator, age: float) -> Anatomy:
     """Make one person of this age (years)."""
     displacement, coarse = displacement_to_template(template, rng, age)
     near = template.near_brain
-    points = template.fine.points_mm()[:, near]
-    points += np.stack([coarse.resample(component, template.fine)[near] for component in displacement])
+    moved = np.stack([coarse.resample(component, template.fine)[near] for component in displacement])
+    points = template.near_points + moved
     depth = _fill(near, template.smooth.sample(template.maps["depth"], points), -FAR_MM)
     points, near = points[:, depth[near] > -RIM_MM], depth > -RIM_MM
     maps = {name: template.smooth.sample(values, points) for name, values in template.maps.items()}

@@ -11,7 +11,7 @@ from synthpet.cohort.files import write_json, write_text
 from synthpet.cohort.images import Grid, write_image
 from synthpet.cohort.index import Cohort, Subject, write_participants
 from synthpet.cohort.names import image_path, resolution_label, sidecar_path
-from synthpet.console import progress
+from synthpet.console import progress, say
 from synthpet.errors import DataError
 from synthpet.phantom.person import Plan, simulate, simulate_on
 from synthpet.phantom.scanner import Scanner, draw_scanner
@@ -65,6 +65,9 @@ def ensure_phantom(cfg: "DictConfig") -> Path:
         inputs = (anatomy / "participants.tsv", *_anatomy_files(source))
     stage = Stage("cohort", root, settings, inputs)
     stage.ensure(lambda: _write_cohort(root, settings, anatomy, cfg.compute.n_jobs))
+    cohort = Cohort.open(root)
+    numbers = ", ".join(f"{len(cohort.select(role))} {role}" for role in COUNTS)
+    say(f"simulated cohort {root}: {numbers}; grid {cohort.grid}")
     return root
 
 

@@ -48,7 +48,10 @@ class Lattice:
     def points_mm(self) -> NDArray[np.float32]:
         """The voxel centres as (3, I, J, K)."""
         axes = [o + self.spacing_mm * np.arange(n) for o, n in zip(self.origin_mm, self.shape, strict=True)]
-        return np.stack(np.meshgrid(*axes, indexing="ij")).astype(np.float32)
+        points = np.empty((3, *self.shape), np.float32)
+        for component, axis in zip(points, np.meshgrid(*axes, indexing="ij", sparse=True), strict=True):
+            component[...] = axis
+        return points
 
     def resampled(self, spacing_mm: float) -> "Lattice":
         """A lattice of another spacing over the same box, never smaller than it."""

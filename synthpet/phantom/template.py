@@ -24,12 +24,14 @@ class Template:
     Args:
         fine: lattice on which a person is made, two voxels for one of the grid.
         crisp: lattice of ``priors``, 1 mm.
-        priors: (3, I, J, K) averaged probabilities of GM, WM, CSF; all zero outside the brain.
+        priors: (3, I, J, K) averaged probabilities of GM, WM, CSF; CSF where there is no tissue.
         smooth: lattice of the other maps, 2 mm.
         maps: (I, J, K) each; ``depth`` below the brain's surface in mm (negative outside), ``surface_x|y|z`` of
             the nearest point of the surface in mm, ``t1_gm`` and ``t1_wm`` (the template's T1 in each tissue),
             ``uptake`` of GM.
         ventricles: (I, J, K) smoothed probability of inner CSF on ``smooth``.
+        near_brain: (I, J, K) voxels of the fine lattice where an individual brain may be.
+        near_points: (3, n) their centres in mm.
     """
 
     fine: Lattice
@@ -38,6 +40,8 @@ class Template:
     smooth: Lattice
     maps: dict[str, NDArray[np.float32]]
     ventricles: NDArray[np.float32]
+    near_brain: NDArray[np.bool_]
+    near_points: NDArray[np.float32]
 
     @cached_property
     def lattice(self) -> Lattice:
@@ -50,11 +54,6 @@ class Template:
     def grid(self) -> Grid:
         """The cohort's grid as images carry it."""
         return Grid.of(self.lattice.shape, self.lattice.affine)
-
-    @cached_property
-    def near_brain(self) -> NDArray[np.bool_]:
-        """Voxels of the fine lattice where an individual brain may be, (I, J, K)."""
-        return self.smooth.resample(self.maps["depth"], self.fine) > -SHELL_MM
 
 
 @lru_cache(maxsize=2)
@@ -74,7 +73,9 @@ def load_template(resolution_mm: float) -> Template:
     inner_csf = np.clip(1 - gm2 - wm2, 0, 1) * (maps["depth"] > 16)
     priors = np.stack([gm, wm, np.clip(1 - gm - wm, 0, 1)])
     fine = Lattice.of(template_grid(resolution_mm)).doubled()
-    return Template(fine, crisp, priors, smooth, maps, gaussian_filter(inner_csf, 1.0))
+    near = smooth.resample(maps["depth"], fine) > -SHELL_MM
+    ventricles = gaussian_filter(inner_csf, 1.0)
+    return Template(fine, crisp, priors, smooth, maps, ventricles, near, fine.points_mm()[:, near])
 
 
 def _deep_grey_restored(

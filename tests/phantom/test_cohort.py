@@ -12,6 +12,7 @@ import pytest
 from synthpet.cohort import Cohort
 from synthpet.cohort.files import sha256
 from synthpet.cohort.names import sidecar_path
+from synthpet.command import compose
 from synthpet.errors import DataError
 from synthpet.phantom.cohort import deal_subjects, ensure_phantom, plan_subjects
 
@@ -136,6 +137,15 @@ def test_real_anatomy_keeps_its_t1_and_gets_pet_and_lesions(tiny_cohort, small):
         expected, original = (c.load(name, "expected_pet")[brain] for c in (cohort, source))
         assert np.corrcoef(expected, original)[0, 1] > 0.85
     assert "real people" in (cohort.root / "README.md").read_text()
+
+
+def test_a_cohort_on_real_anatomy_is_named_after_its_source(tiny_cohort, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    cfg = compose("phantom", "study=tiny", "compute.n_jobs=1", f"anatomy={tiny_cohort.root}")
+    root = ensure_phantom(cfg)
+    source = tiny_cohort.root.parent.name
+    assert root == Path("outputs", f"{source}-semireal", "cohort")
+    assert json.loads((root / "dataset_description.json").read_text())["Name"] == f"{source}-semireal"
 
 
 def test_roles_are_dealt_in_the_configured_proportions(tiny_cohort):

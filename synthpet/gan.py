@@ -10,12 +10,13 @@ Not in the paper: networks, loss weights, the start on the reconstruction loss a
 """
 
 import math
+from functools import partial
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from synthpet.errors import TrainingError
 from synthpet.networks import ResidualUNet, SlicesAsChannels, patch_discriminator
@@ -93,7 +94,7 @@ class ConditionalGAN(pl.LightningModule):
         self.automatic_optimization = False
         torch.manual_seed(seed)
         self.generator = build_generator(spatial_dims, n_slices, coordinates, generator)
-        self.ema = AveragedModel(self.generator, multi_avg_fn=get_ema_multi_avg_fn(ema_decay), use_buffers=True)
+        self.ema = AveragedModel(self.generator, avg_fn=partial(moving_average, ema_decay), use_buffers=True)
         self.discriminator = (
             build_discriminator(spatial_dims, n_slices, discriminator) if lambda_adversarial > 0 else None
         )
@@ -197,6 +198,12 @@ class ConditionalGAN(pl.LightningModule):
             rate = self.hparams["learning_rate_discriminator"]
             optimizers.append(torch.optim.Adam(self.discriminator.parameters(), rate, betas))
         return optimizers
+
+
+def moving_average(decay: float, averaged: Tensor, current: Tensor, n: Tensor | int) -> Tensor:
+    """Exponential moving average of the weights, a plain mean over the first steps so that the start is forgotten."""
+    decay = min(decay, (1 + int(n)) / (10 + int(n)))
+    return averaged + (1 - decay) * (current - averaged)
 
 
 def cosine_schedule(step: int, n_steps: int, rise: float = 0.03, floor: float = 0.02) -> float:

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from synthpet.errors import TrainingError
-from synthpet.gan import ConditionalGAN, cosine_schedule
+from synthpet.gan import ConditionalGAN, cosine_schedule, moving_average
 
 OPTIONS = {
     "spatial_dims": 3,
@@ -90,3 +90,11 @@ def test_the_learning_rate_rises_then_falls_to_two_per_cent():
     assert max(rates) == pytest.approx(1, abs=0.05)
     assert rates.index(max(rates)) == pytest.approx(30, abs=2)
     assert rates[-1] == pytest.approx(0.02, abs=1e-3)
+
+
+def test_the_moving_average_forgets_its_start_and_then_decays():
+    averaged = torch.tensor(100.0)
+    for n in range(60):
+        averaged = moving_average(0.99, averaged, torch.tensor(1.0), n)
+    assert averaged < 1.01  # with a constant decay of 0.99, 55 of the 100 would be left
+    assert moving_average(0.99, torch.tensor(0.0), torch.tensor(1.0), 10_000) == pytest.approx(0.01)

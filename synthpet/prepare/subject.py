@@ -13,7 +13,7 @@ from synthpet.cohort.files import write_json
 from synthpet.cohort.images import Grid, read_image, write_image
 from synthpet.cohort.index import scale_t1w
 from synthpet.cohort.names import SPACE, image_path, resolution_label, sidecar_path
-from synthpet.cohort.template import template_grid, template_images
+from synthpet.cohort.template import TemplateImages, template_grid, template_images
 from synthpet.errors import DataError
 from synthpet.prepare.brain import (
     NEAR_TEMPLATE_MM,
@@ -95,7 +95,6 @@ def prepare_subject(raw: RawSubject, settings: Settings) -> Prepared:
     transform = register(
         t1w, grid, registration=settings.registration, engine=settings.engine, seed=settings.seed, name=name
     )
-    tissues = segment(t1w, mask, grid, transform, seed=settings.seed, name=name)
     target = template_grid(settings.resolution_mm)
 
     def onto_target(image: NDArray) -> NDArray[np.float32]:
@@ -103,17 +102,24 @@ def prepare_subject(raw: RawSubject, settings: Settings) -> Prepared:
         return resample(smooth, grid, target, transform.template_to_native)
 
     brain = (onto_target(mask) >= 0.5) & near_template_brain(target)
-    images = {"t1w": scale_t1w(onto_target(t1w), brain), "brain_mask": brain}
+    warped = onto_target(t1w)
+    _check_similarity(warped, template_images(target), settings, name)
+    tissues = segment(t1w, mask, grid, transform, seed=settings.seed, name=name)
+    images = {"t1w": scale_t1w(warped, brain), "brain_mask": brain}
     images |= {tissue: np.where(brain, np.clip(onto_target(tissues[tissue]), 0, 1), 0) for tissue in TISSUES}
-    measures = _measure(images, target) | {
+    measures = _measure(images, template_images(target)) | {
         f"native_{kind}_ml": _volume_ml(image, grid) for kind, image in {"brain": mask, **tissues}.items()
     }
-    if measures["similarity"] < settings.min_similarity:
+    return Prepared(images, transform, measures)
+
+
+def _check_similarity(t1w: NDArray[np.float32], template: TemplateImages, settings: Settings, name: str) -> None:
+    similarity = _correlation(t1w, template.t1w, template.brain_mask)
+    if not similarity >= settings.min_similarity:
         raise DataError(
-            f"E_REGISTRATION {name}: correlation with the template {measures['similarity']:.2f}; expected at least "
+            f"E_REGISTRATION {name}: correlation with the template {similarity:.2f}; expected at least "
             f"{settings.min_similarity} (min_similarity). Look at the T1's orientation and at the brain mask"
         )
-    return Prepared(images, transform, measures)
 
 
 def _read(raw: RawSubject) -> tuple[NDArray[np.float32], NDArray[np.bool_], Grid]:
@@ -136,20 +142,20 @@ def _read(raw: RawSubject) -> tuple[NDArray[np.float32], NDArray[np.bool_], Grid
     return crop_to_brain(t1w, mask, grid)
 
 
-def _measure(images: Mapping[str, NDArray], grid: Grid) -> dict[str, float]:
+def _measure(images: Mapping[str, NDArray], template: TemplateImages) -> dict[str, float]:
     """How alike person and template are: correlations within the template's brain, Dice of the masks."""
-    template = template_images(grid)
     inside = template.brain_mask
     both = (images["brain_mask"] & inside).sum()
     return {
-        "similarity": _correlation(images["t1w"][inside], template.t1w[inside]),
-        "gm_correlation": _correlation(images["gm"][inside], template.gm[inside]),
+        "similarity": _correlation(images["t1w"], template.t1w, inside),
+        "gm_correlation": _correlation(images["gm"], template.gm, inside),
         "mask_dice": float(2 * both / (images["brain_mask"].sum() + inside.sum())),
     }
 
 
-def _correlation(a: NDArray, b: NDArray) -> float:
-    return float(np.corrcoef(a, b)[0, 1])
+def _correlation(a: NDArray, b: NDArray, inside: NDArray[np.bool_]) -> float:
+    """Pearson's r; zero where one of them is constant, as is a brain that missed the grid."""
+    return float(np.corrcoef(a[inside], b[inside])[0, 1]) if np.ptp(a[inside]) > 0 else 0.0
 
 
 def _volume_ml(probability: NDArray, grid: Grid) -> float:

@@ -29,7 +29,7 @@ class Transform:
     def of(
         cls, affine: sitk.Transform, warp: sitk.Image | None = None, inverse_warp: sitk.Image | None = None
     ) -> "Transform":
-        """Take any linear ITK transform as the affine."""
+        """From ITK's parts; ``affine`` is an AffineTransform by content, whatever its Python type."""
         return cls(sitk.AffineTransform(affine), warp, inverse_warp)
 
     @property

@@ -97,11 +97,12 @@ def test_when_nobody_can_be_prepared_all_reasons_are_named(raw_bids, tmp_path):
         ensure_prepared(configure(tmp_path / "raw", tmp_path / "work"))
 
 
-def test_a_registration_below_the_required_similarity_is_a_problem(raw_bids, tmp_path, monkeypatch):
+@pytest.mark.parametrize("offset_mm", [80.0, 900.0])
+def test_a_failed_registration_is_a_problem_also_where_nothing_overlaps(offset_mm, raw_bids, tmp_path, monkeypatch):
     monkeypatch.setattr(subject, "correct_bias", lambda t1w, mask, grid: t1w)
-    monkeypatch.setattr(
-        subject, "register", lambda *_, **__: Transform.of(sitk.TranslationTransform(3, [-80, -90, 80]))
-    )
+    shifted = sitk.AffineTransform(3)
+    shifted.Translate((-80.0, -90.0, offset_mm))
+    monkeypatch.setattr(subject, "register", lambda *_, **__: Transform.of(shifted))
     with pytest.raises(DataError, match=r"E_REGISTRATION sub-01 .*correlation with the template .*min_similarity"):
         ensure_prepared(configure(raw_bids, tmp_path))
 
@@ -133,8 +134,8 @@ def test_two_real_people_resemble_the_template_and_repeat_exactly(real_data, tmp
     for n_jobs in (1, 2):
         cfg = compose("prepare", f"bids_dir={raw}", f"work_dir={tmp_path / str(n_jobs)}", f"compute.n_jobs={n_jobs}")
         cohort = ensure_prepared(cfg)
-    for subject in cohort.subjects:
-        measures = json.loads(next((cohort.root / subject.participant_id).glob("anat/*_T1w.json")).read_text())
+    for person in cohort.subjects:
+        measures = json.loads(next((cohort.root / person.participant_id).glob("anat/*_T1w.json")).read_text())
         assert measures["Measures"]["similarity"] > 0.75
         assert measures["Measures"]["gm_correlation"] > 0.65
         assert 0.38 < measures["Measures"]["native_gm_ml"] / measures["Measures"]["native_brain_ml"] < 0.6

@@ -61,10 +61,10 @@ def test_syn_stays_within_two_millimetres_and_inverts_itself(scan):
 
 
 def test_a_brain_of_impossible_size_is_a_failed_registration(scan, monkeypatch):
-    monkeypatch.setattr(
-        registration, "_register_simpleitk", lambda *_, **__: Transform.of(sitk.ScaleTransform(3, [2] * 3))
-    )
-    with pytest.raises(DataError, match=r"E_REGISTRATION sub-01: .*by a factor of 0\.12; expected 0\.5 to 2"):
+    doubled = sitk.AffineTransform(3)
+    doubled.Scale(2.0)
+    monkeypatch.setattr(registration, "_register_simpleitk", lambda *_, **__: Transform.of(doubled))
+    with pytest.raises(DataError, match=r"E_REGISTRATION sub-01: .*by a factor of 0\.13; expected 0\.5 to 2"):
         register(scan.t1w, scan.grid, registration="affine", engine="simpleitk", seed=0, name="sub-01")
 
 

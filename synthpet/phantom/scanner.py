@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from synthpet.phantom.anatomy import Anatomy
+from synthpet.phantom.anatomy import RIM_MM, Anatomy
 from synthpet.phantom.fields import FWHM, Lattice
 
 T1_OF_CORTEX, T1_OF_WHITE_MATTER = 0.65, 0.88  # of the template
@@ -44,7 +44,7 @@ def draw_scanner(rng: np.random.Generator, name: str) -> Scanner:
     thick = rng.integers(3)
     return Scanner(
         name=name,
-        t1_gm=rng.uniform(0.54, 0.68),
+        t1_gm=rng.uniform(0.57, 0.75),
         t1_csf=rng.uniform(0.08, 0.2),
         bias=rng.uniform(0.02, 0.05),
         t1_noise=rng.uniform(0.006, 0.02),
@@ -113,8 +113,8 @@ def block_mean(volume: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def strip_skull(anatomy: Anatomy, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """Brain mask (I, J, K) on the grid with the errors of skull-stripping: about 1 mm in or out, in patches."""
+    """Brain mask (I, J, K) on the grid as stripping leaves it: with a rim of fluid, 1 mm more or less in patches."""
     coarse = anatomy.lattice.resampled(5.0)
-    error = 0.8 * coarse.random_field(rng, 18.0) + rng.normal(0, 0.4)
-    inside = anatomy.depth + coarse.resample(np.clip(error, -2, 2), anatomy.lattice) > 0
+    error = 0.8 * coarse.random_field(rng, 18.0) + rng.normal(0.6, 0.5)
+    inside = anatomy.depth + coarse.resample(np.clip(error, -2, RIM_MM), anatomy.lattice) > 0
     return block_mean(inside.astype(np.float32)) > 0.5

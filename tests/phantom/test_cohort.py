@@ -69,7 +69,7 @@ def test_images_are_scaled_as_the_contracts_say(tiny_cohort):
         assert not t1w[~brain].any()
         assert tiny_cohort.load(name, "expected_pet")[brain].mean() == pytest.approx(1, abs=1e-4)
         shares = sum(tiny_cohort.load(name, kind) for kind in ("gm", "wm", "csf"))
-        assert np.percentile(shares[brain], 2) > 0.95
+        assert shares[brain].mean() > 0.99  # voxels at the very edge are partly outside
         assert shares.max() < 1 + 1e-4
 
 

@@ -1,0 +1,1 @@
+"""The siamese autoencoder: patch to latent vector."""

@@ -1,0 +1,1 @@
+"""One-class support estimators: latent vector to decision value, positive = normal."""

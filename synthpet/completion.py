@@ -197,6 +197,8 @@ class Completion:
             "TracerName": "FDG",
             "TracerRadionuclide": "F18",
             "Units": "SUVR",
+            "SkullStripped": True,
+            "Resolution": f"{self.cohort.grid.spacing_mm[0]:g} mm, the cohort's template grid",
             "Sources": [f"bids:cohort:{t1w.as_posix()}"],
             "Generator": self.cfg.gan.name,
             "GeneratorSHA256": [self.generators[k].sha256 for k in used],

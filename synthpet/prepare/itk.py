@@ -3,6 +3,9 @@
 One thread throughout: ITK's sums depend on the number of threads, and equal input shall give equal bytes.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 import SimpleITK as sitk  # noqa: N813 - the library's customary name
 from numpy.typing import NDArray
@@ -14,6 +17,17 @@ RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 N4_SPACING_MM = 4.0
 N4_ITERATIONS = (50, 50, 50, 50)
 FWHM_PER_SIGMA = float(np.sqrt(8 * np.log(2)))
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Hold SimpleITK to one thread; a filter's own setting does not reach the filters that it uses inside."""
+    before = sitk.ProcessObject.GetGlobalDefaultNumberOfThreads()
+    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
+    try:
+        yield
+    finally:
+        sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(before)
 
 
 def lps_geometry(grid: Grid) -> tuple[NDArray, NDArray, NDArray]:
@@ -38,6 +52,7 @@ def from_itk(image: sitk.Image) -> NDArray[np.float32]:
     return np.ascontiguousarray(sitk.GetArrayViewFromImage(image).T, np.float32)
 
 
+@one_thread()
 def resample(data: NDArray, source: Grid, grid: Grid, transform: sitk.Transform) -> NDArray[np.float32]:
     """Interpolate linearly, once.
 
@@ -48,7 +63,6 @@ def resample(data: NDArray, source: Grid, grid: Grid, transform: sitk.Transform)
         transform: maps points of ``grid``'s space to points of ``source``'s space, LPS+ millimetres.
     """
     resampler = sitk.ResampleImageFilter()
-    resampler.SetNumberOfThreads(1)
     origin, spacing, direction = lps_geometry(grid)
     resampler.SetSize(list(grid.shape))
     resampler.SetOutputOrigin(origin.tolist())
@@ -69,6 +83,7 @@ def antialias(data: NDArray, source: Grid, spacing_mm: float) -> NDArray[np.floa
     return ndimage.gaussian_filter(np.asarray(data, np.float32), sigma, mode="constant")
 
 
+@one_thread()
 def correct_bias(t1w: NDArray[np.float32], mask: NDArray[np.bool_], grid: Grid) -> NDArray[np.float32]:
     """Divide by the bias field that N4 finds on a coarse copy; the mean of the brain is kept.
 
@@ -83,7 +98,6 @@ def correct_bias(t1w: NDArray[np.float32], mask: NDArray[np.bool_], grid: Grid) 
     image = to_itk(np.where(mask, t1w, 0), grid)
     brain = sitk.Cast(to_itk(mask, grid), sitk.sitkUInt8)
     n4 = sitk.N4BiasFieldCorrectionImageFilter()
-    n4.SetNumberOfThreads(1)
     n4.SetMaximumNumberOfIterations(list(N4_ITERATIONS))
     n4.Execute(sitk.Shrink(image, shrink), sitk.Shrink(brain, shrink))
     field = np.exp(from_itk(n4.GetLogBiasFieldAsImage(image)))

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from synthpet.cohort.images import Grid
 from synthpet.cohort.template import template_grid, template_images
 from synthpet.errors import DataError, UsageError
-from synthpet.prepare.itk import antialias, lps_geometry, resample, to_itk
+from synthpet.prepare.itk import antialias, lps_geometry, one_thread, resample, to_itk
 from synthpet.prepare.transform import Transform
 
 REGISTRATION_MM = 2.0
@@ -143,9 +143,9 @@ def _register_simpleitk(
     return Transform.of(_optimise(fixed_image, moving_image, start, seed))
 
 
+@one_thread()
 def _optimise(fixed: sitk.Image, moving: sitk.Image, start: sitk.Transform, seed: int) -> sitk.Transform:
     method = sitk.ImageRegistrationMethod()
-    method.SetNumberOfThreads(1)
     method.SetMetricAsMattesMutualInformation(32)
     method.SetMetricSamplingStrategy(method.RANDOM)
     method.SetMetricSamplingPercentage(0.2, seed + 1)

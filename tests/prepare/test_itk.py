@@ -67,3 +67,16 @@ def test_bias_correction_recovers_a_smooth_field():
         return gain.std() / gain.mean()
 
     assert unevenness(corrected) < 0.6 * unevenness(t1w * field)
+
+
+def test_bias_correction_does_not_depend_on_the_number_of_threads():
+    grid = template_grid(6.0)
+    template = template_images(grid)
+    default = sitk.ProcessObject.GetGlobalDefaultNumberOfThreads()
+    results = []
+    for n_threads in (1, 3):
+        sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(n_threads)
+        results.append(correct_bias(template.t1w, template.brain_mask, grid))
+        assert sitk.ProcessObject.GetGlobalDefaultNumberOfThreads() == n_threads
+    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(default)
+    np.testing.assert_array_equal(*results)

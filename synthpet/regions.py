@@ -61,6 +61,17 @@ def named_regions(grid: Grid) -> Regions:
     return Regions(labels, tuple(f"{side} {name}" for name in NAMES for side in ("left", "right")))
 
 
+def nearest_region(point_mm: tuple[float, float, float]) -> tuple[str, float]:
+    """The name without side of the region whose labelled point lies nearest, and that point's distance in mm.
+
+    Args:
+        point_mm: (x, y, z) in template space, RAS+.
+    """
+    points, region = _labelled_points()
+    distance = np.linalg.norm(points - (abs(point_mm[0]), *point_mm[1:]), axis=1)
+    return NAMES[region[distance.argmin()]], float(distance.min())
+
+
 def cortical_lobe(x: float, y: float, z: float) -> str:
     """The lobe in which a point of the cortex lies, from its MNI coordinates in mm."""
     x = abs(x)
@@ -77,6 +88,7 @@ def cortical_lobe(x: float, y: float, z: float) -> str:
     return "frontal"
 
 
+@cache
 def _labelled_points() -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Points folded onto one side, (n, 3) with x >= 0 in mm, and their region as a position in ``NAMES``."""
     from nilearn.datasets import fetch_coords_seitzman_2018

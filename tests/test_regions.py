@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from synthpet.cohort.template import template_grid
-from synthpet.regions import NAMES, cortical_lobe, grey_matter, named_regions
+from synthpet.regions import NAMES, cortical_lobe, grey_matter, named_regions, nearest_region
 
 
 @pytest.mark.parametrize(
@@ -44,3 +44,13 @@ def test_every_region_has_voxels_and_left_has_negative_x():
     for number, name in enumerate(regions.names, start=1):
         x = np.argwhere(regions.labels == number)[:, 0] - grid.shape[0] // 2
         assert x.size and ((x < 0) == name.startswith("left")).all()
+
+
+@pytest.mark.parametrize(
+    ("point", "name"),
+    [((-26, -16, -20), "hippocampus and amygdala"), ((8, -18, 8), "thalamus"), ((30, -60, -40), "cerebellum")],
+)
+def test_the_nearest_region_of_a_deep_landmark_is_its_structure_on_either_side(point, name):
+    assert nearest_region(point)[0] == name
+    assert nearest_region((-point[0], *point[1:])) == nearest_region(point)
+    assert nearest_region(point)[1] < 15

@@ -154,7 +154,7 @@ def wilcoxon_signed_rank(a: ArrayLike, b: ArrayLike) -> SignedRank:
     if not difference.size:
         return SignedRank(0.0, 0.0, 0, 1.0)
     doubled = np.rint(2 * stats.rankdata(np.abs(difference))).astype(int)  # mean ranks are halves: integers now
-    ways: NDArray[np.float64] = np.ones(1)
+    ways: NDArray = np.ones(1)
     for step in doubled:  # distribution of the doubled positive sum, one sign flip at a time
         ways = np.convolve(ways, np.r_[0.5, np.zeros(step - 1), 0.5])
     total, positive = int(doubled.sum()), int(doubled[difference > 0].sum())

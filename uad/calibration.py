@@ -1,0 +1,188 @@
+"""The threshold at which held-out controls show a stated number of false clusters per scan, found exactly.
+
+Lowering a threshold does not only add clusters: it also joins them, so the number of clusters rises and then falls
+(in the end the whole brain is one). A threshold is therefore accepted only if every higher one keeps the rate too.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy.sparse.csgraph import minimum_spanning_tree
+
+from synthpet.cohort.images import Grid
+from uad.clusters import MAX_CLUSTERS, NEIGHBOURS, min_voxels
+from uad.statistics import Interval, poisson_interval
+
+LOWEST_Z = 1.0  # Not in the paper: no threshold below it is looked at; fewer false clusters are then accepted
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A threshold and the false clusters that it lets through.
+
+    Args:
+        threshold: clusters are voxels with z above it.
+        false_per_scan: the rate that was asked for, kept clusters per control.
+        achieved: mean number of kept clusters of the controls it was calibrated on.
+        interval: exact Poisson interval of ``achieved``; too narrow where controls differ in their own rate.
+        left_out: mean number in each control at the threshold calibrated on the others: what to expect of a new
+            scan, slightly above ``achieved``; None for a single control.
+        n_scans: number of controls.
+    """
+
+    threshold: float
+    false_per_scan: float
+    achieved: float
+    interval: Interval
+    left_out: float | None
+    n_scans: int
+
+
+@dataclass(frozen=True)
+class ClusterCounts:
+    """How many clusters one scan keeps, at every threshold.
+
+    Args:
+        levels: (m,) z in falling order.
+        changes: (m,) what the number of kept clusters changes by once the threshold is below the level.
+    """
+
+    levels: NDArray[np.float64]
+    changes: NDArray[np.int64]
+
+    def at(self, threshold: float) -> int:
+        """The number of clusters of voxels with z above the threshold, which must not be below ``LOWEST_Z``."""
+        return int(self.changes[self.levels > threshold].sum())
+
+
+def calibrate_threshold(
+    control_maps: Iterable[NDArray], masks: Iterable[NDArray], grid: Grid, *, min_volume_mm3: float,
+    false_per_scan: float, max_clusters: int = MAX_CLUSTERS,
+) -> Calibration:  # fmt: skip
+    """The smallest threshold at which, and above which, the controls keep no more clusters than stated on average.
+
+    Args:
+        control_maps: z-maps (I, J, K) of REAL controls that the detector has not seen; one at a time is in memory.
+        masks: their brain masks, (I, J, K).
+        grid: of all images.
+        min_volume_mm3: as for ``find_clusters``.
+        false_per_scan: accepted mean number of kept clusters per control, above 0 and below ``max_clusters``.
+        max_clusters: how many a scan keeps at most.
+
+    Raises:
+        ValueError: no control, or a rate that every threshold would keep.
+    """
+    if not 0 < false_per_scan < max_clusters:
+        raise ValueError(
+            f"false_per_scan: found {false_per_scan}; expected above 0 and below the {max_clusters} clusters kept"
+        )
+    scans = [
+        cluster_counts(z, mask, grid, min_volume_mm3=min_volume_mm3, max_clusters=max_clusters)
+        for z, mask in zip(control_maps, masks, strict=True)
+    ]
+    if not scans:
+        raise ValueError("control_maps: found none; expected at least one held-out control to calibrate on")
+    threshold = _smallest_threshold(scans, false_per_scan)
+    n, total = len(scans), sum(scan.at(threshold) for scan in scans)
+    limits = poisson_interval(total)
+    return Calibration(
+        threshold=threshold,
+        false_per_scan=false_per_scan,
+        achieved=total / n,
+        interval=Interval(limits.low / n, limits.high / n),
+        left_out=None if n == 1 else float(np.mean(_left_out_counts(scans, false_per_scan))),
+        n_scans=n,
+    )
+
+
+def cluster_counts(
+    z_map: NDArray, mask: NDArray, grid: Grid, *, min_volume_mm3: float, max_clusters: int = MAX_CLUSTERS
+) -> ClusterCounts:
+    """The number of kept clusters of one scan at every threshold from ``LOWEST_Z`` up, without labelling once.
+
+    A maximum spanning forest of the voxels tells at which level which parts join; following it from the top, a
+    cluster begins to count when it reaches the minimum volume and stops when it joins another that counts.
+
+    Args:
+        z_map: (I, J, K), high = abnormal.
+        mask: (I, J, K), brain.
+        grid: of both.
+        min_volume_mm3: smaller clusters do not count.
+        max_clusters: more than these are not kept.
+    """
+    z, edges, weights = _spanning_forest(np.asarray(z_map), np.asarray(mask, bool))
+    levels, changes = _events(z, edges, weights, min_voxels(min_volume_mm3, grid))
+    if not levels.size:
+        return ClusterCounts(levels, changes)
+    levels, position = np.unique(-levels, return_inverse=True)
+    kept = np.minimum(np.cumsum(np.bincount(position, changes)), max_clusters)
+    steps = np.diff(kept, prepend=0).astype(np.int64)
+    return ClusterCounts(-levels[steps != 0], steps[steps != 0])
+
+
+def _spanning_forest(z_map: NDArray, mask: NDArray[np.bool_]) -> tuple[NDArray, NDArray, NDArray]:
+    """Voxels above ``LOWEST_Z``: their z (n,), the (m, 2) edges that join them at the highest levels, falling (m,)."""
+    above = mask & (z_map > LOWEST_Z)
+    z = z_map[above].astype(np.float64)
+    if z.size < 2:
+        return z, np.zeros((0, 2), np.int64), np.zeros(0)
+    number = np.full(np.array(z_map.shape) + 2, -1, np.int32)  # a border of -1 in place of edge cases
+    number[1:-1, 1:-1, 1:-1][above] = np.arange(z.size)
+    i, j, k = (axis + 1 for axis in np.nonzero(above))
+    pairs = []
+    for di, dj, dk in (np.argwhere(NEIGHBOURS) - 1)[14:]:  # each pair once: 13 of the 26 neighbours
+        other = number[i + di, j + dj, k + dk]
+        here = np.flatnonzero(other >= 0).astype(np.int32)  # the forest takes no 64-bit indices
+        pairs.append(np.column_stack([here, other[here]]))
+    a, b = np.concatenate(pairs).T
+    place = np.empty(z.size, np.int64)  # 0: the highest z; integers keep the order of the edges exact
+    place[np.argsort(-z, kind="stable")] = np.arange(z.size)
+    graph = sparse.coo_array((np.maximum(place[a], place[b]) + 1.0, (a, b)), shape=(z.size, z.size))
+    forest = minimum_spanning_tree(graph.tocsr()).tocoo()
+    falling = np.argsort(forest.data, kind="stable")
+    edges = np.column_stack([forest.row[falling], forest.col[falling]])
+    return z, edges, z[edges].min(axis=1)
+
+
+def _events(z: NDArray, edges: NDArray, weights: NDArray, smallest: int) -> tuple[NDArray, NDArray]:
+    """Levels and changes of the number of clusters of at least ``smallest`` voxels, (e,) each, in any order."""
+    parent, size = list(range(z.size)), [1] * z.size
+
+    def root(voxel: int) -> int:
+        while parent[voxel] != voxel:
+            parent[voxel] = parent[parent[voxel]]
+            voxel = parent[voxel]
+        return voxel
+
+    levels, changes = (z.tolist(), [1] * z.size) if smallest == 1 else ([], [])
+    for (a, b), level in zip(edges.tolist(), weights.tolist(), strict=True):
+        large, small = root(a), root(b)
+        if size[large] < size[small]:
+            large, small = small, large
+        change = (size[large] + size[small] >= smallest) - (size[large] >= smallest) - (size[small] >= smallest)
+        parent[small] = large
+        size[large] += size[small]
+        if change:
+            levels.append(level)
+            changes.append(change)
+    return np.array(levels, np.float64), np.array(changes, np.int64)
+
+
+def _smallest_threshold(scans: list[ClusterCounts], false_per_scan: float) -> float:
+    levels = np.concatenate([scan.levels for scan in scans])
+    if not levels.size:
+        return LOWEST_Z
+    levels, position = np.unique(-levels, return_inverse=True)
+    total = np.cumsum(np.bincount(position, np.concatenate([scan.changes for scan in scans])))
+    too_many = np.flatnonzero(total > false_per_scan * len(scans) + 1e-9)
+    return float(-levels[too_many[0]]) if too_many.size else LOWEST_Z
+
+
+def _left_out_counts(scans: list[ClusterCounts], false_per_scan: float) -> list[int]:
+    return [
+        scan.at(_smallest_threshold(scans[:position] + scans[position + 1 :], false_per_scan))
+        for position, scan in enumerate(scans)
+    ]

@@ -1,0 +1,205 @@
+"""From a z-map to a ranked list of suspicious clusters, each with its place, its strength and what its PET does."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from synthpet.cohort.images import Grid, GridMismatchError
+from synthpet.errors import DataError
+from synthpet.regions import nearest_region
+
+MAX_CLUSTERS = 10  # kept per scan
+NEIGHBOURS = np.ones((3, 3, 3), bool)  # 26-connectivity
+RANKINGS = ("mass", "size", "mean")
+MIDLINE_MM = 4.0  # Not in the paper: a centre nearer than this to x = 0 is on neither side
+COLUMNS = {
+    "rank": "1: most suspicious, by the stated criterion; also the cluster's value in the label image",
+    "n_voxels": "voxels above the threshold, 26-connected, within the brain mask",
+    "volume_mm3": "their volume",
+    "mass": "sum over the voxels of (z - threshold)",
+    "mean_z": "mean z of the map that was thresholded",
+    "peak_z": "its highest z",
+    "peak_mm": "where, x, y, z in template space, RAS+",
+    "centre_mm": "centre of mass, weighted by z - threshold, x, y, z in template space, RAS+",
+    "side": f"left, right, or midline: centre of mass less than {MIDLINE_MM:g} mm from x = 0",
+    "region": "approximate: region of the labelled point nearest to the centre of mass",
+    "region_distance_mm": "distance to that point; a large one says that no named region is near",
+    "mean_t1w_z": "mean over the cluster of the z-map of the T1 alone",
+    "mean_pet_z": "mean over the cluster of the signed z-map of the PET alone, negative: less uptake than normal",
+    "pet_direction": "hypo or hyper, the sign of mean_pet_z",
+    "asymmetry_percent": "200 (a - b) / (a + b), a and b the mean PET of the cluster and of its mirror image, "
+    "over voxels whose mirror voxel is in the brain; negative: less uptake than the other side",
+}
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """One cluster; ``COLUMNS`` defines the fields. Those that need an image not given are None."""
+
+    rank: int
+    n_voxels: int
+    volume_mm3: float
+    mass: float
+    mean_z: float
+    peak_z: float
+    peak_mm: tuple[float, float, float]
+    centre_mm: tuple[float, float, float]
+    side: str
+    region: str
+    region_distance_mm: float
+    mean_t1w_z: float | None = None
+    mean_pet_z: float | None = None
+    pet_direction: str | None = None
+    asymmetry_percent: float | None = None
+
+    def row(self) -> dict[str, Any]:
+        """A row of a table: points as "x y z", rounded to 0.1 mm."""
+        row = asdict(self)
+        for name in ("peak_mm", "centre_mm"):
+            row[name] = " ".join(f"{x + 0.0:.1f}" for x in row[name])
+        return row
+
+
+def find_clusters(
+    z_map: NDArray, brain_mask: NDArray[np.bool_], grid: Grid, *, threshold: float, min_volume_mm3: float,
+    rank_by: str = "mass", max_clusters: int = MAX_CLUSTERS, t1w_z: NDArray | None = None,
+    pet_z: NDArray | None = None, pet: NDArray | None = None,
+) -> tuple[list[Cluster], NDArray[np.int16]]:  # fmt: skip
+    """Threshold a z-map, join voxels with their 26 neighbours, drop small clusters, rank and describe the others.
+
+    Args:
+        z_map: (I, J, K), high = abnormal; read within the mask only.
+        brain_mask: (I, J, K).
+        grid: of all images, axis-aligned RAS+ in template space; symmetric about x = 0 if ``pet`` is given.
+        threshold: a voxel counts when its z is above it.
+        min_volume_mm3: smaller clusters are dropped.
+        rank_by: "mass" (the default: size and degree of deviation), "size" or "mean" z.
+        max_clusters: how many of the highest are kept.
+        t1w_z: (I, J, K), z-map of the T1 alone.
+        pet_z: (I, J, K), signed z-map of the PET alone, negative = hypometabolic.
+        pet: (I, J, K), the PET itself in SUVR, for the asymmetry.
+
+    Returns:
+        The kept clusters by rank, and (I, J, K) labels: the rank of the cluster a voxel belongs to, 0 for none.
+
+    Raises:
+        DataError: the map is not finite within the mask.
+        GridMismatchError: an image is not on ``grid``, or ``grid`` has no mirror image of itself.
+
+    Source: mass after El Azami et al., PLoS ONE 11 (2016) e0161498 (rank by size and degree of deviation).
+    """
+    _check({"z-map": z_map, "brain mask": brain_mask, "T1 z-map": t1w_z, "PET z-map": pet_z, "PET": pet}, grid)
+    z = _within(z_map, brain_mask)
+    components, n_components = ndimage.label(z > threshold, NEIGHBOURS)
+    smallest = min_voxels(min_volume_mm3, grid)
+    order = _ranking(components, n_components, z, threshold, smallest, rank_by)[:max_clusters]
+    rank_of = np.zeros(n_components + 1, np.int16)
+    rank_of[order] = np.arange(1, len(order) + 1)
+    boxes = ndimage.find_objects(components)
+    mirrored = None if pet is None else _mirror_pairs(pet, brain_mask, grid)
+    clusters = []
+    for rank, label in enumerate(order, start=1):
+        box = boxes[label - 1]
+        voxels = tuple((np.argwhere(components[box] == label) + [s.start for s in box]).T)
+        clusters.append(_describe(rank, voxels, z, threshold, grid, t1w_z, pet_z, mirrored))
+    return clusters, rank_of[components]
+
+
+def min_voxels(min_volume_mm3: float, grid: Grid) -> int:
+    """The number of voxels, at least 1, from which a cluster has the volume."""
+    return max(1, int(np.ceil(min_volume_mm3 / voxel_volume_mm3(grid) - 1e-6)))
+
+
+def voxel_volume_mm3(grid: Grid) -> float:
+    """Volume of one voxel."""
+    return float(np.prod(grid.spacing_mm))
+
+
+def _ranking(
+    components: NDArray, n_components: int, z: NDArray, threshold: float, smallest: int, rank_by: str
+) -> NDArray[np.int64]:  # fmt: skip
+    """Labels of the clusters that are large enough, the most suspicious first."""
+    flat = np.flatnonzero(components)
+    label = components.ravel()[flat]
+    size = np.bincount(label, minlength=n_components + 1)
+    mass = np.bincount(label, z.ravel()[flat] - threshold, minlength=n_components + 1)
+    if rank_by not in RANKINGS:
+        raise ValueError(f"rank_by: found {rank_by!r}; expected one of {', '.join(RANKINGS)}")
+    score = {"mass": mass, "size": size, "mean": mass / np.maximum(size, 1)}[rank_by]
+    large = np.flatnonzero(size >= smallest)
+    large = large[large > 0]
+    return large[np.lexsort((-size[large], -mass[large], -score[large]))]
+
+
+def _describe(
+    rank: int, voxels: tuple[NDArray, ...], z: NDArray, threshold: float, grid: Grid, t1w_z: NDArray | None,
+    pet_z: NDArray | None, mirrored: tuple[NDArray, NDArray] | None,
+) -> Cluster:  # fmt: skip
+    values = z[voxels]
+    excess = values - threshold
+    xyz = np.column_stack(voxels) @ grid.matrix[:3, :3].T + grid.matrix[:3, 3]
+    centre = _point(excess @ xyz / excess.sum())
+    region, distance = nearest_region(centre)
+    pet_mean = None if pet_z is None else float(pet_z[voxels].mean(dtype=np.float64))
+    return Cluster(
+        rank=rank,
+        n_voxels=len(values),
+        volume_mm3=len(values) * voxel_volume_mm3(grid),
+        mass=float(excess.sum()),
+        mean_z=float(values.mean()),
+        peak_z=float(values.max()),
+        peak_mm=_point(xyz[values.argmax()]),
+        centre_mm=centre,
+        side="midline" if abs(centre[0]) < MIDLINE_MM else "left" if centre[0] < 0 else "right",
+        region=region,
+        region_distance_mm=distance,
+        mean_t1w_z=None if t1w_z is None else float(t1w_z[voxels].mean(dtype=np.float64)),
+        mean_pet_z=pet_mean,
+        pet_direction=None if pet_mean is None else "hypo" if pet_mean < 0 else "hyper",
+        asymmetry_percent=None if mirrored is None else _asymmetry(voxels, *mirrored),
+    )
+
+
+def _mirror_pairs(pet: NDArray, brain_mask: NDArray[np.bool_], grid: Grid) -> tuple[NDArray, NDArray[np.bool_]]:
+    """The PET, and where both a voxel and its mirror voxel are in the brain."""
+    first, step = grid.matrix[0, 3], grid.matrix[0, 0]
+    if abs(2 * first + step * (grid.shape[0] - 1)) > 0.01 or np.abs(grid.matrix[0, 1:3]).max() > 1e-4:
+        raise GridMismatchError(
+            f"E_GRID not symmetric: x from {first:g} to {first + step * (grid.shape[0] - 1):g} mm; expected a grid "
+            "whose first axis mirrors about x = 0, such as synthpet.cohort.template.template_grid gives"
+        )
+    brain = np.asarray(brain_mask, bool)
+    return pet, brain & brain[::-1]
+
+
+def _asymmetry(voxels: tuple[NDArray, ...], pet: NDArray, paired: NDArray[np.bool_]) -> float | None:
+    i, j, k = (axis[paired[voxels]] for axis in voxels)
+    if not i.size:
+        return None
+    here = float(pet[i, j, k].mean(dtype=np.float64))
+    there = float(pet[pet.shape[0] - 1 - i, j, k].mean(dtype=np.float64))
+    return 200 * (here - there) / (here + there) if here + there > 0 else None
+
+
+def _within(z_map: NDArray, brain_mask: NDArray) -> NDArray[np.float64]:
+    """The map in double precision, below every threshold outside the mask."""
+    brain = np.asarray(brain_mask, bool)
+    z = np.where(brain, z_map, -np.inf).astype(np.float64)
+    if n := int(np.count_nonzero(~np.isfinite(z[brain]))):
+        raise DataError(f"E_NONFINITE z-map: n={n} voxels of the brain are NaN or infinite; expected finite values")
+    return z
+
+
+def _check(images: Mapping[str, NDArray | None], grid: Grid) -> None:
+    for name, image in images.items():
+        if image is not None and image.shape != grid.shape:
+            raise GridMismatchError(f"E_GRID {name}: shape {image.shape}; expected {grid.shape}, that of the grid")
+
+
+def _point(xyz: NDArray) -> tuple[float, float, float]:
+    x, y, z = (float(value) for value in xyz)
+    return x, y, z

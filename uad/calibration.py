@@ -29,7 +29,9 @@ class Calibration:
         achieved: mean number of kept clusters of the controls it was calibrated on.
         interval: exact Poisson interval of ``achieved``; too narrow where controls differ in their own rate.
         left_out: mean number in each control at the threshold calibrated on the others: what to expect of a new
-            scan, slightly above ``achieved``; None for a single control.
+            scan, usually above ``achieved``; None for a single control.
+        left_out_empty: share of the controls without any cluster, each at the threshold calibrated on the others: how
+            often a healthy scan should be reported as "no candidate"; None for a single control.
         n_scans: number of controls.
     """
 
@@ -38,6 +40,7 @@ class Calibration:
     achieved: float
     interval: Interval
     left_out: float | None
+    left_out_empty: float | None
     n_scans: int
 
 
@@ -87,13 +90,14 @@ def calibrate_threshold(
         raise ValueError("control_maps: found none; expected at least one held-out control to calibrate on")
     threshold = _smallest_threshold(scans, false_per_scan)
     n, total = len(scans), sum(scan.at(threshold) for scan in scans)
-    limits = poisson_interval(total)
+    limits, left_out = poisson_interval(total), _left_out_counts(scans, false_per_scan)
     return Calibration(
         threshold=threshold,
         false_per_scan=false_per_scan,
         achieved=total / n,
         interval=Interval(limits.low / n, limits.high / n),
-        left_out=None if n == 1 else float(np.mean(_left_out_counts(scans, false_per_scan))),
+        left_out=None if n == 1 else float(np.mean(left_out)),
+        left_out_empty=None if n == 1 else left_out.count(0) / n,
         n_scans=n,
     )
 
@@ -182,6 +186,8 @@ def _smallest_threshold(scans: list[ClusterCounts], false_per_scan: float) -> fl
 
 
 def _left_out_counts(scans: list[ClusterCounts], false_per_scan: float) -> list[int]:
+    if len(scans) < 2:
+        return []
     return [
         scan.at(_smallest_threshold(scans[:position] + scans[position + 1 :], false_per_scan))
         for position, scan in enumerate(scans)

@@ -76,7 +76,9 @@ def test_the_left_out_rate_is_that_of_calibrating_without_the_control():
     for n, z in enumerate(controls):
         others = controls[:n] + controls[n + 1 :]
         counts.append(kept(z, calibrate_threshold(others, [MASK] * 4, GRID, **options).threshold))
-    assert calibrate_threshold(controls, [MASK] * 5, GRID, **options).left_out == np.mean(counts)
+    found = calibrate_threshold(controls, [MASK] * 5, GRID, **options)
+    assert found.left_out == np.mean(counts)
+    assert found.left_out_empty == np.mean([count == 0 for count in counts])
 
 
 def test_a_higher_rate_never_asks_for_a_higher_threshold():

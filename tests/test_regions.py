@@ -48,9 +48,15 @@ def test_every_region_has_voxels_and_left_has_negative_x():
 
 @pytest.mark.parametrize(
     ("point", "name"),
-    [((-26, -16, -20), "hippocampus and amygdala"), ((8, -18, 8), "thalamus"), ((30, -60, -40), "cerebellum")],
+    [
+        ((-26, -16, -20), "hippocampus and amygdala"),
+        ((8, -18, 8), "thalamus"),
+        ((30, -60, -40), "cerebellum"),
+        ((-36, 14, -34), "temporal pole"),  # the nearest labelled points are frontal
+        ((-38, 6, 0), "insula"),
+    ],
 )
-def test_the_nearest_region_of_a_deep_landmark_is_its_structure_on_either_side(point, name):
+def test_the_nearest_region_of_a_landmark_is_its_own_on_either_side(point, name):
     assert nearest_region(point)[0] == name
     assert nearest_region((-point[0], *point[1:])) == nearest_region(point)
     assert nearest_region(point)[1] < 15

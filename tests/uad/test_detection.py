@@ -153,6 +153,8 @@ def test_the_froc_area_of_a_patient_is_the_share_of_rates_at_which_it_is_found()
     np.testing.assert_allclose(froc_areas(found, false, up_to=2), [1 / 2, 1.5 / 2])
     np.testing.assert_allclose(froc_areas(found, false, up_to=0.25), [0, 0])
     np.testing.assert_allclose(froc_areas(found, false, up_to=4), [3 / 4, 3.5 / 4])
+    lenient_first = [2, 0, 1]
+    np.testing.assert_allclose(froc_areas(found[lenient_first], false[lenient_first], up_to=2), [1 / 2, 1.5 / 2])
     same = paired_bootstrap(froc_areas(found, false, up_to=2), froc_areas(found, false, up_to=2), seed=0)
     assert same.value == 0
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from synthpet.cohort.files import write_bytes
 from synthpet.errors import DataError
 
+NIFTI_HEADER_BYTES = 348
 MAX_BYTES = 4_000_000_000  # of one uncompressed image; stops a decompression bomb
 
 
@@ -110,6 +111,8 @@ def _whole_content(path: Path) -> bytes:
 
 
 def _parse(path: Path, content: bytes) -> nib.Nifti1Image:
+    if len(content) < NIFTI_HEADER_BYTES:
+        raise DataError(f"E_NOT_NIFTI {path}: {len(content)} bytes are too few for a NIfTI header")
     try:
         image = nib.Nifti1Image.from_bytes(content)
         needed = image.dataobj.offset + int(np.prod(image.shape)) * image.get_data_dtype().itemsize

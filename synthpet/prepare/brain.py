@@ -11,6 +11,7 @@ from synthpet.errors import DataError
 # Intracranial volumes of children and adults lie within; a whole head has 3000 mL and more.
 BRAIN_VOLUME_ML = (700.0, 2300.0)
 NEAR_TEMPLATE_MM = 6.0
+CLOSING_MM = 6.0  # sulci up to twice as wide belong to the brain
 
 
 def stripped_brain_mask(t1w: NDArray[np.float32], grid: Grid, name: str) -> NDArray[np.bool_]:
@@ -66,6 +67,25 @@ def near_template_brain(grid: Grid) -> NDArray[np.bool_]:
     """
     distance_mm = ndimage.distance_transform_edt(~template_images(grid).brain_mask, sampling=grid.spacing_mm)
     return distance_mm <= NEAR_TEMPLATE_MM
+
+
+def trim_to_tissue(mask: NDArray[np.bool_], tissue: NDArray[np.float32], grid: Grid) -> NDArray[np.bool_]:
+    """End the brain mask where grey and white matter end, sulci and ventricles included.
+
+    Skull stripping tools leave rims of fluid of different widths. Trimmed alike, intensities are scaled alike, and
+    the whole brain means the same region whatever tool was used.
+
+    Args:
+        mask: (I, J, K) brain.
+        tissue: (I, J, K) share of grey and white matter together.
+        grid: of both.
+    """
+    margin = int(np.ceil(CLOSING_MM / min(grid.spacing_mm))) + 1  # room to dilate
+    brain = np.pad(mask & (tissue > 0.5), margin)
+    dilated = ndimage.distance_transform_edt(~brain, sampling=grid.spacing_mm) <= CLOSING_MM
+    closed = ndimage.distance_transform_edt(dilated, sampling=grid.spacing_mm) > CLOSING_MM
+    inside = (slice(margin, -margin),) * 3
+    return mask & ndimage.binary_fill_holes(closed | brain)[inside]
 
 
 def largest_component(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -16,11 +16,13 @@ from synthpet.cohort.names import SPACE, image_path, resolution_label, sidecar_p
 from synthpet.cohort.template import TemplateImages, template_grid, template_images
 from synthpet.errors import DataError
 from synthpet.prepare.brain import (
+    CLOSING_MM,
     NEAR_TEMPLATE_MM,
     crop_to_brain,
     given_brain_mask,
     near_template_brain,
     stripped_brain_mask,
+    trim_to_tissue,
 )
 from synthpet.prepare.itk import N4_ITERATIONS, N4_SPACING_MM, antialias, correct_bias, resample
 from synthpet.prepare.raw import RawSubject
@@ -105,8 +107,10 @@ def prepare_subject(raw: RawSubject, settings: Settings) -> Prepared:
     warped = onto_target(t1w)
     _check_similarity(warped, template_images(target), settings, name)
     tissues = segment(t1w, mask, grid, transform, seed=settings.seed, name=name)
+    shares = {tissue: np.clip(onto_target(tissues[tissue]), 0, 1) for tissue in TISSUES}
+    brain = trim_to_tissue(brain, shares["gm"] + shares["wm"], target)
     images = {"t1w": scale_t1w(warped, brain), "brain_mask": brain}
-    images |= {tissue: np.where(brain, np.clip(onto_target(tissues[tissue]), 0, 1), 0) for tissue in TISSUES}
+    images |= {tissue: np.where(brain, share, 0) for tissue, share in shares.items()}
     measures = _measure(images, template_images(target)) | {
         f"native_{kind}_ml": _volume_ml(image, grid) for kind, image in {"brain": mask, **tissues}.items()
     }
@@ -190,6 +194,7 @@ def _sidecar(kind: str, raw: RawSubject, settings: Settings, measures: Mapping[s
         "Intensity": "1st and 99th percentile of the brain are 0 and 1",
         "BrainMask": "given" if raw.brain_mask else "the T1 was skull-stripped: not zero, largest component",
         "BrainMaskWithinMmOfTemplate": NEAR_TEMPLATE_MM,
+        "BrainMaskTrimmedToTissueClosedByMm": CLOSING_MM,
         "BiasCorrection": {"Method": "N4", "SpacingMm": N4_SPACING_MM, "Iterations": N4_ITERATIONS},
         "Registration": describe_engine(settings.engine, settings.registration),
         "Interpolation": "one, linear, after Gaussian antialiasing to the grid's voxel size",

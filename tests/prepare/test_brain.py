@@ -6,7 +6,13 @@ import pytest
 from synthpet.cohort.images import Grid
 from synthpet.cohort.template import template_grid, template_images
 from synthpet.errors import DataError
-from synthpet.prepare.brain import crop_to_brain, given_brain_mask, near_template_brain, stripped_brain_mask
+from synthpet.prepare.brain import (
+    crop_to_brain,
+    given_brain_mask,
+    near_template_brain,
+    stripped_brain_mask,
+    trim_to_tissue,
+)
 
 GRID = Grid.of((40, 40, 40), np.diag([4.0, 4.0, 4.0, 1.0]))
 
@@ -63,3 +69,21 @@ def test_near_the_template_brain_means_within_six_millimetres():
     assert near[brain].all()
     middle = brain[brain.shape[0] // 2].any(0).argmax(), near[brain.shape[0] // 2].any(0).argmax()
     assert middle[0] - middle[1] == 2  # two voxels of 3 mm further down
+
+
+def test_a_mask_is_trimmed_to_tissue_and_keeps_sulci_and_ventricles():
+    grid = Grid.of((30, 30, 30), np.diag([2.0, 2.0, 2.0, 1.0]))
+    distance = np.linalg.norm(np.indices(grid.shape) - 14.5, axis=0) * 2
+    tissue = ((distance < 20) & (distance > 6)).astype(np.float32)  # a shell round a ventricle
+    tissue[13:17, 13:17, 20:] = 0  # a sulcus 8 mm wide
+    trimmed = trim_to_tissue(distance < 27, tissue, grid)  # 7 mm of fluid around
+    assert trimmed[14, 14, 14]
+    assert trimmed[14, 14, 21]
+    assert not trimmed[distance > 22].any()
+    assert trimmed[distance < 17].all()
+
+
+def test_trimming_never_adds_to_a_mask():
+    grid = Grid.of((12, 12, 12), np.diag([2.0, 2.0, 2.0, 1.0]))
+    mask = np.random.default_rng(0).random(grid.shape) > 0.4
+    assert not (trim_to_tissue(mask, np.ones(grid.shape, np.float32), grid) & ~mask).any()

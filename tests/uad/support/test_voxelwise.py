@@ -30,24 +30,166 @@ def references(x: np.ndarray, q: np.ndarray, nu: float, gamma: float | str) -> t
 
 
 @pytest.mark.parametrize("gamma", ["scale", 3.0, 1e-3])
-@pytest.mark.parametrize("nu", [0.03, 0.2, 0.5])
-@pytest.mark.parametrize("n", [3, 10, 35])
+@pytest.mark.parametrize("nu", [0.03, 0.23, 0.47])
+@pytest.mark.parametrize("n", [1, 3, 10, 35])
 @pytest.mark.parametrize("kind", ["white", "decaying", "heavy", "shifted", "duplicates"])
 def test_decision_values_equal_those_of_scikit_learn(kind, n, nu, gamma):
     x, q = latents(kind, n), latents(kind, 1, seed=1)[0]
     expected, offset = references(x, q, nu, gamma)
     machine = VoxelwiseOneClassSVM(nu=nu, gamma=gamma).fit(x)
-    spread = np.abs(expected).max()
-    np.testing.assert_allclose(machine.decision_function(q), expected, rtol=1e-3, atol=1e-3 * spread)
-    np.testing.assert_allclose(machine.offset_, offset, rtol=1e-3)
+    largest = np.abs(expected).max()
+    np.testing.assert_allclose(machine.decision_function(q), expected, rtol=1e-3, atol=1e-4 * largest)
+    np.testing.assert_allclose(machine.offset_, offset, rtol=1e-4)
 
 
-def test_leave_one_out_equals_a_refit_without_that_control():
+def test_nu_of_one_is_a_kernel_density_with_a_finite_offset():
+    x, q = latents("white", 10), latents("white", 1, seed=1)[0]
+    machine = VoxelwiseOneClassSVM(nu=1.0, gamma=0.1).fit(x)  # scikit-learn's offset is infinite here
+    np.testing.assert_array_equal(machine.dual_coef_, 1)
+    density = np.exp(-0.1 * ((x - q).astype(float) ** 2).sum(2)).sum(0)
+    np.testing.assert_allclose(machine.score_samples(q), density, atol=1e-6)
+    assert np.isfinite(machine.offset_).all()
+
+
+def test_signs_are_those_of_scikit_learn_near_the_boundary():
+    random = np.random.default_rng(0)
+    x = latents("decaying", 20, n_voxels=300)
+    toward = x[0] + random.uniform(0, 3, (300, 1)).astype(np.float32) * latents("decaying", 1, 300, seed=1)[0]
+    expected, _ = references(x, toward, 0.03, "scale")
+    values = VoxelwiseOneClassSVM().fit(x).decision_function(toward)
+    assert 30 < np.sum(expected > 0) < 270  # both sides are there
+    np.testing.assert_array_equal(values > 0, expected > 0)
+
+
+def test_whole_number_of_outliers_takes_the_middle_of_the_possible_offsets():
+    x = np.array([0.0, 1.0, 10.0, 11.0], np.float32)[:, None, None]
+    machine = VoxelwiseOneClassSVM(nu=0.5, gamma=1e-6).fit(x)
+    kernel = np.exp(-1e-6 * (x[:, 0] - x[:, 0].T) ** 2)
+    gradient = machine.dual_coef_[:, 0].astype(float) @ kernel
+    np.testing.assert_allclose(machine.dual_coef_[:, 0], [1, 0, 0, 1], atol=1e-6)
+    np.testing.assert_allclose(machine.offset_[0], (gradient[[0, 3]].max() + gradient[[1, 2]].min()) / 2, rtol=1e-12)
+
+
+def test_solution_meets_the_optimality_conditions():
+    x = latents("heavy", 25)
+    machine = VoxelwiseOneClassSVM(nu=0.1).fit(x)
+    for v in range(x.shape[1]):
+        a = machine.dual_coef_[:, v].astype(float)
+        squares = ((x[:, None, v] - x[None, :, v]).astype(float) ** 2).sum(2)
+        slack = np.exp(-machine.gamma_[v] * squares) @ a - machine.offset_[v]
+        np.testing.assert_allclose(a.sum(), 2.5, rtol=1e-5)
+        assert a.min() >= 0 and a.max() <= 1
+        assert slack[a < 1 - 1e-4].min() > -1e-4 and slack[a > 1e-4].max() < 1e-4
+
+
+@pytest.mark.parametrize("log", [False, True])
+@pytest.mark.parametrize("nu, gamma", [(0.1, "scale"), (0.1, 0.05), (0.37, "scale"), (0.03, 1e-4)])
+def test_leave_one_out_equals_a_refit_without_that_control(nu, gamma, log):
     x = latents("heavy", 12)
-    values = VoxelwiseOneClassSVM(nu=0.1).fit(x).leave_one_out()
+    values = VoxelwiseOneClassSVM(nu=nu, gamma=gamma).fit(x).leave_one_out(log)
     for i in range(len(x)):
-        refit = VoxelwiseOneClassSVM(nu=0.1).fit(np.delete(x, i, axis=0)).decision_function(x[i])
-        np.testing.assert_allclose(values[i], refit, atol=1e-3 * np.abs(refit).max())
+        refit = VoxelwiseOneClassSVM(nu=nu, gamma=gamma).fit(np.delete(x, i, axis=0))
+        expected = (refit.log_decision_function if log else refit.decision_function)(x[i])
+        np.testing.assert_allclose(values[i], expected, rtol=1e-3, atol=1e-4 * np.abs(expected).max())
+
+
+def ring(n_voxels: int) -> np.ndarray:
+    """Neighbours on a line: itself, left, right; none beyond the ends."""
+    here = np.arange(n_voxels)
+    return np.stack([here, here - 1, np.where(here + 1 < n_voxels, here + 1, -1)], axis=1)
+
+
+def test_neighbours_train_the_machine_of_a_voxel_too():
+    x, q = latents("heavy", 8, n_voxels=6), latents("heavy", 1, n_voxels=6, seed=1)[0]
+    machine = VoxelwiseOneClassSVM(nu=0.13).fit(x, neighbours=ring(6))
+    for v, near in enumerate([[0, 1], [1, 0, 2], [2, 1, 3], [3, 2, 4], [4, 3, 5], [5, 4]]):
+        pooled = x[:, near].reshape(-1, 1, 16)
+        alone = VoxelwiseOneClassSVM(nu=0.13).fit(pooled)
+        np.testing.assert_allclose(machine.gamma_[v], alone.gamma_[0], rtol=1e-5)
+        np.testing.assert_allclose(machine.decision_function(q)[v], alone.decision_function(q[[v]])[0], atol=1e-4)
+
+
+def test_leave_one_out_leaves_out_all_neighbours_of_a_control():
+    x = latents("heavy", 8, n_voxels=6)
+    values = VoxelwiseOneClassSVM(nu=0.13).fit(x, neighbours=ring(6)).leave_one_out()
+    for i in range(8):
+        refit = VoxelwiseOneClassSVM(nu=0.13).fit(np.delete(x, i, axis=0), neighbours=ring(6))
+        np.testing.assert_allclose(values[i], refit.decision_function(x[i]), atol=2e-4)
+
+
+def test_log_decision_falls_on_where_the_decision_saturates():
+    x = latents("white", 20)
+    machine = VoxelwiseOneClassSVM().fit(x)
+    far, farther = (np.full((30, 16), value, np.float32) for value in (100, 200))
+    np.testing.assert_array_equal(machine.decision_function(far), machine.decision_function(farther))
+    assert np.isfinite(machine.log_decision_function(farther)).all()
+    ratio = machine.log_decision_function(farther) / machine.log_decision_function(far)
+    np.testing.assert_allclose(ratio, 4, rtol=0.1)  # as the squared distance
+
+
+def test_log_decision_is_the_logarithm_of_score_over_offset():
+    x, q = latents("white", 20), latents("white", 3, seed=1)
+    machine = VoxelwiseOneClassSVM().fit(x)
+    expected = np.log(machine.score_samples(q) / machine.offset_)
+    np.testing.assert_allclose(machine.log_decision_function(q), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_order_of_controls_changes_nothing():
+    x, q = latents("heavy", 20), latents("heavy", 2, seed=1)
+    order = np.random.default_rng(0).permutation(20)
+    one, other = VoxelwiseOneClassSVM().fit(x), VoxelwiseOneClassSVM().fit(x[order])
+    np.testing.assert_allclose(one.decision_function(q), other.decision_function(q), atol=1e-5)
+    np.testing.assert_allclose(one.leave_one_out()[order], other.leave_one_out(), atol=1e-4)
+
+
+def test_slabs_and_threads_change_nothing():
+    x, q = latents("heavy", 20, n_voxels=200), latents("heavy", 2, n_voxels=200, seed=1)
+    whole = VoxelwiseOneClassSVM(n_jobs=1).fit(x)
+    for slab_bytes, n_jobs in ((1, 1), (20_000, 1), (50_000, 2)):
+        cut = VoxelwiseOneClassSVM(slab_bytes=slab_bytes, n_jobs=n_jobs).fit(x)
+        np.testing.assert_allclose(cut.decision_function(q), whole.decision_function(q), atol=2e-5)
+
+
+def test_gamma_scale_is_that_of_scikit_learn():
+    x = latents("shifted", 10)
+    machine = VoxelwiseOneClassSVM().fit(x)
+    np.testing.assert_allclose(machine.gamma_, [1 / (16 * x[:, v].astype(float).var()) for v in range(30)], rtol=1e-4)
+
+
+def test_equal_vectors_give_a_finite_machine():
+    machine = VoxelwiseOneClassSVM().fit(np.ones((5, 2, 3)))
+    np.testing.assert_array_equal(machine.gamma_, 1)
+    np.testing.assert_allclose(machine.decision_function(np.ones((2, 3))), 0, atol=1e-7)
+    assert (machine.decision_function(np.zeros((2, 3))) < -0.05).all()
+    assert np.isfinite(machine.leave_one_out(log=True)).all()
+
+
+@pytest.mark.parametrize("change, message", [
+    ({"nu": 0}, "nu is 0"),
+    ({"nu": 1.5}, "nu is 1.5"),
+    ({"gamma": -1}, "gamma is -1"),
+    ({"gamma": "auto"}, "gamma is 'auto'"),
+])  # fmt: skip
+def test_bad_parameters_are_named(change, message):
+    with pytest.raises(ValueError, match=message):
+        VoxelwiseOneClassSVM(**change).fit(latents("white", 5))
+
+
+def test_bad_arrays_are_named():
+    x = latents("white", 5)
+    with pytest.raises(ValueError, match=r"latents have shape \(5, 30\)"):
+        VoxelwiseOneClassSVM().fit(x[:, :, 0])
+    with pytest.raises(ValueError, match=r"query has shape \(29, 16\).*\(30, 16\)"):
+        VoxelwiseOneClassSVM().fit(x).decision_function(x[0, :29])
+    with pytest.raises(ValueError, match="first column must be the voxel itself"):
+        VoxelwiseOneClassSVM().fit(x, neighbours=np.zeros((30, 2), int))
+    with pytest.raises(ValueError, match="from 0 to 30; expected voxels 0 to 29"):
+        VoxelwiseOneClassSVM().fit(x, neighbours=np.arange(30)[:, None] + np.array([0, 1]))
+    with pytest.raises(ValueError, match="none is left"):
+        VoxelwiseOneClassSVM().fit(x[:1]).leave_one_out()
+    x[3, 7, 2] = np.nan
+    with pytest.raises(ValueError, match="control 3: the latent vectors of 1 of 30 voxels are not finite"):
+        VoxelwiseOneClassSVM().fit(x)
 
 
 def test_parameters_are_cloned_and_set():

@@ -1,0 +1,53 @@
+import json
+
+import numpy as np
+import pytest
+
+from synthpet.errors import DataError
+from uad.support.storage import load_estimator, save_estimator
+from uad.support.subject import SubjectOneClassSVM
+from uad.support.svdd import VoxelwiseSvdd
+from uad.support.voxelwise import VoxelwiseOneClassSVM
+
+X = np.random.default_rng(0).normal(size=(10, 6, 3)).astype(np.float32)
+NEIGHBOURS = np.stack([np.arange(6), np.arange(6) - 1], axis=1)
+
+
+@pytest.mark.parametrize("machine", [
+    VoxelwiseOneClassSVM(nu=0.1).fit(X),
+    VoxelwiseOneClassSVM(gamma=0.3).fit(X, neighbours=NEIGHBOURS),
+    VoxelwiseSvdd().fit(X),
+])  # fmt: skip
+def test_loaded_voxelwise_machines_decide_as_the_saved_ones(machine, tmp_path):
+    paths = save_estimator(machine, tmp_path / "machine.v1")
+    assert [path.name for path in paths] == ["machine.v1.npz", "machine.v1.json"]
+    loaded = load_estimator(tmp_path / "machine.v1")
+    assert type(loaded) is type(machine) and loaded.get_params() == machine.get_params()
+    np.testing.assert_allclose(loaded.decision_function(X), machine.decision_function(X), rtol=0, atol=1e-12)
+    np.testing.assert_allclose(loaded.leave_one_out(), machine.leave_one_out(), rtol=0, atol=1e-12)
+
+
+def test_a_loaded_subject_machine_decides_as_the_saved_one(tmp_path):
+    machine = SubjectOneClassSVM(n_patches=7).fit(X[:, 0])
+    save_estimator(machine, tmp_path / "subject")
+    loaded = load_estimator(tmp_path / "subject")
+    np.testing.assert_allclose(loaded.decision_function(X[:, 1]), machine.decision_function(X[:, 1]), atol=1e-12)
+
+
+def test_the_same_machine_gives_the_same_bytes(tmp_path):
+    for name in ("a", "b"):
+        save_estimator(VoxelwiseOneClassSVM().fit(X), tmp_path / name)
+    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+
+
+def test_files_that_are_no_estimator_are_refused(tmp_path):
+    with pytest.raises(DataError, match="no support estimator"):
+        load_estimator(tmp_path / "absent")
+    save_estimator(VoxelwiseOneClassSVM().fit(X), tmp_path / "other")
+    (tmp_path / "other.json").write_text(json.dumps({"estimator": "os.system", "parameters": {}}))
+    with pytest.raises(DataError, match=r"os\.system"):
+        load_estimator(tmp_path / "other")
+    save_estimator(VoxelwiseOneClassSVM().fit(X), tmp_path / "pickled")
+    np.savez(tmp_path / "pickled.npz", offset_=np.array([{}], dtype=object))
+    with pytest.raises(DataError, match="allow_pickle"):
+        load_estimator(tmp_path / "pickled")

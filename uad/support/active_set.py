@@ -39,17 +39,18 @@ def solve(kernel: Tensor, cap: Tensor, total: Tensor, tolerance: Tensor, start: 
         kernel: (b, n, n), symmetric and positive semidefinite.
         cap: (b, r, n), the upper bounds; zero leaves a sample out. The r problems of a row share its kernel.
         total: (b, r, 1), the sum of each solution, at most the sum of its bounds.
-        tolerance: (b, 1, 1), the violation at which a problem counts as solved.
+        tolerance: (b, r, 1), the violation at which a problem counts as solved.
         start: (b, r, n), a first guess; by default all samples weigh the same.
     """
     alpha = cap if start is None else torch.minimum(start, cap)
     alpha = alpha * (total / alpha.sum(-1, keepdim=True).clamp(min=1e-30))
     free = ((alpha > 0) & (alpha < cap)).to(alpha.dtype)
-    result, waiting = None, None
+    none = alpha.new_full((*alpha.shape[:2], 1), torch.inf)
+    result, waiting = Dual(alpha, alpha, none, none), None
     for steps in STEPS:
         dual, nearest = _descend(kernel, cap, total, alpha, free, steps)
-        result = dual if result is None else _put(result, dual, waiting)
-        open_rows = (dual.violation > tolerance).any(1).flatten().nonzero().flatten()
+        result = _put(result, dual, waiting)
+        open_rows = (~(dual.violation <= tolerance)).any(1).flatten().nonzero().flatten()
         if len(open_rows) == 0:
             break
         alpha, free = _next_sets(dual, cap, total, nearest)
@@ -66,7 +67,7 @@ def _descend(
 ) -> tuple[Dual, Tensor]:
     """Conjugate gradients over the free variables, their sum kept; and where ``alpha - lambda`` meets the bounds."""
     count = free.sum(-1, keepdim=True).clamp(min=1)
-    tiny = torch.finfo(alpha.dtype).tiny
+    eps, tiny = torch.finfo(alpha.dtype).eps, torch.finfo(alpha.dtype).tiny
     gradient = torch.bmm(alpha, kernel)
     rho = (free * gradient).sum(-1, keepdim=True) / count
     residual = free * (rho - gradient)
@@ -74,7 +75,8 @@ def _descend(
     norm = (residual * residual).sum(-1, keepdim=True)
     for _ in range(steps):
         image = torch.bmm(direction, kernel)
-        step = norm / (direction * image).sum(-1, keepdim=True).clamp(min=tiny)
+        curvature = (direction * image).sum(-1, keepdim=True)
+        step = norm / torch.maximum(curvature, eps * norm).clamp_(min=tiny)  # equal samples: a flat direction
         alpha = torch.addcmul(alpha, step, direction)
         gradient = torch.addcmul(gradient, step, image)
         rho = (free * gradient).sum(-1, keepdim=True) / count

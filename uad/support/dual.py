@@ -8,95 +8,130 @@ from torch import Tensor
 from uad.support.active_set import Dual, solve
 from uad.support.smo import offset, solve_pairwise
 
-SINGLE_SPREAD = 0.02
+SINGLE_SPREAD = 0.1
 """Below this mean of 1 - k, single precision cannot tell the kernel's entries apart to the accuracy promised."""
 
 
-def exponents(vectors: Tensor) -> Tensor:
-    """Minus the squared distances between the vectors of each batch.
+def exponents(vectors: Tensor) -> tuple[Tensor, Tensor]:
+    """Minus the squared distances between the vectors of each batch, and the squared lengths.
 
     Args:
         vectors: (b, n, d), best centred, so that no digits are lost.
 
     Returns:
-        (b, n, n), at most zero.
+        (b, n, n), at most zero, and (b, n).
     """
     gram = torch.bmm(vectors, vectors.transpose(1, 2))
     squares = gram.diagonal(dim1=1, dim2=2).clone()
-    return gram.mul_(2).sub_(squares[:, :, None]).sub_(squares[:, None, :]).clamp_(max=0)
+    return gram.mul_(2).sub_(squares[:, :, None]).sub_(squares[:, None, :]).clamp_(max=0), squares
 
 
-def scale_gamma(centred: Tensor, means: Tensor, present: Tensor) -> Tensor:
-    """gamma = 1 / (d variance), over all components of a voxel's training vectors, as scikit-learn's "scale".
+def scale_gamma(squares: Tensor, means: Tensor, count: Tensor) -> Tensor:
+    """The width 1 / (d variance), over all components of a voxel's training vectors, as scikit-learn's "scale".
 
     Args:
-        centred: (b, n, d), vectors less the mean over the present ones; zeros where absent.
+        squares: (b, n), squared lengths of the vectors less their mean; zeros where absent.
         means: (b, d), what was taken off.
-        present: (b, r, n), ones for the samples that count, in r choices of them.
+        count: (b,), how many vectors are present.
 
     Returns:
-        (b, r), one where the variance is zero.
+        (b,), one where the variance is zero.
     """
-    d = centred.shape[2]
+    return _inverse(squares.sum(1) / count + means.var(1, correction=0) * means.shape[1])
+
+
+def scale_gamma_of_choices(vectors: Tensor, means: Tensor, present: Tensor) -> Tensor:
+    """As ``scale_gamma`` for r choices among the vectors of each batch.
+
+    Args:
+        vectors: (b, n, d), less a common mean.
+        means: (b, d), what was taken off.
+        present: (b, r, n), ones for the vectors that count.
+
+    Returns:
+        (b, r).
+    """
+    d = vectors.shape[2]
     level = (means - means.mean(1, keepdim=True))[:, :, None]
-    own, cross = (centred * centred).sum(2), torch.bmm(centred, level)[:, :, 0]
-    squares = own + 2 * cross + (level * level).sum(1)
-    count = present.sum(2) * d
-    first = (present * centred.sum(2)[:, None]).sum(2) / count
-    variance = (present * squares[:, None]).sum(2) / count - first * first
-    return torch.where(variance > 0, 1 / (d * variance.clamp(min=torch.finfo(variance.dtype).tiny)), 1.0)
+    sums = vectors.sum(2, keepdim=True)
+    squares = (vectors + level.transpose(1, 2)).square().sum(2, keepdim=True)
+    count = present.sum(2, keepdim=True)
+    first, second = (torch.bmm(present, values) / count for values in (sums, squares))
+    return _inverse((second - first * first / d).squeeze(2))
 
 
-def solve_dual(distances: Tensor, gamma: Tensor, cap: Tensor, total: Tensor, tol: float,
-               start: Tensor | None = None) -> Dual:
+def _inverse(variance: Tensor) -> Tensor:
+    """1 / x, but 1 where x is zero."""
+    return torch.where(variance > 0, 1 / variance.clamp(min=torch.finfo(variance.dtype).tiny), 1.0)
+
+
+def solve_dual(
+    vectors: Tensor, distances: Tensor, gamma: Tensor, cap: Tensor, total: Tensor, tol: float,
+    start: Tensor | None = None,
+) -> Dual:
     """Solve the one-class duals of a batch in single precision where that suffices, in double elsewhere.
 
     Args:
-        distances: (b, n, n), ``exponents`` of the training vectors.
-        gamma: (b,), the kernel's width.
+        vectors: (b, n, d), the training vectors.
+        distances: (b, n, n), their ``exponents``; overwritten.
+        gamma: (b, 1), a kernel for all r problems on the same vectors, or (b, r), one for each.
         cap: (b, r, n), one for a sample that takes part, zero for one that is absent or left out.
         total: (b, r, 1), nu times the number of samples that take part.
-        tol: violation of the optimality conditions allowed, as a share of the kernel's spread (mean of 1 - k).
+        tol: violation of the optimality conditions allowed, as a share of the kernel's spread (mean of 1 - k) times
+            the total.
         start: (b, r, n), a first guess.
+
+    Returns:
+        The solutions, (b, r, n) and (b, r, 1).
     """
-    kernel = (distances * gamma[:, None, None].to(distances.dtype)).exp_()
+    b, r, n = cap.shape
+    g = gamma.shape[1]
+    kernel = distances.mul_(gamma[:, :, None]) if g == 1 else distances[:, None] * gamma[:, :, None, None]
+    kernel = kernel.view(b * g, n, n).exp_()
     spread = 1 - kernel.mean((1, 2), keepdim=True)
-    single = solve(kernel, cap, total, tol * spread, start)
-    doubtful = ~(single.violation <= tol * spread).all(1).flatten() | (spread.flatten() < SINGLE_SPREAD)
-    rows = doubtful.nonzero().flatten()
+    shape = b * g, r // g, -1
+    cap, total = cap.reshape(shape), total.reshape(shape)
+    tolerance = tol * spread * total
+    single = solve(kernel, cap, total, tolerance, None if start is None else start.reshape(shape))
     result = _settle_rho(single, cap)
-    if len(rows) == 0:
-        return result
-    result = Dual(*(part.double() for part in result))
-    parts = (distances[rows], gamma[rows], cap[rows], total[rows], single.alpha[rows])
-    careful = _solve_double(*(part.double() for part in parts), tol)
-    for old, new in zip(result, careful, strict=True):
-        old[rows] = new
-    return result
+    doubtful = ~(single.violation <= tolerance).all(1).flatten() | (spread.flatten() < SINGLE_SPREAD)
+    rows = doubtful.nonzero().flatten()
+    if len(rows):
+        careful = _solve_double(
+            vectors[rows // g].double(), gamma.flatten()[rows].double(), cap[rows].double(), total[rows].double(),
+            single.alpha[rows].double(), tol,
+        )  # fmt: skip
+        result = Dual(*(part.double() for part in result))
+        for old, new in zip(result, careful, strict=True):
+            old[rows] = new
+    return Dual(*(part.reshape(b, r, -1) for part in result))
 
 
 def _solve_double(
-    distances: Tensor, gamma: Tensor, cap: Tensor, total: Tensor, start: Tensor, tol: float
+    vectors: Tensor, gamma: Tensor, cap: Tensor, total: Tensor, start: Tensor, tol: float
 ) -> Dual:
     """Active sets in double precision, then pairwise steps for what is still open; warn where neither converged."""
-    kernel = (distances * gamma[:, None, None]).exp_()
-    tolerance = (0.01 * tol * -(distances * gamma[:, None, None]).expm1_().mean((1, 2), keepdim=True)).clamp(min=1e-14)
-    result = _settle_rho(solve(kernel, cap, total, tolerance, start), cap)
-    row, problem = (result.violation > tolerance).squeeze(-1).nonzero(as_tuple=True)
+    scaled = exponents(vectors)[0].mul_(gamma[:, None, None])
+    spread = -scaled.expm1().mean((1, 2), keepdim=True)
+    tolerance = (0.01 * tol * spread * total).clamp(min=1e-14)
+    kernel = scaled.exp_()
+    result = solve(kernel, cap, total, tolerance, start)
+    row, problem = (~(result.violation <= tolerance)).squeeze(-1).nonzero(as_tuple=True)
     if len(row) == 0:
-        return result
+        return _settle_rho(result, cap)
     some_cap = cap[row, problem]
-    feasible = _feasible(result.alpha[row, problem], some_cap, total[row, problem])
-    sure = solve_pairwise(kernel[row], some_cap, feasible, tolerance[row, 0])
+    feasible = _feasible(result.alpha[row, problem].nan_to_num(), some_cap, total[row, problem])
+    sure = solve_pairwise(kernel[row], some_cap, feasible, tolerance[row, problem])
     for old, new in zip(result, sure, strict=True):
         old[row, problem] = new[:, 0]
-    unsolved = int((sure.violation.flatten() > 100 * tolerance[row].flatten()).sum())
+    unsolved = int((sure.violation.flatten() > 100 * tolerance[row, problem].flatten()).sum())
     if unsolved:
         warnings.warn(
             f"{unsolved} one-class SVMs did not converge: their vectors are almost equal under this gamma; "
-            "choose a larger gamma", stacklevel=2
+            "choose a larger gamma",
+            stacklevel=2,
         )
-    return result
+    return _settle_rho(result, cap)
 
 
 def _settle_rho(dual: Dual, cap: Tensor, at_bound: float = 1e-5) -> Dual:
@@ -106,7 +141,7 @@ def _settle_rho(dual: Dual, cap: Tensor, at_bound: float = 1e-5) -> Dual:
     rho = dual.rho
     if none_free.any():
         some = alpha[none_free], dual.gradient[none_free], cap[none_free]
-        rho = rho.clone()
+        rho, alpha[none_free] = rho.clone(), some[0].round()
         rho[none_free] = offset(some[0].round(), some[1], some[2])[:, None]
     return Dual(alpha, dual.gradient, rho, dual.violation)
 

@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from uad.support.checks import check_gamma, check_latents, check_neighbours, check_nu, check_query
-from uad.support.dual import decision, exponents, scale_gamma, solve_dual
+from uad.support.dual import decision, exponents, scale_gamma, scale_gamma_of_choices, solve_dual
 from uad.support.slabs import for_each, slabs
 
 
@@ -27,9 +27,10 @@ class VoxelwiseOneClassSVM(OutlierMixin, BaseEstimator):
         nu: bound on the share of controls outside, in (0, 1].
         gamma: width in k(x, y) = exp(-gamma |x - y|^2): a number, or "scale" for 1 / (d variance) of the voxel's
             training vectors.
-        tol: violation of the optimality conditions allowed, as a share of the kernel's spread (mean of 1 - k).
+        tol: violation of the optimality conditions allowed, as a share of the kernel's spread (mean of 1 - k)
+            times nu n.
         slab_bytes: working memory for the kernel matrices of the voxels solved at a time in one thread; by default
-            1 MiB on the CPU, what its cache holds, and 1 GiB on a GPU.
+            4 MiB on the CPU, near what its cache holds, and 1 GiB on a GPU.
         n_jobs: threads; by default as many as torch may use.
         device: where to compute.
 
@@ -37,6 +38,7 @@ class VoxelwiseOneClassSVM(OutlierMixin, BaseEstimator):
         dual_coef_: (n_training, n_voxels), the a_i; n_training is n_controls times n_neighbours.
         offset_: (n_voxels,), rho.
         gamma_: (n_voxels,), the widths used.
+        squared_norm_: (n_voxels,), a'Ka.
         latents_: (n_controls, n_voxels, d), what was given to ``fit``, not a copy.
         neighbours_: (n_voxels, n_neighbours) or None.
         n_features_in_: d.
@@ -84,6 +86,7 @@ class VoxelwiseOneClassSVM(OutlierMixin, BaseEstimator):
         self.dual_coef_ = np.empty((n_training, n_voxels), np.float32)
         self.offset_ = np.empty(n_voxels)
         self.gamma_ = np.empty(n_voxels)
+        self.squared_norm_ = np.empty(n_voxels)
         for_each(self._fit_slab, self._slabs(n_training**2), self.n_jobs)
         return self
 
@@ -139,7 +142,7 @@ class VoxelwiseOneClassSVM(OutlierMixin, BaseEstimator):
         return values
 
     def _slabs(self, numbers_per_voxel: int) -> list[slice]:
-        default = 2**20 if self.device == "cpu" else 2**30
+        default = 2**22 if self.device == "cpu" else 2**30
         return slabs(self.latents_.shape[1], 4 * numbers_per_voxel, self.slab_bytes or default)
 
     def _training(self, slab: slice) -> tuple[Tensor, Tensor, Tensor]:
@@ -156,23 +159,25 @@ class VoxelwiseOneClassSVM(OutlierMixin, BaseEstimator):
         means = torch.bmm(present, vectors)[:, 0] / present.sum(2)
         return (vectors - means[:, None]) * present.transpose(1, 2), means, present
 
-    def _tensor(self, values: NDArray[np.float32]) -> Tensor:
+    def _tensor(self, values: NDArray[np.floating]) -> Tensor:
         return torch.from_numpy(values).to(self.device)
 
     def _fit_slab(self, slab: slice) -> None:
         vectors, means, present = self._training(slab)
-        gamma = self._gamma(vectors, means, present)[:, 0]
-        total = self.nu * present.sum(2, keepdim=True)
-        dual = solve_dual(exponents(vectors), gamma, present, total, self.tol)
+        distances, squares = exponents(vectors)
+        count = present.sum(2)
+        gamma = self._given_gamma(means)
+        if gamma is None:
+            gamma = scale_gamma(squares, means, count[:, 0])[:, None]
+        dual = solve_dual(vectors, distances, gamma, present, self.nu * count[:, :, None], self.tol)
         self.dual_coef_[:, slab] = dual.alpha[:, 0].T.cpu().numpy()
         self.offset_[slab] = dual.rho.flatten().cpu().numpy()
-        self.gamma_[slab] = gamma.cpu().numpy()
+        self.gamma_[slab] = gamma.flatten().cpu().numpy()
+        self.squared_norm_[slab] = (dual.alpha * dual.gradient).sum(2).flatten().cpu().numpy()
 
-    def _gamma(self, vectors: Tensor, means: Tensor, present: Tensor) -> Tensor:
-        """(v, r), for each choice of present vectors (v, r, n)."""
-        if self.gamma == "scale":
-            return scale_gamma(vectors, means, present)
-        return vectors.new_full(present.shape[:2], self.gamma)
+    def _given_gamma(self, like: Tensor) -> Tensor | None:
+        """The same width (v, 1) for all voxels; None where it follows from the data."""
+        return None if isinstance(self.gamma, str) else like.new_full((len(like), 1), self.gamma)
 
     def _score(self, query: ArrayLike, log: bool) -> NDArray[np.float64]:
         check_is_fitted(self)
@@ -198,7 +203,7 @@ class VoxelwiseOneClassSVM(OutlierMixin, BaseEstimator):
         return values
 
     def _totals(self, slab: slice) -> NDArray[np.float64]:
-        """nu n of each voxel (v,): what its a_i add up to."""
+        """What the a_i of each voxel add up to, nu n: (v,)."""
         n_controls, n_voxels, _ = self.latents_.shape
         if self.neighbours_ is None:
             return np.full(len(range(*slab.indices(n_voxels))), self.nu * n_controls)
@@ -206,18 +211,17 @@ class VoxelwiseOneClassSVM(OutlierMixin, BaseEstimator):
 
     def _leave_one_out_slab(self, slab: slice, log: bool) -> NDArray[np.float64]:
         vectors, means, present = self._training(slab)
-        v, n, _ = vectors.shape
-        c = len(self.latents_)
+        n, c = vectors.shape[1], len(self.latents_)
         of_control = torch.arange(n, device=vectors.device) // (n // c)
         others = (of_control != torch.arange(c, device=vectors.device)[:, None]).to(present.dtype)  # (c, n)
         cap = present * others
-        gamma, total = self._gamma(vectors, means, cap), self.nu * cap.sum(2, keepdim=True)
+        total = self.nu * cap.sum(2, keepdim=True)
         start = self._tensor(self.dual_coef_[:, slab]).T[:, None] * cap
-        distances = exponents(vectors)
+        gamma = self._given_gamma(means)
+        if gamma is None:
+            gamma = scale_gamma_of_choices(vectors, means, cap)
+        distances, _ = exponents(vectors)
         own = distances[:, :: n // c] * gamma[:, :, None]  # (v, c, n): a control's own vector against all
-        if self.gamma == "scale":  # a kernel for each control left out
-            distances, gamma = distances.repeat_interleave(c, 0), gamma.reshape(-1, 1)
-            cap, total, start = (part.reshape(v * c, 1, -1) for part in (cap, total, start))
-        dual = solve_dual(distances, gamma[:, 0], cap, total, self.tol, start)
-        values = decision(dual.alpha.reshape(v, c, n), own, total.view(v, c), dual.rho.reshape(v, c), log, dim=2)
+        dual = solve_dual(vectors, distances, gamma, cap, total, self.tol, start)
+        values = decision(dual.alpha, own, total[:, :, 0], dual.rho[:, :, 0], log, dim=2)
         return values.T.cpu().numpy()

@@ -1,0 +1,56 @@
+"""Support estimators on disk: learned arrays as npz without pickles, parameters as JSON."""
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+from sklearn.base import BaseEstimator
+
+from synthpet.cohort.files import write_bytes, write_json
+from synthpet.errors import DataError
+from uad.support.subject import SubjectOneClassSVM
+from uad.support.svdd import VoxelwiseSvdd
+from uad.support.voxelwise import VoxelwiseOneClassSVM
+
+ESTIMATORS = {kind.__name__: kind for kind in (VoxelwiseOneClassSVM, VoxelwiseSvdd, SubjectOneClassSVM)}
+
+
+def save_estimator(machine: BaseEstimator, stem: Path) -> list[Path]:
+    """Write a fitted estimator as ``<stem>.npz`` (learned attributes) and ``<stem>.json`` (class and parameters)."""
+    learned = {
+        name: value
+        for name, value in vars(machine).items()
+        if name.endswith("_") and not name.startswith("_") and value is not None
+    }
+    content = io.BytesIO()
+    np.savez(content, **learned)
+    about = {"estimator": type(machine).__name__, "parameters": machine.get_params()}
+    return [
+        write_bytes(stem.with_name(stem.name + ".npz"), content.getvalue()),
+        write_json(stem.with_name(stem.name + ".json"), about),
+    ]
+
+
+def load_estimator(stem: Path) -> BaseEstimator:
+    """Read what ``save_estimator`` wrote; nothing in the files can run code.
+
+    Raises:
+        DataError: a file that is missing, or is not such a file.
+    """
+    table, arrays = stem.with_name(stem.name + ".json"), stem.with_name(stem.name + ".npz")
+    try:
+        about = json.loads(table.read_text())
+        machine = ESTIMATORS[about["estimator"]](**about["parameters"])
+        with np.load(arrays, allow_pickle=False) as learned:
+            values = {name: learned[name] for name in learned.files}
+    except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
+        raise DataError(
+            f"{stem}: found no support estimator ({error}); expected {table.name} and {arrays.name} as written by "
+            "`python -m uad.train`: run it again"
+        ) from error
+    if isinstance(machine, VoxelwiseOneClassSVM):
+        machine.neighbours_ = None
+    for name, value in values.items():
+        setattr(machine, name, value.item() if value.ndim == 0 else value)
+    return machine

@@ -5,6 +5,7 @@ takes blocks of ``stem`` voxels to channels and the head puts the blocks back (s
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -78,14 +79,11 @@ class ResidualUNet(nn.Module):
         super().__init__()
         conv = CONV[spatial_dims]
         self.divisor = stem * 2 ** (len(channels) - 1)
-        self.stem = conv(in_channels, channels[0], 2 * stem - 1 + 2 * (stem == 1), stride=stem, padding=stem - 1 + (stem == 1))
+        kernel = max(3, 2 * stem - 1)
+        self.stem = conv(in_channels, channels[0], kernel, stride=stem, padding=kernel // 2)
         self.encoder = nn.ModuleList(_level(spatial_dims, width, blocks, norm) for width in channels)
-        self.down = nn.ModuleList(
-            conv(a, b, 2, stride=2) for a, b in zip(channels[:-1], channels[1:], strict=True)
-        )
-        self.up = nn.ModuleList(
-            conv(b, a * 2**spatial_dims, 1) for a, b in zip(channels[:-1], channels[1:], strict=True)
-        )
+        self.down = nn.ModuleList(conv(a, b, 2, stride=2) for a, b in pairwise(channels))
+        self.up = nn.ModuleList(conv(b, a * 2**spatial_dims, 1) for a, b in pairwise(channels))
         self.decoder = nn.ModuleList(_level(spatial_dims, width, blocks, norm) for width in channels[:-1])
         self.head = conv(channels[0], out_channels * stem**spatial_dims, 3, padding=1)
         self.stem_size = stem

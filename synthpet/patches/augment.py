@@ -5,10 +5,10 @@ from torch import Tensor
 
 
 def augment_t1w(t1w: Tensor, *, strength: float, generator: torch.Generator) -> Tensor:
-    """Vary contrast (gamma), scale, offset, bias field, blur and noise of each patch of a batch.
+    """Vary contrast (gamma), scale, offset, bias field and noise of each patch of a batch.
 
-    Zero stays zero outside the brain. ``strength`` 1 gives a gamma of exp(N(0, 0.2)), a scale of 1 +- 10 %, an offset of
-    0.05, a bias field of +- 10 % across the patch and noise of up to 0.04 of the brain's range.
+    Zero stays zero outside the brain. ``strength`` 1 gives a gamma of exp(N(0, 0.2)), a scale of 1 +- 10 %, an offset
+    of 0.05, a bias field of +- 10 % across the patch and noise of up to 0.04 of the brain's range.
 
     Args:
         t1w: (B, 1, I, J, K), scaled to about [0, 1] in the brain, 0 outside.

@@ -1,0 +1,103 @@
+"""The commands as a user types them, from nothing to a page."""
+
+import json
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+def run(*arguments, cwd, **env):
+    result = subprocess.run(
+        [sys.executable, "-m", *arguments], cwd=cwd, capture_output=True, text=True, timeout=900, env=env or None
+    )
+    assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-2000:]
+    return result.stdout
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    """The tiny study, both forms of the generator."""
+    folder = tmp_path_factory.mktemp("study")
+    for gan in ("patch3d", "semi3d"):
+        run("synthpet.evaluate", f"gan={gan}", "study=tiny", cwd=folder)
+    return folder
+
+
+@pytest.mark.parametrize("gan", ["patch3d", "semi3d"])
+def test_one_command_goes_from_nothing_to_a_page(tiny, gan):
+    results = tiny / "outputs" / "phantom-tiny" / f"synthetic-{gan}"
+    assert (results / "report.html").stat().st_size > 10_000
+    quality = json.loads((results / "quality.json").read_text())
+    assert quality["roles"]["paired"]["n"] == 4
+    assert len(list(results.rglob("*desc-synthetic_pet.nii.gz"))) == 8  # 4 paired, 2 unpaired, 2 held out
+
+
+def test_a_second_run_finds_everything_up_to_date(tiny):
+    said = run("synthpet.evaluate", "gan=patch3d", "study=tiny", cwd=tiny)
+    assert "making" not in said
+    assert re.search(r"quality patch3d: up to date", said)
+
+
+def test_both_generators_share_one_cohort_and_leave_nothing_elsewhere(tiny):
+    assert [path.name for path in tiny.iterdir()] == ["outputs"]
+    names = {path.name for path in (tiny / "outputs" / "phantom-tiny").iterdir()}
+    assert names == {"cohort", "cache", "gan-patch3d", "gan-semi3d", "synthetic-patch3d", "synthetic-semi3d"}
+
+
+def test_results_name_no_folder_of_the_machine(tiny):
+    for path in (tiny / "outputs").rglob("*"):
+        if path.suffix in {".json", ".tsv", ".yaml", ".html", ".jsonl"} and "wandb" not in path.parts:
+            assert str(tiny) not in path.read_text(), path
+
+
+def test_the_synthetic_set_is_a_valid_bids_derivative(tiny):
+    validator = Path(sys.executable).with_name("bids-validator-deno")
+    if not validator.exists():
+        pytest.skip("bids-validator-deno is not installed (extra `dev`)")
+    folder = tiny / "outputs" / "phantom-tiny" / "synthetic-patch3d"
+    result = subprocess.run([validator, folder, "--json"], capture_output=True, text=True, timeout=120)
+    errors = [i for i in json.loads(result.stdout)["issues"]["issues"] if i["severity"] == "error"]
+    assert not errors, errors
+
+
+def test_readme_names_commands_and_configurations_that_exist():
+    text = (ROOT / "README.md").read_text()
+    for command in set(re.findall(r"python -m ((?:synthpet|uad)\.\w+)", text)):
+        module = ROOT / Path(*command.split("."))
+        assert module.with_suffix(".py").is_file() or (module / "__main__.py").is_file(), command
+    for group, option in set(re.findall(r"\b(gan|study|logger|cohort)=(\w+)", text)):
+        if group != "cohort":
+            assert (ROOT / "configs" / group / f"{option}.yaml").is_file(), f"{group}={option}"
+
+
+@pytest.mark.slow
+def test_a_wheel_carries_the_configuration(tmp_path):
+    command = [sys.executable, "-m", "pip", "wheel", ".", "--no-deps", "--quiet", "--wheel-dir", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, check=True, timeout=600)
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / "site")
+    code = (
+        f"import sys; sys.path.insert(0, {str(tmp_path / 'site')!r})\n"
+        "sys.meta_path = [f for f in sys.meta_path if 'editable' not in str(f).lower()]\n"
+        "import synthpet; assert 'site' in synthpet.__file__, synthpet.__file__\n"
+        "from synthpet.command import compose\n"
+        "print(compose('evaluate', 'gan=semi3d').gan.name)"
+    )
+    result = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert result.stdout.strip() == "semi3d", result.stderr
+
+
+@pytest.mark.slow
+def test_training_on_two_devices_runs(tmp_path):
+    """Two CPU processes stand in for two GPUs."""
+    options = ["study=tiny", "logger=local", "trainer.accelerator=cpu", "trainer.devices=2", "compute.n_jobs=1"]
+    strategy = "trainer.strategy=ddp_find_unused_parameters_true"
+    run("synthpet.train", *options, strategy, "gan.n_folds=2", cwd=tmp_path)
+    assert len(list(tmp_path.rglob("generator.safetensors"))) == 2

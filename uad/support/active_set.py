@@ -16,8 +16,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-STEPS = (3, 3, 3, 4, 5, 6, 8, 10, 12, 12, 16, 16, 24, 24, 32, 32)
-"""Conjugate-gradient steps between two looks at the active sets; more where the kernel is badly conditioned."""
+STEPS = (1, 1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 16, 24, 24, 32, 32)
+"""Conjugate-gradient steps between two looks at the active sets: few while these still change, more where the kernel
+is badly conditioned. Measured on white and on correlated vectors, n = 35 and 75."""
 
 
 class Dual(NamedTuple):
@@ -32,7 +33,9 @@ class Dual(NamedTuple):
     violation: Tensor
 
 
-def solve(kernel: Tensor, cap: Tensor, total: Tensor, tolerance: Tensor, start: Tensor | None = None) -> Dual:
+def solve(
+    kernel: Tensor, cap: Tensor, total: Tensor, tolerance: Tensor, alpha: Tensor, gradient: Tensor
+) -> Dual:
     """Solve the duals of a batch; ``violation`` above ``tolerance`` says which of them were not.
 
     Args:
@@ -40,15 +43,16 @@ def solve(kernel: Tensor, cap: Tensor, total: Tensor, tolerance: Tensor, start: 
         cap: (b, r, n), the upper bounds; zero leaves a sample out. The r problems of a row share its kernel.
         total: (b, r, 1), the sum of each solution, at most the sum of its bounds.
         tolerance: (b, r, 1), the violation at which a problem counts as solved.
-        start: (b, r, n), a first guess; by default all samples weigh the same.
+        alpha: (b, r, n), a first guess of the right sum within the bounds.
+        gradient: (b, r, n), its product with the kernel.
     """
-    alpha = cap if start is None else torch.minimum(start, cap)
-    alpha = alpha * (total / alpha.sum(-1, keepdim=True).clamp(min=1e-30))
     free = ((alpha > 0) & (alpha < cap)).to(alpha.dtype)
     none = alpha.new_full((*alpha.shape[:2], 1), torch.inf)
-    result, waiting = Dual(alpha, alpha, none, none), None
-    for steps in STEPS:
-        dual, nearest = _descend(kernel, cap, total, alpha, free, steps)
+    result, waiting = Dual(alpha, gradient, none, none), None
+    for turn, steps in enumerate(STEPS):
+        if turn:
+            gradient = torch.bmm(alpha, kernel)
+        dual, nearest = _descend(kernel, cap, total, alpha, gradient, free, steps)
         result = _put(result, dual, waiting)
         open_rows = (~(dual.violation <= tolerance)).any(1).flatten().nonzero().flatten()
         if len(open_rows) == 0:
@@ -63,30 +67,29 @@ def solve(kernel: Tensor, cap: Tensor, total: Tensor, tolerance: Tensor, start: 
 
 
 def _descend(
-    kernel: Tensor, cap: Tensor, total: Tensor, alpha: Tensor, free: Tensor, steps: int
+    kernel: Tensor, cap: Tensor, total: Tensor, alpha: Tensor, gradient: Tensor, free: Tensor, steps: int
 ) -> tuple[Dual, Tensor]:
     """Conjugate gradients over the free variables, their sum kept; and where ``alpha - lambda`` meets the bounds."""
-    count = free.sum(-1, keepdim=True).clamp(min=1)
+    count = free.sum(-1, keepdim=True).clamp_(min=1)
     eps, tiny = torch.finfo(alpha.dtype).eps, torch.finfo(alpha.dtype).tiny
-    gradient = torch.bmm(alpha, kernel)
-    rho = (free * gradient).sum(-1, keepdim=True) / count
-    residual = free * (rho - gradient)
-    direction = residual
-    norm = (residual * residual).sum(-1, keepdim=True)
-    for _ in range(steps):
+    rho = (free * gradient).sum(-1, keepdim=True).div_(count)
+    residual = direction = (rho - gradient).mul_(free)
+    norm = residual.square().sum(-1, keepdim=True)
+    for step in range(steps):
+        if step:
+            residual = (rho - gradient).mul_(free)
+            before, norm = norm, residual.square().sum(-1, keepdim=True)
+            direction = torch.addcmul(residual, norm / before.clamp_(min=tiny), direction)
         image = torch.bmm(direction, kernel)
         curvature = (direction * image).sum(-1, keepdim=True)
-        step = norm / torch.maximum(curvature, eps * norm).clamp_(min=tiny)  # equal samples: a flat direction
-        alpha = torch.addcmul(alpha, step, direction)
-        gradient = torch.addcmul(gradient, step, image)
-        rho = (free * gradient).sum(-1, keepdim=True) / count
-        residual = free * (rho - gradient)
-        before, norm = norm, (residual * residual).sum(-1, keepdim=True)
-        direction = torch.addcmul(residual, norm / before.clamp(min=tiny), direction)
-    nearest = torch.minimum((alpha - gradient + rho).clamp(min=0), cap)
-    violation = (alpha - nearest).abs().amax(-1, keepdim=True)
-    violation = torch.maximum(violation, (alpha.sum(-1, keepdim=True) - total).abs() / alpha.shape[-1])
-    return Dual(alpha, gradient, rho, violation), nearest
+        length = norm / torch.maximum(curvature, eps * norm).clamp_(min=tiny)  # equal samples: a flat direction
+        alpha = torch.addcmul(alpha, length, direction)
+        gradient = torch.addcmul(gradient, length, image)
+        rho = (free * gradient).sum(-1, keepdim=True).div_(count)
+    nearest = torch.minimum((alpha - gradient).add_(rho).clamp_(min=0), cap)
+    violation = (alpha - nearest).abs_().amax(-1, keepdim=True)
+    missing = alpha.sum(-1, keepdim=True).sub_(total).abs_() / alpha.shape[-1]
+    return Dual(alpha, gradient, rho, torch.maximum(violation, missing)), nearest
 
 
 def _next_sets(dual: Dual, cap: Tensor, total: Tensor, nearest: Tensor) -> tuple[Tensor, Tensor]:

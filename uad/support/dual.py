@@ -86,36 +86,36 @@ def solve_dual(
     """
     b, r, n = cap.shape
     g = gamma.shape[1]
-    kernel = distances.mul_(gamma[:, :, None]) if g == 1 else distances[:, None] * gamma[:, :, None, None]
-    kernel = kernel.view(b * g, n, n).exp_()
-    spread = 1 - kernel.mean((1, 2), keepdim=True)
+    scaled = distances.mul_(gamma[:, :, None]) if g == 1 else distances[:, None] * gamma[:, :, None, None]
+    kernel = scaled.view(b * g, n, n).exp_()
     shape = b * g, r // g, -1
     cap, total = cap.reshape(shape), total.reshape(shape)
+    alpha = _feasible(cap if start is None else start.reshape(shape), cap, total)
+    gradient = torch.bmm(alpha, kernel)
+    spread = 1 - (alpha * gradient).sum(-1, keepdim=True) / total.square()
     tolerance = tol * spread * total
-    single = solve(kernel, cap, total, tolerance, None if start is None else start.reshape(shape))
+    single = solve(kernel, cap, total, tolerance, alpha, gradient)
     result = _settle_rho(single, cap)
-    doubtful = ~(single.violation <= tolerance).all(1).flatten() | (spread.flatten() < SINGLE_SPREAD)
-    rows = doubtful.nonzero().flatten()
+    doubtful = ~((single.violation <= tolerance) & (spread >= SINGLE_SPREAD)).all(1)
+    rows = doubtful.flatten().nonzero().flatten()
     if len(rows):
         careful = _solve_double(
-            vectors[rows // g].double(), gamma.flatten()[rows].double(), cap[rows].double(), total[rows].double(),
-            single.alpha[rows].double(), tol,
-        )  # fmt: skip
+            vectors[rows // g].double(), gamma.flatten()[rows].double(), cap[rows].double(), total[rows].double(), tol
+        )
         result = Dual(*(part.double() for part in result))
         for old, new in zip(result, careful, strict=True):
             old[rows] = new
     return Dual(*(part.reshape(b, r, -1) for part in result))
 
 
-def _solve_double(
-    vectors: Tensor, gamma: Tensor, cap: Tensor, total: Tensor, start: Tensor, tol: float
-) -> Dual:
+def _solve_double(vectors: Tensor, gamma: Tensor, cap: Tensor, total: Tensor, tol: float) -> Dual:
     """Active sets in double precision, then pairwise steps for what is still open; warn where neither converged."""
     scaled = exponents(vectors)[0].mul_(gamma[:, None, None])
-    spread = -scaled.expm1().mean((1, 2), keepdim=True)
+    alpha = _feasible(cap, cap, total)
+    spread = -(alpha * torch.bmm(alpha, scaled.expm1())).sum(-1, keepdim=True) / total.square()
     tolerance = (0.01 * tol * spread * total).clamp(min=1e-14)
     kernel = scaled.exp_()
-    result = solve(kernel, cap, total, tolerance, start)
+    result = solve(kernel, cap, total, tolerance, alpha, torch.bmm(alpha, kernel))
     row, problem = (~(result.violation <= tolerance)).squeeze(-1).nonzero(as_tuple=True)
     if len(row) == 0:
         return _settle_rho(result, cap)
@@ -146,12 +146,13 @@ def _settle_rho(dual: Dual, cap: Tensor, at_bound: float = 1e-5) -> Dual:
     return Dual(alpha, dual.gradient, rho, dual.violation)
 
 
-def _feasible(alpha: Tensor, cap: Tensor, total: Tensor) -> Tensor:
-    """Bring a guess within the bounds and to the sum asked for: shapes (p, n), (p, n), (p, 1)."""
-    alpha = torch.minimum(alpha.clamp(min=0), cap)
-    alpha = alpha * (total / alpha.sum(1, keepdim=True).clamp(min=1e-300)).clamp(max=1)
+def _feasible(guess: Tensor, cap: Tensor, total: Tensor) -> Tensor:
+    """Bring a guess within the bounds and to the sum asked for: shapes (..., n), (..., n), (..., 1)."""
+    tiny = torch.finfo(guess.dtype).tiny
+    alpha = torch.minimum(guess.clamp(min=0), cap)
+    alpha = alpha * (total / alpha.sum(-1, keepdim=True).clamp_(min=tiny)).clamp_(max=1)
     room = cap - alpha
-    return alpha + room * ((total - alpha.sum(1, keepdim=True)) / room.sum(1, keepdim=True).clamp(min=1e-300))
+    return alpha + room * ((total - alpha.sum(-1, keepdim=True)) / room.sum(-1, keepdim=True).clamp_(min=tiny))
 
 
 def decision(alpha: Tensor, scaled: Tensor, total: Tensor, rho: Tensor, log: bool, dim: int) -> Tensor:

@@ -50,6 +50,15 @@ def test_both_generators_share_one_cohort_and_leave_nothing_elsewhere(tiny):
     assert names == {"cohort", "cache", "gan-patch3d", "gan-semi3d", "synthetic-patch3d", "synthetic-semi3d"}
 
 
+def test_training_leaves_example_slices_and_losses_for_wandb_on_this_machine(tiny):
+    fold = tiny / "outputs" / "phantom-tiny" / "gan-patch3d" / "fold-0"
+    assert list(fold.glob("wandb/offline-run-*/files/media/images/example_*.png"))
+    rows = [json.loads(line) for line in (fold / "metrics.jsonl").read_text().splitlines()]
+    keys = set().union(*rows)
+    assert {"train/loss_reconstruction", "train/loss_adversarial", "train/loss_discriminator", "train/learning_rate",
+            "val/mae"} <= keys  # fmt: skip
+
+
 def test_results_name_no_folder_of_the_machine(tiny):
     for path in (tiny / "outputs").rglob("*"):
         if path.suffix in {".json", ".tsv", ".yaml", ".html", ".jsonl"} and "wandb" not in path.parts:

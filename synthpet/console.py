@@ -14,6 +14,12 @@ def say(message: str) -> None:
     sys.stdout.flush()
 
 
+def bar(done: int, total: int, width: int = 20) -> str:
+    """A bar in plain characters: ``[#####...............]``."""
+    full = round(width * min(1.0, done / max(1, total)))
+    return f"[{'#' * full}{'.' * (width - full)}]"
+
+
 def progress(items: Iterable[T], label: str, total: int | None = None) -> Iterator[T]:
     """Iterate with a progress bar and the remaining time; plain lines when not on a terminal.
 

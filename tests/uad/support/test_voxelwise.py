@@ -3,6 +3,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.svm import OneClassSVM
 
+from uad.support.dual import solve_dual
 from uad.support.voxelwise import VoxelwiseOneClassSVM
 
 
@@ -148,6 +149,20 @@ def test_slabs_and_threads_change_nothing():
     for slab_bytes, n_jobs in ((1, 1), (20_000, 1), (50_000, 2)):
         cut = VoxelwiseOneClassSVM(slab_bytes=slab_bytes, n_jobs=n_jobs).fit(x)
         np.testing.assert_allclose(cut.decision_function(q), whole.decision_function(q), atol=2e-5)
+
+
+@pytest.mark.parametrize("n, n_voxels", [(10, 50), (10, 500), (40, 50)])
+def test_kernels_of_a_slab_fit_the_memory_given(n, n_voxels, monkeypatch):
+    sizes = []
+
+    def spy(vectors, distances, gamma, *rest):
+        sizes.append(4 * distances.numel() * gamma.shape[1])
+        return solve_dual(vectors, distances, gamma, *rest)
+
+    monkeypatch.setattr("uad.support.voxelwise.solve_dual", spy)
+    machine = VoxelwiseOneClassSVM(slab_bytes=300_000).fit(latents("white", n, n_voxels))
+    machine.leave_one_out()
+    assert len(sizes) > 2 and 100_000 < max(sizes) <= 300_000
 
 
 def test_gamma_scale_is_that_of_scikit_learn():

@@ -58,7 +58,7 @@ def solve(
         if len(open_rows) == 0:
             break
         alpha, free = _next_sets(dual, cap, total, nearest)
-        if len(open_rows) <= 0.7 * len(kernel):
+        if len(open_rows) <= 0.5 * len(kernel):
             waiting = open_rows if waiting is None else waiting[open_rows]
             kernel, cap, total, tolerance, alpha, free = (
                 part[open_rows] for part in (kernel, cap, total, tolerance, alpha, free)

@@ -13,31 +13,31 @@ SINGLE_SPREAD = 0.1
 
 
 def exponents(vectors: Tensor) -> tuple[Tensor, Tensor]:
-    """Minus the squared distances between the vectors of each batch, and the squared lengths.
+    """Minus half the squared distances between the vectors of each batch, and half the squared lengths.
 
     Args:
         vectors: (b, n, d), best centred, so that no digits are lost.
 
     Returns:
-        (b, n, n), at most zero, and (b, n).
+        (b, n, n), at most zero but for rounding, and (b, n).
     """
     gram = torch.bmm(vectors, vectors.transpose(1, 2))
-    squares = gram.diagonal(dim1=1, dim2=2).clone()
-    return gram.mul_(2).sub_(squares[:, :, None]).sub_(squares[:, None, :]).clamp_(max=0), squares
+    halves = gram.diagonal(dim1=1, dim2=2) / 2
+    return gram.sub_(halves[:, :, None]).sub_(halves[:, None, :]), halves
 
 
-def scale_gamma(squares: Tensor, means: Tensor, count: Tensor) -> Tensor:
+def scale_gamma(halves: Tensor, means: Tensor, count: Tensor) -> Tensor:
     """The width 1 / (d variance), over all components of a voxel's training vectors, as scikit-learn's "scale".
 
     Args:
-        squares: (b, n), squared lengths of the vectors less their mean; zeros where absent.
+        halves: (b, n), half the squared lengths of the vectors less their mean; zeros where absent.
         means: (b, d), what was taken off.
         count: (b,), how many vectors are present.
 
     Returns:
         (b,), one where the variance is zero.
     """
-    return _inverse(squares.sum(1) / count + means.var(1, correction=0) * means.shape[1])
+    return _inverse(2 * halves.sum(1) / count + means.var(1, correction=0) * means.shape[1])
 
 
 def scale_gamma_of_choices(vectors: Tensor, means: Tensor, present: Tensor) -> Tensor:
@@ -86,7 +86,8 @@ def solve_dual(
     """
     b, r, n = cap.shape
     g = gamma.shape[1]
-    scaled = distances.mul_(gamma[:, :, None]) if g == 1 else distances[:, None] * gamma[:, :, None, None]
+    twice = 2 * gamma
+    scaled = distances.mul_(twice[:, :, None]) if g == 1 else distances[:, None] * twice[:, :, None, None]
     kernel = scaled.view(b * g, n, n).exp_()
     shape = b * g, r // g, -1
     cap, total = cap.reshape(shape), total.reshape(shape)
@@ -110,7 +111,7 @@ def solve_dual(
 
 def _solve_double(vectors: Tensor, gamma: Tensor, cap: Tensor, total: Tensor, tol: float) -> Dual:
     """Active sets in double precision, then pairwise steps for what is still open; warn where neither converged."""
-    scaled = exponents(vectors)[0].mul_(gamma[:, None, None])
+    scaled = exponents(vectors)[0].mul_(2 * gamma[:, None, None])
     alpha = _feasible(cap, cap, total)
     spread = -(alpha * torch.bmm(alpha, scaled.expm1())).sum(-1, keepdim=True) / total.square()
     tolerance = (0.01 * tol * spread * total).clamp(min=1e-14)

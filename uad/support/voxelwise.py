@@ -30,7 +30,7 @@ class VoxelwiseOneClassSVM(OutlierMixin, BaseEstimator):
         tol: violation of the optimality conditions allowed, as a share of the kernel's spread (mean of 1 - k)
             times nu n.
         slab_bytes: working memory for the kernel matrices of the voxels solved at a time in one thread; by default
-            4 MiB on the CPU, near what its cache holds, and 1 GiB on a GPU.
+            8 MiB on the CPU, and 1 GiB on a GPU.
         n_jobs: threads; by default as many as torch may use.
         device: where to compute.
 
@@ -142,7 +142,7 @@ class VoxelwiseOneClassSVM(OutlierMixin, BaseEstimator):
         return values
 
     def _slabs(self, numbers_per_voxel: int) -> list[slice]:
-        default = 2**22 if self.device == "cpu" else 2**30
+        default = 2**23 if self.device == "cpu" else 2**30
         return slabs(self.latents_.shape[1], 4 * numbers_per_voxel, self.slab_bytes or default)
 
     def _training(self, slab: slice) -> tuple[Tensor, Tensor, Tensor]:
@@ -164,11 +164,11 @@ class VoxelwiseOneClassSVM(OutlierMixin, BaseEstimator):
 
     def _fit_slab(self, slab: slice) -> None:
         vectors, means, present = self._training(slab)
-        distances, squares = exponents(vectors)
+        distances, halves = exponents(vectors)
         count = present.sum(2)
         gamma = self._given_gamma(means)
         if gamma is None:
-            gamma = scale_gamma(squares, means, count[:, 0])[:, None]
+            gamma = scale_gamma(halves, means, count[:, 0])[:, None]
         dual = solve_dual(vectors, distances, gamma, present, self.nu * count[:, :, None], self.tol)
         self.dual_coef_[:, slab] = dual.alpha[:, 0].T.cpu().numpy()
         self.offset_[slab] = dual.rho.flatten().cpu().numpy()
@@ -197,8 +197,8 @@ class VoxelwiseOneClassSVM(OutlierMixin, BaseEstimator):
         total, rho = self._tensor(self._totals(slab)), self._tensor(self.offset_[slab])
         values = np.empty(brains.shape[:2])
         for value, brain in zip(values, brains, strict=True):
-            difference = training - self._tensor(brain)
-            scaled = -gamma * difference.square_().sum(2)  # (n, v)
+            distance = torch.linalg.vector_norm(training - self._tensor(brain), dim=2)
+            scaled = -gamma * distance.square_()  # (n, v)
             value[:] = decision(alpha, scaled, total, rho, log, dim=0).cpu().numpy()
         return values
 
@@ -221,7 +221,7 @@ class VoxelwiseOneClassSVM(OutlierMixin, BaseEstimator):
         if gamma is None:
             gamma = scale_gamma_of_choices(vectors, means, cap)
         distances, _ = exponents(vectors)
-        own = distances[:, :: n // c] * gamma[:, :, None]  # (v, c, n): a control's own vector against all
+        own = distances[:, :: n // c] * (2 * gamma[:, :, None])  # (v, c, n): a control's own vector against all
         dual = solve_dual(vectors, distances, gamma, cap, total, self.tol, start)
         values = decision(dual.alpha, own, total[:, :, 0], dual.rho[:, :, 0], log, dim=2)
         return values.T.cpu().numpy()

@@ -151,7 +151,7 @@ def test_slabs_and_threads_change_nothing():
         np.testing.assert_allclose(cut.decision_function(q), whole.decision_function(q), atol=2e-5)
 
 
-@pytest.mark.parametrize("n, n_voxels", [(10, 50), (10, 500), (40, 50)])
+@pytest.mark.parametrize("n, n_voxels", [(10, 200), (10, 500), (40, 50)])
 def test_kernels_of_a_slab_fit_the_memory_given(n, n_voxels, monkeypatch):
     sizes = []
 

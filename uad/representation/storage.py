@@ -1,0 +1,38 @@
+"""A trained autoencoder on disk: safetensors and JSON, so that loading one runs no code."""
+
+import json
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+
+from synthpet.cohort.files import write_bytes
+from synthpet.errors import DataError
+from uad.representation.autoencoder import SiameseAutoencoder
+
+WEIGHTS = "autoencoder.safetensors"
+CONFIG = "autoencoder.json"
+REPORT = "representation.json"
+
+
+def save_autoencoder(model: SiameseAutoencoder, folder: Path) -> Path:
+    """Write the weights; ``autoencoder.json`` beside them holds the options, from ``fit_autoencoder``."""
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    return write_bytes(folder / WEIGHTS, save(state))
+
+
+def load_autoencoder(folder: Path) -> SiameseAutoencoder:
+    """The network of a folder that ``fit_autoencoder`` wrote, in evaluation mode.
+
+    Raises:
+        DataError: a file is missing, or the weights do not belong to the options beside them.
+    """
+    try:
+        model = SiameseAutoencoder(**json.loads((folder / CONFIG).read_text())["model"])
+        model.load_state_dict(load_file(folder / WEIGHTS))
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+        raise DataError(
+            f"{folder}: found no siamese autoencoder ({error}); expected {CONFIG} and {WEIGHTS} as written by "
+            "`python -m uad.train`: run it again"
+        ) from error
+    return model.eval()

@@ -1,0 +1,278 @@
+"""Normative sets: whose T1 and PET a detector learns as normal, and the guards that keep the comparison honest.
+
+``real``, ``synthetic`` and ``oracle`` need no more than names; ``completed`` adds the synthetic PET of the unpaired
+controls to the real PET of the paired ones, and ``resampled`` is the same with another control's residual added.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from synthpet.cohort import Cohort, Fold, Grid, Subject, check_no_leakage, read_folds, read_image
+from synthpet.cohort.index import scale_t1w
+from synthpet.cohort.names import sidecar_path
+from synthpet.errors import DataError, DataLeakageError, UsageError
+from synthpet.quality import COLLAPSE_BELOW
+
+KINDS = {  # name: kind of image of the paired and of the unpaired controls; None: not members
+    "real": ("pet", None),
+    "synthetic": ("synthetic_pet", None),
+    "completed": ("pet", "synthetic_pet"),
+    "resampled": ("pet", "resampled_pet"),
+    "oracle": ("pet", "withheld_pet"),
+}
+SYNTHETIC = {"synthetic_pet": "synthetic", "resampled_pet": "resampled"}  # kind: its name in quality.json
+
+
+class Scan(NamedTuple):
+    """One person's images on one grid, (I, J, K) each."""
+
+    t1w: NDArray[np.float32]  # scaled by synthpet.cohort.index.scale_t1w
+    pet: NDArray[np.float32]  # SUVR
+    mask: NDArray[np.bool_]  # brain
+
+
+@dataclass(frozen=True)
+class Member:
+    """One control of a normative set: where the images lie, and whether the PET is synthetic."""
+
+    participant_id: str
+    t1w: Path
+    pet: Path
+    mask: Path
+    synthetic: bool
+
+
+@dataclass(frozen=True)
+class NormativeSet:
+    """The T1 + PET images that a detector learns from; ``normative_set`` makes and checks it.
+
+    Args:
+        name: a key of ``KINDS``.
+        members: in the order of ``participants.tsv``.
+        grid: of all images.
+        smooth_fwhm_mm: Gaussian that takes measured PET (members' and evaluated people's) to the resolution of the
+            synthetic PET; 0: none.
+    """
+
+    name: str
+    members: tuple[Member, ...]
+    grid: Grid
+    smooth_fwhm_mm: float = 0.0
+
+    def load(self, member: Member) -> Scan:
+        """One member's images; a real PET is smoothed if the set says so."""
+        mask = read_image(member.mask, grid=self.grid)[0] > 0.5
+        t1w = scale_t1w(read_image(member.t1w, grid=self.grid)[0], mask)
+        pet = read_image(member.pet, grid=self.grid)[0]
+        return Scan(t1w, pet if member.synthetic else self.smooth(pet, mask), mask)
+
+    def scans(self) -> Iterator[Scan]:
+        """The members' images, one in memory at a time."""
+        return map(self.load, self.members)
+
+    def evaluated(self, cohort: Cohort, participant_id: str) -> Scan:
+        """The images of a patient or held-out control, the PET at the same resolution as the set's real PET."""
+        mask = cohort.load_mask(participant_id)
+        pet = cohort.load(participant_id, "pet")
+        return Scan(cohort.load_t1w(participant_id), self.smooth(pet, mask), mask)
+
+    def smooth(self, pet: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+        """A measured PET (I, J, K) at the resolution of the set."""
+        if self.smooth_fwhm_mm == 0:
+            return pet
+        from synthpet.completion import smooth_within
+
+        return smooth_within(pet, mask, self.smooth_fwhm_mm, self.grid.spacing_mm)
+
+    def files(self) -> tuple[Path, ...]:
+        """Every image that determines the set."""
+        return tuple(path for member in self.members for path in (member.t1w, member.pet, member.mask))
+
+
+def normative_set(
+    cohort: Cohort, name: str, synthetic_folder: Path | None = None, *, smooth_fwhm_mm: float = 0.0,
+    force: bool = False,
+) -> NormativeSet:  # fmt: skip
+    """Choose the controls of a normative set and check that none may harm the comparison.
+
+    Args:
+        cohort: the cohort.
+        name: ``real``: the paired controls with their PET; ``synthetic``: the same people, cross-fitted synthetic
+            PET; ``completed``: real PET of the paired and synthetic PET of the unpaired; ``resampled``: completed,
+            each synthetic PET with another control's residual; ``oracle``: simulated cohorts only, everybody's
+            true PET.
+        synthetic_folder: from ``synthpet.complete``; needed where PETs are synthetic.
+        smooth_fwhm_mm: see ``NormativeSet``.
+        force: take synthetic PETs although their quality is unknown or says that they have collapsed.
+
+    Raises:
+        UsageError: an unknown name, or no folder where one is needed.
+        DataError: images are missing (all are named), or synthetic PETs have collapsed towards the mean.
+        DataLeakageError: a control's PET comes from a generator that saw it.
+    """
+    if name not in KINDS:
+        raise UsageError(f"normative={name}: expected one of {', '.join(KINDS)}")
+    paired, unpaired = KINDS[name]
+    kinds = {"paired": paired, "unpaired": unpaired}
+    wanted = [(s, kind) for s in cohort.select(*kinds) if (kind := kinds[s.role]) is not None]
+    synthetic = [(s, kind) for s, kind in wanted if kind in SYNTHETIC]
+    if synthetic and synthetic_folder is None:
+        raise UsageError(f"normative={name}: needs the folder of the synthetic PETs (`python -m synthpet.complete`)")
+    members = tuple(_member(cohort, synthetic_folder, subject, kind) for subject, kind in wanted)
+    found = NormativeSet(name, members, cohort.grid, smooth_fwhm_mm)
+    _check_files(found)
+    check_normative(found, cohort)
+    if synthetic_folder is not None and synthetic:
+        check_synthetic(cohort, Path(synthetic_folder), synthetic)
+        if not force:
+            _check_quality(Path(synthetic_folder), {(s.role, SYNTHETIC[kind]) for s, kind in synthetic})
+    return found
+
+
+def _member(cohort: Cohort, folder: Path | None, subject: Subject, kind: str) -> Member:
+    who = subject.participant_id
+    source = replace(cohort, root=Path(folder)) if folder is not None and kind in SYNTHETIC else cohort
+    return Member(
+        who, cohort.path(who, "t1w"), source.path(who, kind), cohort.path(who, "brain_mask"), kind in SYNTHETIC
+    )
+
+
+def _check_files(normative: NormativeSet) -> None:
+    missing = [
+        f"{member.participant_id}: no {path}"
+        for member in normative.members
+        for path in (member.t1w, member.pet, member.mask)
+        if not path.is_file()
+    ]
+    if missing or len(normative.members) < 2:
+        raise DataError(
+            f"E_NORMATIVE normative={normative.name}: {len(normative.members)} controls; expected at least 2, each "
+            "with all images (synthetic ones come from `python -m synthpet.complete`, resampled ones with "
+            "complete.residual=resampled, withheld ones exist in simulated cohorts only)\n  " + "\n  ".join(missing)
+        )
+
+
+def check_normative(normative: NormativeSet, cohort: Cohort) -> None:
+    """Hold a set to the rule that detectors learn from paired and unpaired controls only, each once.
+
+    Raises:
+        DataLeakageError: naming patients, held-out controls, strangers, people who are there twice, and PETs that
+            are called real but say in their sidecar that they are synthetic, or the reverse.
+    """
+    role = {s.participant_id: f"{s.group}, {s.role}" for s in cohort.subjects}
+    ids = [member.participant_id for member in normative.members]
+    allowed = ("control, paired", "control, unpaired")
+    problems = [f"{i} ({role.get(i, 'unknown')})" for i in ids if role.get(i) not in allowed]
+    problems += [f"{i} (twice)" for i in sorted(set(ids)) if ids.count(i) > 1]
+    problems += [
+        f"{m.participant_id} ({'not ' if m.synthetic else ''}marked synthetic: {m.pet.name})"
+        for m in normative.members
+        if bool(_read_json(sidecar_path(m.pet)).get("Synthetic")) != m.synthetic
+    ]
+    if problems:
+        raise DataLeakageError(
+            f"E_LEAK_NORMATIVE normative={normative.name}: expected paired and unpaired controls, found "
+            + ", ".join(problems)
+        )
+
+
+def check_synthetic(cohort: Cohort, folder: Path, wanted: Sequence[tuple[Subject, str]]) -> None:
+    """Check by fold and by hash that no control's synthetic PET comes from a generator that saw that control.
+
+    Folds without test subjects belong to another cohort, whose people ``synthpet.complete`` has compared by content.
+
+    Args:
+        cohort: the cohort.
+        folder: of the synthetic PETs, with ``folds.json`` and, for the hashes, ``run.json``.
+        wanted: subjects, and the kind of their synthetic image.
+
+    Raises:
+        DataError: ``folds.json`` is missing.
+        DataLeakageError: all subjects whose PET may not be used.
+    """
+    if not (folder / "folds.json").is_file():
+        raise DataError(f"E_MISSING {folder / 'folds.json'}: who trained which generator; run synthpet.complete")
+    folds = {fold.index: fold for fold in read_folds(folder / "folds.json")}
+    foreign = not any(fold.test for fold in folds.values())
+    if not foreign:
+        for fold in folds.values():
+            check_no_leakage(fold, cohort)
+    hashes = generator_hashes(folder)
+    paired = {s.participant_id for s in cohort.select("paired")}
+    problems = []
+    for subject, kind in wanted:
+        about = _read_json(sidecar_path(replace(cohort, root=folder).path(subject.participant_id, kind)))
+        if problem := _leak(subject, about, {} if foreign else folds, hashes, paired):
+            problems.append(f"{subject.participant_id}: {problem}")
+    if problems:
+        raise DataLeakageError(
+            f"E_LEAK_SYNTHETIC {folder}: synthetic PETs that may not be used; run `python -m synthpet.complete`\n  "
+            + "\n  ".join(problems)
+        )
+
+
+def _leak(
+    subject: Subject, about: dict[str, Any], folds: dict[int, Fold], hashes: dict[int, str], paired: set[str]
+) -> str | None:
+    """Why a subject's synthetic PET may not be used; ``folds`` is empty where generators are of another cohort."""
+    used = about.get("Fold")
+    if not about.get("Synthetic") or not used:
+        return "its sidecar does not say which fold's generator made it"
+    for k, digest in zip(used, about.get("GeneratorSHA256", []), strict=False):
+        if hashes.get(k, digest) != digest:
+            return f"its generator is not that of fold {k} (SHA-256 {digest[:12]}, expected {hashes[k][:12]})"
+    if folds and not set(used) <= set(folds):
+        return f"made by fold {used}; found folds {sorted(folds)}"
+    seen = [k for k in used if folds and subject.participant_id in folds[k].train]
+    if seen:
+        return f"made by the generator of fold {seen}, which was trained on it"
+    if folds and subject.role == "paired" and not all(subject.participant_id in folds[k].test for k in used):
+        return f"made by fold {used}, in whose test set it is not"
+    donor = about.get("ResidualOf")
+    if donor is not None and donor not in paired - {subject.participant_id}:
+        return f"carries the residual of {donor}; expected another paired control"
+    return None
+
+
+def generator_hashes(folder: Path) -> dict[int, str]:
+    """Fold to SHA-256 of its generator, as the manifest of the synthetic PETs has it; empty where there is none."""
+    inputs = _read_json(folder / "run.json").get("inputs", {})
+    found = {}
+    for name, digest in inputs.items():
+        if name.endswith("/generator.safetensors"):
+            found[int(name.split("/")[-2].removeprefix("fold-"))] = str(digest)
+    return found
+
+
+def _check_quality(folder: Path, used: set[tuple[str, str]]) -> None:
+    """Refuse synthetic PETs that are too alike, or of which nobody knows; ``used``: role and image of quality.json."""
+    path = folder / "quality.json"
+    if not path.is_file():
+        raise DataError(
+            f"E_QUALITY {path}: missing, so nobody knows whether these PETs have collapsed towards the mean; "
+            "run `python -m synthpet.evaluate`, or set force=true"
+        )
+    roles = _read_json(path).get("roles", {})
+    for role, image in sorted(used):
+        measured = next((roles[r] for r in (role, "paired", "heldout") if "variance_ratio" in roles.get(r, {})), None)
+        if measured is None:
+            continue  # no real PET to compare with, as with generators of another cohort
+        ratio = measured["variance_ratio"].get(image)
+        flag = measured.get("collapsed") if image == "synthetic" else ratio is not None and ratio < COLLAPSE_BELOW
+        if flag:
+            raise DataError(
+                f"E_COLLAPSED {folder}: {image} PET of {role} controls has {ratio} of the real between-subject "
+                f"variance; expected at least {COLLAPSE_BELOW}. A normative set made from it would be too narrow; "
+                "train longer, use complete.residual=resampled, or set force=true"
+            )
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    """The content, or nothing where there is no such file."""
+    return dict(json.loads(path.read_text())) if path.is_file() else {}

@@ -1,0 +1,78 @@
+"""What the rivals share: one signed map of the PET per person, judged voxel by voxel against that of controls."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from synthpet.cohort import Cohort
+from synthpet.completion import smooth_within
+from uad.maps import ControlStatistics, to_z, towards
+from uad.normative import NormativeSet, check_normative
+
+Measure = tuple[NDArray[np.float32], NDArray[np.bool_]]
+
+
+class PetDeviation(ABC):
+    """A detector whose raw map is signed, negative = less uptake than expected.
+
+    Args:
+        smooth_fwhm_mm: Gaussian smoothing of the raw map within the brain, FWHM.
+        spread_fwhm_mm: pools the controls' spread over neighbours, FWHM.
+        direction: hypo, hyper or both: which deviations count as abnormal.
+
+    After ``fit``, ``statistics_`` holds what is normal and ``spacing_mm_`` the voxel size.
+    """
+
+    def __init__(
+        self, *, smooth_fwhm_mm: float = 10.0, spread_fwhm_mm: float = 10.0, direction: str = "hypo"
+    ) -> None:  # fmt: skip
+        self.smooth_fwhm_mm = smooth_fwhm_mm
+        self.spread_fwhm_mm = spread_fwhm_mm
+        self.direction = direction
+
+    def fit(self, normative: NormativeSet, cohort: Cohort) -> "PetDeviation":
+        """Learn what is normal.
+
+        Args:
+            normative: whom to learn from.
+            cohort: theirs.
+
+        Raises:
+            DataLeakageError: a patient or held-out control is among them.
+        """
+        check_normative(normative, cohort)
+        self.spacing_mm_ = cohort.grid.spacing_mm
+        self.statistics_ = ControlStatistics.of(
+            self._measure_controls(normative, cohort), self.spacing_mm_, spread_fwhm_mm=self.spread_fwhm_mm
+        )
+        return self
+
+    def z_map(
+        self, t1w: NDArray[np.float32], pet: NDArray[np.float32], mask: NDArray[np.bool_]
+    ) -> dict[str, NDArray[np.float32]]:
+        """The maps of one person that the detector has not learned from.
+
+        Args:
+            t1w: (I, J, K), scaled by ``scale_t1w``.
+            pet: (I, J, K), SUVR.
+            mask: (I, J, K), brain.
+
+        Returns:
+            ``z``: high = abnormal in the direction looked for; ``z_pet``: signed, negative = less uptake than
+            expected; Crawford-Howell t as z, (I, J, K) float32, 0 outside the brain.
+        """
+        raw, where = self.measure(t1w, pet, mask)
+        z_pet = to_z(raw, where, self.statistics_, small_sample=True)
+        return {"z": towards(z_pet, self.direction), "z_pet": z_pet}
+
+    @abstractmethod
+    def measure(self, t1w: NDArray[np.float32], pet: NDArray[np.float32], mask: NDArray[np.bool_]) -> Measure:
+        """The raw map of one person, (I, J, K), and where it is defined."""
+
+    def _measure_controls(self, normative: NormativeSet, cohort: Cohort) -> Iterator[Measure]:
+        return (self.measure(*scan) for scan in normative.scans())
+
+    def _smooth(self, raw: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+        return smooth_within(raw, mask, self.smooth_fwhm_mm, self.spacing_mm_) if self.smooth_fwhm_mm else raw

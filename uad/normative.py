@@ -96,7 +96,7 @@ class NormativeSet:
 
 
 def normative_set(
-    cohort: Cohort, name: str, synthetic_folder: Path | None = None, *, smooth_fwhm_mm: float = 0.0,
+    cohort: Cohort, name: str, synthetic_folder: Path | None = None, *, smooth_fwhm_mm: float | str = 0.0,
     force: bool = False,
 ) -> NormativeSet:  # fmt: skip
     """Choose the controls of a normative set and check that none may harm the comparison.
@@ -108,7 +108,7 @@ def normative_set(
             each synthetic PET with another control's residual; ``oracle``: simulated cohorts only, everybody's
             true PET.
         synthetic_folder: from ``synthpet.complete``; needed where PETs are synthetic.
-        smooth_fwhm_mm: see ``NormativeSet``.
+        smooth_fwhm_mm: see ``NormativeSet``; "match": what makes real PET as smooth as ``synthetic_folder``'s.
         force: take synthetic PETs although their quality is unknown or says that they have collapsed.
 
     Raises:
@@ -125,14 +125,24 @@ def normative_set(
     if synthetic and synthetic_folder is None:
         raise UsageError(f"normative={name}: needs the folder of the synthetic PETs (`python -m synthpet.complete`)")
     members = tuple(_member(cohort, synthetic_folder, subject, kind) for subject, kind in wanted)
-    found = NormativeSet(name, members, cohort.grid, smooth_fwhm_mm)
+    found = NormativeSet(name, members, cohort.grid)
     _check_files(found)
     check_normative(found, cohort)
     if synthetic_folder is not None and synthetic:
         check_synthetic(cohort, Path(synthetic_folder), synthetic)
         if not force:
             _check_quality(Path(synthetic_folder), {(s.role, SYNTHETIC[kind]) for s, kind in synthetic})
-    return found
+    return replace(found, smooth_fwhm_mm=_smoothing(smooth_fwhm_mm, cohort, synthetic_folder))
+
+
+def _smoothing(smooth_fwhm_mm: float | str, cohort: Cohort, synthetic_folder: Path | None) -> float:
+    if smooth_fwhm_mm != "match":
+        return float(smooth_fwhm_mm)
+    if synthetic_folder is None:
+        raise UsageError("smooth_fwhm_mm=match: needs the folder of the synthetic PETs (`python -m synthpet.complete`)")
+    from uad.resolution import matching_fwhm_mm
+
+    return matching_fwhm_mm(cohort, Path(synthetic_folder))
 
 
 def _member(cohort: Cohort, folder: Path | None, subject: Subject, kind: str) -> Member:

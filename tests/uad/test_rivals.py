@@ -207,6 +207,21 @@ def test_the_residual_learns_from_the_paired_controls_real_pet_whatever_the_set(
     np.testing.assert_array_equal(fitted[name].spread, fitted["real"].spread)
 
 
+def test_the_residual_names_the_images_that_determine_it(people):
+    cohort, folder = people
+    synthetic = normative_set(cohort, "synthetic", folder)
+    found = set(detector("residual", folder).files(synthetic, cohort))
+    assert found == {
+        where.path(s.participant_id, kind)
+        for s in cohort.select("paired")
+        for where, kind in [
+            *((cohort, kind) for kind in ("t1w", "brain_mask", "pet")),
+            (replace(cohort, root=folder), "synthetic_pet"),
+        ]
+    }
+    assert detector("zmap", folder).files(synthetic, cohort) == synthetic.files()
+
+
 @pytest.mark.parametrize("name", DETECTORS)
 def test_no_detector_learns_from_a_held_out_control(people, name):
     cohort, folder = people

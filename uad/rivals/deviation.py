@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,6 +67,10 @@ class PetDeviation(ABC):
         raw, where = self.measure(t1w, pet, mask)
         z_pet = to_z(raw, where, self.statistics_, small_sample=True)
         return {"z": towards(z_pet, self.direction), "z_pet": z_pet}
+
+    def files(self, normative: NormativeSet, cohort: Cohort) -> tuple[Path, ...]:
+        """Every image that determines what ``fit`` learns from this set."""
+        return normative.files()
 
     @abstractmethod
     def measure(self, t1w: NDArray[np.float32], pet: NDArray[np.float32], mask: NDArray[np.bool_]) -> Measure:

@@ -48,6 +48,13 @@ class Residual(PetDeviation):
         """Measured minus expected PET, SUVR, smoothed within the brain."""
         return self._residual(pet, self.synthesise(t1w, mask), mask)
 
+    def files(self, normative: NormativeSet, cohort: Cohort) -> tuple[Path, ...]:
+        """The real PET that is learned from, and the synthetic PET that is subtracted."""
+        expected = replace(cohort, root=self.synthetic_folder)
+        members = _with_real_pet(normative, cohort)
+        synthetic = (expected.path(member.participant_id, "synthetic_pet") for member in members)
+        return (*replace(normative, members=tuple(members)).files(), *synthetic)
+
     def _residual(self, pet: NDArray[np.float32], expected: NDArray[np.float32], mask: NDArray[np.bool_]) -> Measure:
         return self._smooth(pet - expected, mask), mask
 

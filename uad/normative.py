@@ -1,7 +1,7 @@
 """Normative sets: whose T1 and PET a detector learns as normal, and the guards that keep the comparison honest.
 
-``real``, ``synthetic`` and ``oracle`` need no more than names; ``completed`` adds the synthetic PET of the unpaired
-controls to the real PET of the paired ones, and ``resampled`` is the same with another control's residual added.
+No patient and no held-out control is ever a member, and the synthetic PET of a paired control comes from a generator
+that never saw that control.
 """
 
 import json

@@ -47,7 +47,7 @@ class SiameseAutoencoder(nn.Module):
         modalities: Sequence[str] = ("t1w", "pet"),
         patch_size: Sequence[int] = (15, 15, 1),
         latent_dim: int = 64,
-        channels: Sequence[int] = (16, 16, 16),
+        channels: Sequence[int] = (16, 24, 48),
         branches: str = "joint",
         decoder: str = "perceptron",
     ) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytorch_lightning as pl
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from synthpet.cohort.files import write_json
@@ -99,10 +99,10 @@ def pair_terms(model: SiameseAutoencoder, batch: PairBatch) -> tuple[Tensor, Ten
         cos(z1, z2).
     """
     blocks = model.standardise(torch.cat([batch.first, batch.second]))  # (2n, C, ...)
-    valid = batch.valid.repeat(2, 1, 1, 1)  # (2n, ti, tj, tk)
-    z = model.encode(blocks).movedim(1, -1)[valid]  # (2m, d)
-    x = patches_of(blocks, model.patch_size)[valid]  # (2m, C, pi, pj, pk)
-    error = (model.decode(z).float() - x).square().mean()
+    valid = batch.valid.repeat(2, 1, 1, 1).flatten().nonzero()[:, 0]  # (2m,) of (2n, ti, tj, tk)
+    z = model.encode(blocks).movedim(1, -1).flatten(0, 3)[valid]  # (2m, d)
+    x = patches_of(blocks, model.patch_size).flatten(0, 3)[valid]  # (2m, C, pi, pj, pk)
+    error = nn.functional.mse_loss(model.decode(z).float(), x)
     first, second = z.float().chunk(2)  # the blocks of both have the same valid patches, in the same order
     return 2 * error, torch.cosine_similarity(first, second).mean()
 
@@ -136,16 +136,16 @@ def fit_autoencoder(
     modalities: Sequence[str] = ("t1w", "pet"),
     patch_size: Sequence[int] = (15, 15, 1),
     latent_dim: int = 32,
-    channels: Sequence[int] = (16, 16, 16),
+    channels: Sequence[int] = (16, 24, 48),
     branches: str = "joint",
     decoder: str = "perceptron",
     alpha: float = 0.005,
-    n_steps: int = 2000,
-    batch_size: int = 2048,
+    n_steps: int = 4000,
+    batch_size: int = 512,
     tile: int = 7,
-    learning_rate: float = 2e-3,
+    learning_rate: float = 1e-2,
     seed: int = 0,
-    steps_per_checkpoint: int = 250,
+    steps_per_checkpoint: int = 500,
     accelerator: str = "cpu",
     precision: str = "auto",
 ) -> SiameseAutoencoder:

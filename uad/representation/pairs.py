@@ -4,6 +4,7 @@ A block holds ``tile`` x ``tile`` neighbouring patches, which the encoder comput
 once. Batch number i depends on the seed and on i only, so a continued training equals an uninterrupted one.
 """
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -62,9 +63,9 @@ class PairBatches(Dataset):
     ) -> None:
         self.volumes = open_volumes(volumes)
         self.channels = [CHANNEL[name] for name in modalities]
-        self.tile = np.array([1 if n == 1 else tile for n in patch_size])
-        self.block = self.tile + np.array(patch_size) - 1
-        self.n_blocks = max(1, round(batch_size / int(self.tile.prod())))
+        self.tile = [1 if n == 1 else tile for n in patch_size]
+        self.block = [t + p - 1 for t, p in zip(self.tile, patch_size, strict=True)]
+        self.n_blocks = max(1, round(batch_size / math.prod(self.tile)))
         self.seed, self.n_batches, self.first = seed, n_batches, first
 
     def __len__(self) -> int:

@@ -31,6 +31,7 @@ from uad.representation.quality import describe_representation
 from uad.representation.storage import CONFIG, REPORT, save_autoencoder
 
 CHECKPOINT = "last.ckpt"
+N_REPORT = 4096  # pairs of patches on which the trained network is described
 
 
 class SiameseTraining(pl.LightningModule):
@@ -122,11 +123,10 @@ class PairDataModule(pl.LightningDataModule):
         self.volumes, self.steps_per_epoch, self.options = list(volumes), steps_per_epoch, options
 
     def train_dataloader(self) -> DataLoader:
-        """The batches of the current epoch; with several devices each takes its share of them."""
-        trainer = self.trainer
-        epoch, world = (trainer.current_epoch, trainer.world_size) if trainer else (0, 1)
-        n = self.steps_per_epoch * world
-        return DataLoader(PairBatches(self.volumes, n_batches=n, first=epoch * n, **self.options), batch_size=None)
+        """The batches from the current step on."""
+        step = int(self.trainer.lightning_module.step) if self.trainer else 0  # Lightning's epochs restart when resumed
+        n = self.steps_per_epoch
+        return DataLoader(PairBatches(self.volumes, n_batches=n, first=step, **self.options), batch_size=None)
 
 
 def fit_autoencoder(
@@ -164,7 +164,7 @@ def fit_autoencoder(
         alpha: weight of the similarity term.
         n_steps: batches.
         batch_size: patches of a batch in each of the two controls.
-        tile: neighbouring patches of a block along each axis; 1 draws every patch on its own.
+        tile: neighbouring patches of a block along each in-plane axis; 1 draws every patch on its own.
         learning_rate: of Adam.
         seed: of weights and batches.
         steps_per_checkpoint: a checkpoint is written after so many steps.
@@ -203,7 +203,8 @@ def fit_autoencoder(
     checkpoint = _checkpoint_to_continue(config, folder)
     steps = min(steps_per_checkpoint, n_steps)
     trainer = pl.Trainer(
-        max_epochs=-(-n_steps // steps),
+        max_epochs=-1,
+        max_steps=n_steps,
         accelerator=accelerator,
         devices=1,
         precision=precision,  # type: ignore[arg-type]
@@ -219,7 +220,7 @@ def fit_autoencoder(
     data = PairDataModule(volumes, steps_per_epoch=steps, **sampling)
     trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
     model = module.model.cpu().eval()
-    fresh = PairBatches(volumes, n_batches=1, first=n_steps + steps, **(sampling | {"tile": 1}))
+    fresh = PairBatches(volumes, n_batches=1, first=n_steps + steps, **(sampling | {"tile": 1, "batch_size": N_REPORT}))
     write_json(folder / REPORT, describe_representation(model, fresh[0]))
     save_autoencoder(model, folder)
     return model

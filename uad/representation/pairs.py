@@ -39,7 +39,7 @@ class PairBatches(Dataset):
         volumes: cached files, (C, I, J, K) float32 with the brain mask as last channel, one a control, on one grid.
         modalities: which channels make a patch.
         patch_size: (pi, pj, pk).
-        tile: patches a block holds along each axis that the patch extends over.
+        tile: patches a block holds along each in-plane axis.
         batch_size: patches a batch holds in each of the two controls, about (those outside the mask are not used).
         seed: of this run; with the batch's number it determines the batch.
         n_batches: length of this dataset.
@@ -63,7 +63,7 @@ class PairBatches(Dataset):
     ) -> None:
         self.volumes = open_volumes(volumes)
         self.channels = [CHANNEL[name] for name in modalities]
-        self.tile = [1 if n == 1 else tile for n in patch_size]
+        self.tile = [tile, tile, 1]
         self.block = [t + p - 1 for t, p in zip(self.tile, patch_size, strict=True)]
         self.n_blocks = max(1, round(batch_size / math.prod(self.tile)))
         self.seed, self.n_batches, self.first = seed, n_batches, first

@@ -53,7 +53,7 @@ def test_standardisation_uses_the_brain_voxels_of_all_controls(volumes):
 
 
 def test_an_interrupted_and_continued_training_equals_an_uninterrupted_one(volumes, tmp_path, monkeypatch, capsys):
-    options = {**SMALL, "steps_per_checkpoint": 4}
+    options = {**SMALL, "n_steps": 11, "steps_per_checkpoint": 4}
     fit_autoencoder(volumes, folder=tmp_path / "whole", **options)
 
     class Interrupt(fitting.SaveCheckpoint):
@@ -68,6 +68,8 @@ def test_an_interrupted_and_continued_training_equals_an_uninterrupted_one(volum
             fit_autoencoder(volumes, folder=tmp_path / "parts", **options)
     fit_autoencoder(volumes, folder=tmp_path / "parts", **options)
     assert "continuing" in capsys.readouterr().out
+    state = torch.load(tmp_path / "parts" / "last.ckpt", weights_only=True)["state_dict"]
+    assert state["step"] == 11
     assert (tmp_path / "whole" / WEIGHTS).read_bytes() == (tmp_path / "parts" / WEIGHTS).read_bytes()
 
 

@@ -65,13 +65,13 @@ def test_a_pair_is_one_place_in_two_different_controls(tmp_path):
 def test_valid_says_which_patch_centres_lie_in_both_brains(tmp_path):
     place = np.arange(1, np.prod(SHAPE) + 1).reshape(SHAPE)  # each voxel's own number, in all controls
     masks = np.zeros((2, *SHAPE))
-    masks[0, 1:-1, 2:9, 1:-1] = 1
-    masks[1, 3:-1, 1:8, 1:-1] = 1
+    masks[0, 1:-1, 2:8, 1:-1] = 1
+    masks[1, 4:-1, 1:7, 1:-1] = 1
     for k, mask in enumerate(masks):
         np.save(tmp_path / f"{k}.npy", np.stack([place, place, mask]).astype(np.float32))
-    batch = batches([tmp_path / "0.npy", tmp_path / "1.npy"])[0]
+    batch = batches([tmp_path / "0.npy", tmp_path / "1.npy"], batch_size=180)[0]
     centres = batch.first[:, 0, 2:5, 2:5].numpy().astype(int)  # (n, 3, 3, 1); 0 outside the volume
-    inside = np.concatenate([[False], masks.all(axis=0).ravel()])[centres]
+    inside = np.append(False, masks.all(axis=0))[centres]
     assert np.array_equal(batch.valid.numpy(), inside)
     assert 0 < inside.mean() < 1
 

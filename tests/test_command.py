@@ -8,7 +8,10 @@ import pytest
 from synthpet.command import _expand, compose
 from synthpet.errors import DataError, DataLeakageError, DiskError, UsageError
 
-COMMANDS = ["synthpet.phantom", "synthpet.train", "synthpet.complete", "synthpet.evaluate", "synthpet.prepare"]
+COMMANDS = [
+    "synthpet.phantom", "synthpet.train", "synthpet.complete", "synthpet.evaluate", "synthpet.prepare",
+    "uad.train", "uad.evaluate",
+]  # fmt: skip
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:

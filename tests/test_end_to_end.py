@@ -47,7 +47,22 @@ def test_a_second_run_finds_everything_up_to_date(tiny):
 def test_both_generators_share_one_cohort_and_leave_nothing_elsewhere(tiny):
     assert [path.name for path in tiny.iterdir()] == ["outputs"]
     names = {path.name for path in (tiny / "outputs" / "phantom-tiny").iterdir()}
-    assert names == {"cohort", "cache", "gan-patch3d", "gan-semi3d", "synthetic-patch3d", "synthetic-semi3d"}
+    assert {name for name in names if not name.startswith(("uad-", "evaluation-"))} == {"cohort", "cache", "gan-patch3d", "gan-semi3d", "synthetic-patch3d", "synthetic-semi3d"}
+
+
+@pytest.mark.parametrize("detector", ["zmap", "asymmetry", "residual"])
+def test_a_detector_ranks_clusters_in_patients(tiny, detector):
+    options = ["study=tiny", f"detector={detector}", "normative=completed", "normative.force=true"]
+    said = run("uad.evaluate", *options, cwd=tiny)
+    assert "of 2 lesions detected" in said
+    results = tiny / "outputs" / "phantom-tiny" / f"evaluation-{detector}-completed-patch3d"
+    ranks = (results / "ranks.tsv").read_text().splitlines()
+    assert ranks[0].split("\t")[:4] == ["participant_id", "lesion_site", "detected", "rank"]
+    assert len(ranks) == 3
+    summary = json.loads((results / "summary.json").read_text())
+    assert summary["n_patients"] == 2
+    assert summary["false_clusters_per_control"] <= 3.0
+    assert len(list(results.rglob("*_projections.png"))) == 2
 
 
 def test_training_leaves_example_slices_and_losses_for_wandb_on_this_machine(tiny):

@@ -1,0 +1,20 @@
+"""``python -m uad.evaluate normative=synthetic``: rank suspicious clusters in patients."""
+
+from typing import TYPE_CHECKING
+
+from synthpet.command import command
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+
+@command("uad_evaluate")
+def main(cfg: "DictConfig") -> None:
+    """Evaluate the detector on the patients, or say that it is up to date."""
+    from uad.evaluation import ensure_evaluation
+
+    ensure_evaluation(cfg)
+
+
+if __name__ == "__main__":
+    main()

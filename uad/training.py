@@ -1,0 +1,101 @@
+"""From a cohort and a normative set to a trained detector in a folder that a rerun reuses."""
+
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from omegaconf import DictConfig, OmegaConf
+
+from synthpet.cohort import Cohort
+from synthpet.errors import UsageError
+from synthpet.evaluation import ensure_evaluated
+from synthpet.stage import Stage
+from synthpet.training import ensure_cohort, generator_folder
+from uad.maps import ControlStatistics
+from uad.normative import NormativeSet, normative_set
+from uad.rivals.asymmetry import Asymmetry
+from uad.rivals.deviation import PetDeviation
+from uad.rivals.residual import Residual, synthesiser
+from uad.rivals.zmap import ZMap
+
+STATISTICS = "statistics.npz"
+NEEDS_SYNTHESIS = ("synthetic", "completed", "resampled")
+
+
+class Detector(Protocol):
+    """What every detector does once it has learned what is normal."""
+
+    def z_map(
+        self, t1w: NDArray[np.float32], pet: NDArray[np.float32], mask: NDArray[np.bool_]
+    ) -> dict[str, NDArray[np.float32]]:
+        """Maps (I, J, K) of one person: ``z``, high = abnormal; ``z_pet``, signed, negative = less uptake."""
+
+
+def detector_folder(cfg: DictConfig, prefix: str = "uad") -> Path:
+    """``<prefix>-<detector>-<normative>[-<gan>]``: the generator is named where synthetic PET is used."""
+    parts = [prefix, cfg.detector.name, cfg.normative.name]
+    return Path(cfg.work_dir) / "-".join([*parts, cfg.gan.name] if uses_synthesis(cfg) else parts)
+
+
+def uses_synthesis(cfg: DictConfig) -> bool:
+    """Whether the detector needs generators: for its normative set, or to expect a person's PET from the T1."""
+    matched = cfg.normative.smooth_fwhm_mm == "match"
+    return matched or cfg.normative.name in NEEDS_SYNTHESIS or cfg.detector.method == "residual"
+
+
+def ensure_detectors(cfg: DictConfig) -> tuple[Cohort, NormativeSet, dict[int, Detector]]:
+    """Train the detector of each seed unless it is there; first run what is missing before it.
+
+    Returns:
+        The cohort, the normative set, and the detector by seed.
+
+    Raises:
+        DataLeakageError: the normative set holds somebody who must not be in it.
+        DataError: images are missing, or synthetic PET has collapsed.
+    """
+    if cfg.normative.name == "resampled":
+        cfg.complete.residual = "resampled"
+    synthetic = ensure_evaluated(cfg) if uses_synthesis(cfg) else None
+    cohort = ensure_cohort(cfg) if synthetic is None else Cohort.open(Path(cfg.cohort.path))
+    options = {"smooth_fwhm_mm": cfg.normative.smooth_fwhm_mm, "force": cfg.normative.force}
+    normative = normative_set(cohort, cfg.normative.name, synthetic, **options)
+    return (
+        cohort,
+        normative,
+        {seed: _ensure_detector(cfg, cohort, normative, synthetic, seed) for seed in cfg.detector.seeds},
+    )
+
+
+def _ensure_detector(
+    cfg: DictConfig, cohort: Cohort, normative: NormativeSet, synthetic: Path | None, seed: int
+) -> Detector:
+    folder = detector_folder(cfg) / f"seed-{seed}"
+    config = {
+        "detector": OmegaConf.to_container(cfg.detector),
+        "normative": OmegaConf.to_container(cfg.normative),
+        "members": [member.participant_id for member in normative.members],
+        "seed": seed,
+    }
+    detector = make_detector(cfg, cohort, synthetic)
+    stage = Stage(f"detector {folder.parent.name} seed {seed}", folder, config, detector.files(normative, cohort))
+    stage.ensure(lambda: [detector.fit(normative, cohort).statistics_.save(folder / STATISTICS)])
+    detector.statistics_ = ControlStatistics.load(folder / STATISTICS)
+    detector.spacing_mm_ = cohort.grid.spacing_mm
+    return detector
+
+
+def make_detector(cfg: DictConfig, cohort: Cohort, synthetic: Path | None) -> PetDeviation:
+    """A detector that has learned nothing yet.
+
+    Raises:
+        UsageError: an unknown ``detector.method``.
+    """
+    options: dict[str, Any] = {key: cfg.detector[key] for key in ("smooth_fwhm_mm", "spread_fwhm_mm", "direction")}
+    if cfg.detector.method == "zmap":
+        return ZMap(**options)
+    if cfg.detector.method == "asymmetry":
+        return Asymmetry(**options)
+    if cfg.detector.method == "residual" and synthetic is not None:
+        return Residual(synthetic, synthesiser(generator_folder(cfg), synthetic, cohort), **options)
+    raise UsageError(f"detector.method={cfg.detector.method}: expected zmap, asymmetry or residual")

@@ -1,7 +1,8 @@
 """How fast: dense latents against patch by patch, and training on blocks against a DataLoader over pre-cut patches.
 
-Run as ``python tests/benchmarks/bench_latents.py [--fast]``; both sides of a ratio use the same network, cores and
-precision. ``--fast`` takes a small volume.
+Run as ``python tests/benchmarks/bench_latents.py [--fast]``; the two sides of a ratio use the same
+network and cores; training is
+compared with float32 and with the precision that ``auto`` chooses. ``--fast`` takes a small volume.
 """
 
 import argparse
@@ -85,17 +86,21 @@ def compare_training(shape: tuple[int, int, int], n_patches: int, decoder: str) 
         for k, path in enumerate(paths):
             np.save(path, volume(shape, seed=k))
         cut = PairBatches(paths, tile=1, batch_size=n_patches // 2, **options)[0]
-        rates = {
+        loaders = {
+            "pre-cut float32": DataLoader(TensorDataset(*cut), batch_size=BATCH, shuffle=True),
             "pre-cut": DataLoader(TensorDataset(*cut), batch_size=BATCH, shuffle=True),
             "blocks": DataLoader(PairBatches(paths, tile=7, batch_size=BATCH, **options), batch_size=None),
         }
         rate = {
-            name: train(SiameseAutoencoder(decoder=decoder), loader, n_patches, precision)
-            for name, loader in rates.items()
+            name: train(
+                SiameseAutoencoder(decoder=decoder), loader, n_patches, "32-true" if "float32" in name else precision
+            )
+            for name, loader in loaders.items()
         }
     return (
-        f"training, {decoder} decoder, {precision}: pre-cut {rate['pre-cut']:9,.0f} patches/s, blocks "
-        f"{rate['blocks']:9,.0f} patches/s, ratio {rate['blocks'] / rate['pre-cut']:4.1f}x"
+        f"training, {decoder} decoder, patches/s: pre-cut float32 {rate['pre-cut float32']:,.0f}, pre-cut {precision} "
+        f"{rate['pre-cut']:,.0f}, blocks {precision} {rate['blocks']:,.0f}: ratio "
+        f"{rate['blocks'] / rate['pre-cut float32']:.1f}x and {rate['blocks'] / rate['pre-cut']:.1f}x"
     )
 
 

@@ -93,23 +93,28 @@ class SiameseAutoencoder(nn.Module):
 
         (B, C, I, J, K) to (B, d, I - pi + 1, J - pj + 1, K - pk + 1); a patch gives (B, d, 1, 1, 1).
         """
-        parts = x.split(x.shape[1] // len(self.encoders), dim=1)
         if self.spatial_dims == 3:
-            return torch.cat([encode(part) for encode, part in zip(self.encoders, parts, strict=True)], dim=1)
-        slices = [part.movedim(4, 1).flatten(0, 1) for part in parts]  # (B * K, C, I, J)
-        z = torch.cat([encode(part) for encode, part in zip(self.encoders, slices, strict=True)], dim=1)
+            return _apply(self.encoders, x)
+        z = _apply(self.encoders, x.movedim(4, 1).flatten(0, 1))  # (B * K, d, I', J')
         return z.unflatten(0, (x.shape[0], -1)).movedim(1, 4)  # (B, d, I', J', K)
 
     def decode(self, z: Tensor) -> Tensor:
         """(n, d) latent vectors to (n, C, pi, pj, pk) standardised patches."""
-        parts = z.split(z.shape[1] // len(self.decoders), dim=1)
-        x = torch.cat([decode(part) for decode, part in zip(self.decoders, parts, strict=True)], dim=1)
+        x = _apply(self.decoders, z)
         return x.reshape(len(z), -1, *self.patch_size)
 
     def forward(self, patches: Tensor) -> tuple[Tensor, Tensor]:
         """(n, C, pi, pj, pk) patches in image units to their latent vectors (n, d) and standardised reconstructions."""
         z = self.encode(self.standardise(patches)).flatten(1)
         return z, self.decode(z)
+
+
+def _apply(branches: nn.ModuleList, x: Tensor) -> Tensor:
+    """Give each branch its share of the channels (dimension 1) and join the results."""
+    if len(branches) == 1:
+        return branches[0](x)
+    parts = x.chunk(len(branches), dim=1)
+    return torch.cat([branch(part) for branch, part in zip(branches, parts, strict=True)], dim=1)
 
 
 def _check(

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 METHODS = (*BASELINES, "synthetic", "expected")
+MIN_SEAM_STEPS = 500  # a few voxels at the brain's edge, where every image is steep, do not make a seam
 CORRELATED = ("synthetic", "expected")  # a mean PET has no individual deviation to correlate
 
 
@@ -152,7 +153,9 @@ def measure_case(
         case,
         rows,
         {image: regional_means(volume, labels, len(regions.names)) for image, volume in images.items()},
-        {image: seam_ratio(volume, mask, borders) for image, volume in seen.items()} if borders is not None else {},
+        {image: seam_ratio(volume, mask, borders, min_steps=MIN_SEAM_STEPS) for image, volume in seen.items()}
+        if borders is not None
+        else {},
         None if uncertainty is None else float(uncertainty),
     )
 

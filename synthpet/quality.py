@@ -183,17 +183,20 @@ def patch_borders(shape: Sequence[int], patch_size: Sequence[int], stride: Seque
     return borders
 
 
-def seam_ratio(volume: NDArray, mask: NDArray[np.bool_], borders: Sequence[Sequence[int]]) -> float:
+def seam_ratio(
+    volume: NDArray, mask: NDArray[np.bool_], borders: Sequence[Sequence[int]], *, min_steps: int = 1
+) -> float:
     """Mean absolute step across patch borders over the mean step elsewhere: 1 where no seam shows.
 
     The border at index b lies between voxels b - 1 and b; only steps with both voxels in the mask count. The
-    ratio of each axis is averaged over the axes; one on which all steps or none are borders says nothing and
-    is left out. Anatomy makes the ratio differ a little from 1 also in a real image: compare with its value there.
+    ratio of each axis is averaged over the axes; one on which all steps or (nearly) none are borders says nothing
+    and is left out. Anatomy makes the ratio differ a little from 1 also in a real image: compare with its value there.
 
     Args:
         volume: (I, J, K).
         mask: (I, J, K).
         borders: for each axis, as from ``patch_borders``.
+        min_steps: steps across borders that an axis must have to count.
 
     Returns:
         NaN if no axis has both kinds of steps.
@@ -205,7 +208,7 @@ def seam_ratio(volume: NDArray, mask: NDArray[np.bool_], borders: Sequence[Seque
         both = moved[1:] & moved[:-1]
         is_border = np.isin(np.arange(1, volume.shape[axis]), list(indices))
         there, other = steps[is_border][both[is_border]], steps[~is_border][both[~is_border]]
-        if there.size and other.size and other.mean() > 0:
+        if there.size >= min_steps and other.size and other.mean() > 0:
             ratios.append(there.mean(dtype=np.float64) / other.mean(dtype=np.float64))
     return float(np.mean(ratios)) if ratios else float("nan")
 

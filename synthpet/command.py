@@ -45,10 +45,13 @@ def command(config_name: str) -> Callable[[Callable[["DictConfig"], object]], Ca
 
 
 def compose(config_name: str, *overrides: str) -> "DictConfig":
-    """The configuration that ``python -m ... <overrides>`` would run with, for notebooks and tests."""
+    """The configuration that ``python -m ... <overrides>`` would run with, for notebooks, tests and other commands."""
     from hydra import compose as hydra_compose
     from hydra import initialize_config_module
+    from hydra.core.global_hydra import GlobalHydra
 
+    if GlobalHydra.instance().is_initialized():  # within a command
+        return hydra_compose(config_name, _expand(overrides))
     with initialize_config_module("synthpet.configs", version_base="1.3"):
         return hydra_compose(config_name, _expand(overrides))
 

@@ -47,12 +47,20 @@ def test_a_second_run_finds_everything_up_to_date(tiny):
 def test_both_generators_share_one_cohort_and_leave_nothing_elsewhere(tiny):
     assert [path.name for path in tiny.iterdir()] == ["outputs"]
     names = {path.name for path in (tiny / "outputs" / "phantom-tiny").iterdir()}
-    assert {name for name in names if not name.startswith(("uad-", "evaluation-"))} == {"cohort", "cache", "gan-patch3d", "gan-semi3d", "synthetic-patch3d", "synthetic-semi3d"}
+    assert {name for name in names if not name.startswith(("uad-", "evaluation-", "comparison"))} == {
+        "cohort",
+        "cache",
+        "gan-patch3d",
+        "gan-semi3d",
+        "synthetic-patch3d",
+        "synthetic-semi3d",
+    }
 
 
-@pytest.mark.parametrize("detector", ["zmap", "asymmetry", "residual"])
+@pytest.mark.parametrize("detector", ["zmap", "asymmetry", "residual", "ocsvm_voxel", "ocsvm_voxel_published"])
 def test_a_detector_ranks_clusters_in_patients(tiny, detector):
     options = ["study=tiny", f"detector={detector}", "normative=completed", "normative.force=true"]
+    options += ["detector.autoencoder.n_steps=50"] if detector.startswith("ocsvm") else []
     said = run("uad.evaluate", *options, cwd=tiny)
     assert "of 2 lesions detected" in said
     results = tiny / "outputs" / "phantom-tiny" / f"evaluation-{detector}-completed-patch3d"
@@ -63,6 +71,16 @@ def test_a_detector_ranks_clusters_in_patients(tiny, detector):
     assert summary["n_patients"] == 2
     assert summary["false_clusters_per_control"] <= 3.0
     assert len(list(results.rglob("*_projections.png"))) == 2
+
+
+def test_the_comparison_runs_what_it_needs_and_writes_the_table(tiny):
+    sets = "compare.columns=[real,completed-patch3d,oracle]"
+    run("uad.compare", "study=tiny", "compare.detectors=[zmap]", sets, "normative.force=true", cwd=tiny)
+    folder = tiny / "outputs" / "phantom-tiny" / "comparison"
+    rows = (folder / "table.tsv").read_text().splitlines()
+    assert rows[0].split("\t") == ["detector", "patient", "lesion_site", "real", "completed-patch3d", "oracle"]
+    assert len(rows) == 1 + 2 + 4  # two patients; detected, interval, mean rank, censored
+    assert "SIMULATED" in (folder / "report.html").read_text()
 
 
 def test_training_leaves_example_slices_and_losses_for_wandb_on_this_machine(tiny):

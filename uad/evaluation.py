@@ -20,7 +20,8 @@ from uad.clusters import COLUMNS as CLUSTER_COLUMNS
 from uad.clusters import Cluster, find_clusters
 from uad.detection import Detection, detect_lesion, summarise
 from uad.normative import NormativeSet
-from uad.training import STATISTICS, Detector, detector_folder, ensure_detectors
+from uad.rivals.deviation import STATISTICS
+from uad.training import Detector, detector_folder, ensure_detectors
 from uad.voxel_metrics import VoxelMetrics, mean_and_sd, voxel_metrics
 
 

@@ -12,19 +12,28 @@ from synthpet.errors import UsageError
 from synthpet.evaluation import ensure_evaluated
 from synthpet.stage import Stage
 from synthpet.training import ensure_cohort, generator_folder
-from uad.maps import ControlStatistics
 from uad.normative import NormativeSet, normative_set
 from uad.rivals.asymmetry import Asymmetry
-from uad.rivals.deviation import PetDeviation
 from uad.rivals.residual import Residual, synthesiser
 from uad.rivals.zmap import ZMap
 
-STATISTICS = "statistics.npz"
 NEEDS_SYNTHESIS = ("synthetic", "completed", "resampled")
 
 
 class Detector(Protocol):
-    """What every detector does once it has learned what is normal."""
+    """What every detector does."""
+
+    def files(self, normative: NormativeSet, cohort: Cohort) -> tuple[Path, ...]:
+        """Every image that determines what ``fit`` learns."""
+
+    def fit(self, normative: NormativeSet, cohort: Cohort) -> "Detector":
+        """Learn what is normal."""
+
+    def save(self, folder: Path) -> list[Path]:
+        """Write what was learned; return the files."""
+
+    def restore(self, folder: Path, cohort: Cohort) -> None:
+        """Read what ``save`` wrote."""
 
     def z_map(
         self, t1w: NDArray[np.float32], pet: NDArray[np.float32], mask: NDArray[np.bool_]
@@ -77,20 +86,26 @@ def _ensure_detector(
         "members": [member.participant_id for member in normative.members],
         "seed": seed,
     }
-    detector = make_detector(cfg, cohort, synthetic)
+    detector = make_detector(cfg, cohort, synthetic, folder, seed)
     stage = Stage(f"detector {folder.parent.name} seed {seed}", folder, config, detector.files(normative, cohort))
-    stage.ensure(lambda: [detector.fit(normative, cohort).statistics_.save(folder / STATISTICS)])
-    detector.statistics_ = ControlStatistics.load(folder / STATISTICS)
-    detector.spacing_mm_ = cohort.grid.spacing_mm
+    stage.ensure(lambda: detector.fit(normative, cohort).save(folder))
+    detector.restore(folder, cohort)
     return detector
 
 
-def make_detector(cfg: DictConfig, cohort: Cohort, synthetic: Path | None) -> PetDeviation:
-    """A detector that has learned nothing yet.
+def make_detector(cfg: DictConfig, cohort: Cohort, synthetic: Path | None, folder: Path, seed: int) -> Detector:
+    """A detector that has learned nothing yet; ``folder`` and ``seed`` are those of its training.
 
     Raises:
         UsageError: an unknown ``detector.method``.
     """
+    if cfg.detector.method == "ocsvm_voxel":
+        from uad.oneclass import OneClassDetector
+
+        chosen: Any = OmegaConf.to_container(cfg.detector)
+        return OneClassDetector(
+            folder, seed, **{key: chosen[key] for key in chosen if key not in ("name", "method", "seeds")}
+        )
     options: dict[str, Any] = {key: cfg.detector[key] for key in ("smooth_fwhm_mm", "spread_fwhm_mm", "direction")}
     if cfg.detector.method == "zmap":
         return ZMap(**options)
@@ -98,4 +113,4 @@ def make_detector(cfg: DictConfig, cohort: Cohort, synthetic: Path | None) -> Pe
         return Asymmetry(**options)
     if cfg.detector.method == "residual" and synthetic is not None:
         return Residual(synthetic, synthesiser(generator_folder(cfg), synthetic, cohort), **options)
-    raise UsageError(f"detector.method={cfg.detector.method}: expected zmap, asymmetry or residual")
+    raise UsageError(f"detector.method={cfg.detector.method}: expected ocsvm_voxel, zmap, asymmetry or residual")

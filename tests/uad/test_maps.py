@@ -51,9 +51,7 @@ def gaussian_weights(fwhm_mm):
 @pytest.mark.parametrize("mean_fwhm_mm", [0.0, 6.0])
 def test_pooling_is_the_weighted_mean_over_neighbours_within_the_masks(mean_fwhm_mm):
     maps, masks = controls()
-    found = ControlStatistics.of(
-        zip(maps, masks, strict=True), SPACING, mean_fwhm_mm=mean_fwhm_mm, spread_fwhm_mm=9.0
-    )
+    found = ControlStatistics.of(zip(maps, masks, strict=True), SPACING, mean_fwhm_mm=mean_fwhm_mm, spread_fwhm_mm=9.0)
     flat, inside = maps.reshape(7, -1).astype(float), masks.reshape(7, -1)
     n = inside.sum(axis=0)
     mean = (flat * inside).sum(axis=0) / np.maximum(n, 1)

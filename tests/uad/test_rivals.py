@@ -102,9 +102,7 @@ def test_a_planted_lesion_ranks_first_and_is_hypometabolic(people, name):
     found = detector(name, folder).fit(normative_set(cohort, "real"), cohort)
     t1w, pet = person(100)
     maps = found.z_map(t1w, np.where(lesion(), 0.6 * pet, pet), MASK)
-    clusters, labels = find_clusters(
-        maps["z"], MASK, GRID, threshold=2.3, min_volume_mm3=500, pet_z=maps["z_pet"]
-    )
+    clusters, labels = find_clusters(maps["z"], MASK, GRID, threshold=2.3, min_volume_mm3=500, pet_z=maps["z_pet"])
     assert (labels[lesion()] == 1).mean() > 0.5
     assert clusters[0].pet_direction == "hypo" and clusters[0].side == "left"
     assert not maps["z"][~MASK].any()

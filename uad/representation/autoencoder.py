@@ -183,9 +183,9 @@ def build_perceptron(
     return nn.Sequential(nn.Linear(latent_dim, HIDDEN), nn.GELU(), nn.Linear(HIDDEN, n_voxels))
 
 
-def _stack(convolution: dict[int, type[nn.Module]], widths: Sequence[int], kernels: Sequence[tuple[int, ...]]) -> (
-    nn.Sequential
-):
+def _stack(
+    convolution: dict[int, type[nn.Module]], widths: Sequence[int], kernels: Sequence[tuple[int, ...]]
+) -> nn.Sequential:
     """Convolutions with batch norm and GELU between them, none after the last."""
     d = len(kernels[0])
     layers: list[nn.Module] = []

@@ -12,6 +12,7 @@ from synthpet.completion import smooth_within
 from uad.maps import ControlStatistics, to_z, towards
 from uad.normative import NormativeSet, check_normative
 
+STATISTICS = "statistics.npz"
 Measure = tuple[NDArray[np.float32], NDArray[np.bool_]]
 
 
@@ -71,6 +72,15 @@ class PetDeviation(ABC):
     def files(self, normative: NormativeSet, cohort: Cohort) -> tuple[Path, ...]:
         """Every image that determines what ``fit`` learns from this set."""
         return normative.files()
+
+    def save(self, folder: Path) -> list[Path]:
+        """Write what ``fit`` learned."""
+        return [self.statistics_.save(folder / STATISTICS)]
+
+    def restore(self, folder: Path, cohort: Cohort) -> None:
+        """Read what ``save`` wrote."""
+        self.spacing_mm_ = cohort.grid.spacing_mm
+        self.statistics_ = ControlStatistics.load(folder / STATISTICS)
 
     @abstractmethod
     def measure(self, t1w: NDArray[np.float32], pet: NDArray[np.float32], mask: NDArray[np.bool_]) -> Measure:

@@ -61,9 +61,7 @@ class Residual(PetDeviation):
     def _measure_controls(self, normative: NormativeSet, cohort: Cohort) -> Iterator[Measure]:
         members = _with_real_pet(normative, cohort)
         subjects = {s.participant_id: s for s in cohort.subjects}
-        check_synthetic(
-            cohort, self.synthetic_folder, [(subjects[m.participant_id], "synthetic_pet") for m in members]
-        )
+        check_synthetic(cohort, self.synthetic_folder, [(subjects[m.participant_id], "synthetic_pet") for m in members])
         expected = replace(cohort, root=self.synthetic_folder)
         for member in members:
             _, pet, mask = normative.load(member)

@@ -33,9 +33,7 @@ class Dual(NamedTuple):
     violation: Tensor
 
 
-def solve(
-    kernel: Tensor, cap: Tensor, total: Tensor, tolerance: Tensor, alpha: Tensor, gradient: Tensor
-) -> Dual:
+def solve(kernel: Tensor, cap: Tensor, total: Tensor, tolerance: Tensor, alpha: Tensor, gradient: Tensor) -> Dual:
     """Solve the duals of a batch; ``violation`` above ``tolerance`` says which of them were not.
 
     Args:

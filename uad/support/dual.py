@@ -66,7 +66,12 @@ def _inverse(variance: Tensor) -> Tensor:
 
 
 def solve_dual(
-    vectors: Tensor, distances: Tensor, gamma: Tensor, cap: Tensor, total: Tensor, tol: float,
+    vectors: Tensor,
+    distances: Tensor,
+    gamma: Tensor,
+    cap: Tensor,
+    total: Tensor,
+    tol: float,
     start: Tensor | None = None,
 ) -> Dual:
     """Solve the one-class duals of a batch in single precision where that suffices, in double elsewhere.

@@ -42,9 +42,7 @@ def solve_pairwise(kernel: Tensor, cap: Tensor, start: Tensor, tolerance: Tensor
     return Dual(alpha[:, None], gradient[:, None], offset(alpha, gradient, cap)[:, None, None], gap[:, None])
 
 
-def _move_pair(
-    kernel: Tensor, diagonal: Tensor, cap: Tensor, alpha: Tensor, gradient: Tensor
-) -> tuple[Tensor, Tensor]:
+def _move_pair(kernel: Tensor, diagonal: Tensor, cap: Tensor, alpha: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor]:
     """Give the steepest variable that may grow what its best partner that may shrink loses."""
     infinity = torch.inf
     each = torch.arange(len(kernel), device=kernel.device)

@@ -147,7 +147,7 @@ class Completion:
         done = Parallel(n_jobs=n_jobs, return_as="generator")(tasks)
         for paths in progress(done, "synthesising PET", len(self.controls)):
             written += paths
-        if self.cfg.complete.residual == "resampled":
+        if self.cfg.complete.residual == "resampled" and len(self.cohort.select("paired")) >= 2:  # somebody to donate
             written += self._write_resampled()
         return written
 

@@ -152,5 +152,16 @@ def test_generators_of_another_cohort_serve_everybody_and_never_their_own(comple
     image = synthetic(folder, "sub-00")
     sidecar = json.loads(image.with_name(image.name.replace(".nii.gz", ".json")).read_text())
     assert sidecar["Fold"] == [0, 1]
+    assert list(folder.rglob("*desc-syntheticresampled_pet.nii.gz"))  # residuals of its own paired controls
     with pytest.raises(DataLeakageError, match="sub-00, sub-01, sub-02, sub-03"):
         ensure_completed(configure(shared_cohort, tmp_path / "own", source))
+
+
+def test_a_cohort_of_t1s_alone_is_completed_without_residuals(completed, tmp_path):
+    cfg, _ = completed
+    other = write_cohort(tmp_path / "other", first_seed=100)
+    table = other.root / "participants.tsv"
+    table.write_text(table.read_text().replace("\tpaired", "\tunpaired"))
+    folder = ensure_completed(configure(other, tmp_path / "work", f"complete.generators={generator_folder(cfg)}"))
+    assert len(list(folder.rglob("*desc-synthetic_pet.nii.gz"))) == 7
+    assert not list(folder.rglob("*desc-syntheticresampled_pet.nii.gz"))

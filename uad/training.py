@@ -63,8 +63,6 @@ def ensure_detectors(cfg: DictConfig) -> tuple[Cohort, NormativeSet, dict[int, D
         DataLeakageError: the normative set holds somebody who must not be in it.
         DataError: images are missing, or synthetic PET has collapsed.
     """
-    if cfg.normative.name == "resampled":
-        cfg.complete.residual = "resampled"
     synthetic = ensure_evaluated(cfg) if uses_synthesis(cfg) else None
     cohort = ensure_cohort(cfg) if synthetic is None else Cohort.open(Path(cfg.cohort.path))
     options = {"smooth_fwhm_mm": cfg.normative.smooth_fwhm_mm, "force": cfg.normative.force}

@@ -1,6 +1,8 @@
 """uad: learn the normal T1 + FDG PET appearance of controls and rank what is suspicious in a patient.
 
 Rooms: ``representation`` (siamese autoencoder: patch to latent vector), ``support`` (one-class SVMs: latent vector to
-decision value), ``maps`` (decision values to a z-map), ``clusters`` (threshold, components, ranking), ``detection``
-(what was found, voxel metrics), ``statistics`` (paired tests and intervals). It may import synthpet, never the reverse.
+decision value), ``oneclass`` (the detector made of the two), ``rivals`` (z-map, asymmetry, T1-conditioned residual),
+``normative`` (who is learned from, and the guards), ``maps`` (raw values to z), ``calibration``, ``clusters``,
+``detection`` and ``voxel_metrics`` (what was found), ``statistics`` (paired tests and intervals). The commands ``train``,
+``evaluate`` and ``compare`` are run as ``python -m uad.<command>``. It may import synthpet, never the reverse.
 """

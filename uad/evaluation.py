@@ -177,7 +177,8 @@ class Evaluation:
         labels = write_image(
             self.folder / who / f"{stem}_desc-clusters_dseg.nii.gz", result.labels.astype(np.uint8), self.cohort.grid
         )
-        picture = projections(result.z, result.labels, self.cohort.load(who, "lesion_mask") > 0.5, self.cohort.grid)
+        lesion, mask = self.cohort.load(who, "lesion_mask") > 0.5, self.cohort.load_mask(who)
+        picture = projections(result.z, result.labels, lesion, mask, self.cohort.grid)
         return [
             z,
             write_json(sidecar_path(z), {"Description": "anomaly, standard deviations of controls; high = abnormal"}),

@@ -5,18 +5,21 @@ from numpy.typing import NDArray
 
 from synthpet.cohort import Grid
 
-VIEWS = (("from above", 2), ("from the front", 1), ("from the left", 0))
+VIEWS = (("from above", 2), ("from the front", 1), ("from the side", 0))
 Z_SHOWN = (1.0, 6.0)  # the same scale in every picture
 
 
-def projections(z: NDArray, labels: NDArray, lesion: NDArray[np.bool_] | None, grid: Grid) -> bytes:
+def projections(
+    z: NDArray, labels: NDArray, lesion: NDArray[np.bool_] | None, mask: NDArray[np.bool_], grid: Grid
+) -> bytes:
     """Maximum-intensity projections of a z-map along the three axes, as PNG.
 
     Args:
         z: (I, J, K), high = abnormal.
         labels: (I, J, K), rank of the cluster a voxel belongs to; a rank stands at its cluster's brightest voxel.
         lesion: (I, J, K), outlined where known.
-        grid: of all three, RAS+.
+        mask: (I, J, K), the brain, outlined.
+        grid: of all four, RAS+.
     """
     import matplotlib.pyplot as plt
 
@@ -31,10 +34,10 @@ def projections(z: NDArray, labels: NDArray, lesion: NDArray[np.bool_] | None, g
         shown = axis_of.imshow(
             z.max(axis=axis).T, origin="lower", extent=extent, cmap="magma", vmin=Z_SHOWN[0], vmax=Z_SHOWN[1]
         )
-        if lesion is not None:
-            axis_of.contour(
-                lesion.max(axis=axis).T, levels=[0.5], colors="cyan", linewidths=1, extent=extent, origin="lower"
-            )
+        for outline, colour in ((mask, "grey"), (lesion, "cyan")):
+            if outline is not None:
+                shadow = outline.max(axis=axis).T
+                axis_of.contour(shadow, levels=[0.5], colors=colour, linewidths=1, extent=extent, origin="lower")
         _write_ranks(axis_of, z, labels, (across, up), grid)
         axis_of.set_title(title)
         axis_of.set_xlabel("mm, left to right" if across == 0 else "mm, back to front")

@@ -3,6 +3,6 @@
 Rooms: ``representation`` (siamese autoencoder: patch to latent vector), ``support`` (one-class SVMs: latent vector to
 decision value), ``oneclass`` (the detector made of the two), ``rivals`` (z-map, asymmetry, T1-conditioned residual),
 ``normative`` (who is learned from, and the guards), ``maps`` (raw values to z), ``calibration``, ``clusters``,
-``detection`` and ``voxel_metrics`` (what was found), ``statistics`` (paired tests and intervals). The commands ``train``,
-``evaluate`` and ``compare`` are run as ``python -m uad.<command>``. It may import synthpet, never the reverse.
+``detection`` and ``voxel_metrics`` (what was found), ``statistics`` (paired tests and intervals). Commands: ``train``,
+``evaluate``, ``compare``, run as ``python -m uad.<command>``. It may import synthpet, never the reverse.
 """

@@ -17,7 +17,7 @@ from pytorch_lightning.loggers.logger import Logger
 from torch import nn
 
 from synthpet.cohort import Fold
-from synthpet.cohort.files import write_text
+from synthpet.cohort.files import sha256, write_text
 from synthpet.console import bar, say
 from synthpet.gan import ConditionalGAN, resolve_precision
 from synthpet.generators import CONFIG, save_generator
@@ -57,8 +57,8 @@ def _fit(
         seed=cfg.seed * 1000 + fold.index,
         num_workers=cfg.trainer.num_workers,
     )
-    checkpoint = _checkpoint_to_continue(cfg, folder, fold)
-    metrics = MetricsFile(folder / "metrics.jsonl", keep_until=_steps_done(checkpoint))
+    checkpoint = _checkpoint_to_continue(cfg, folder, fold, {s: sha256(volumes[s]) for s in fold.train})
+    metrics = MetricsFile(folder / "metrics.jsonl", keep_until=steps_done(checkpoint))
     example = Example(cfg, volumes[fold.test[0]], affine)
     trainer = pl.Trainer(
         max_epochs=-(-cfg.gan.n_steps // steps_per_epoch),
@@ -97,11 +97,14 @@ def build_model(cfg: DictConfig, seed: int) -> ConditionalGAN:
     )
 
 
-def _checkpoint_to_continue(cfg: DictConfig, folder: Path, fold: Fold) -> Path | None:
-    """The checkpoint of an interrupted run of the same configuration; otherwise a fresh start is prepared."""
+def _checkpoint_to_continue(cfg: DictConfig, folder: Path, fold: Fold, train: dict[str, str]) -> Path | None:
+    """The checkpoint of an interrupted run of the same configuration and images; otherwise a fresh start is prepared.
+
+    ``train``: SHA-256 of each training subject's cached images, so that a mended image is not passed over.
+    """
     precision = resolve_precision(cfg.trainer.precision, cfg.trainer.accelerator)
     config = {"gan": cfg.gan, "precision": precision, "seed": cfg.seed}
-    text = OmegaConf.to_yaml(config | {"fold": fold.index, "train": list(fold.train)}, resolve=True)
+    text = OmegaConf.to_yaml(config | {"fold": fold.index, "train": train}, resolve=True)
     before = folder / CONFIG
     checkpoint = folder / CHECKPOINT
     if before.is_file() and before.read_text() == text and checkpoint.is_file():
@@ -112,7 +115,8 @@ def _checkpoint_to_continue(cfg: DictConfig, folder: Path, fold: Fold) -> Path |
     return None
 
 
-def _steps_done(checkpoint: Path | None) -> int:
+def steps_done(checkpoint: Path | None) -> int:
+    """Training steps behind a checkpoint; 0 where there is none."""
     if checkpoint is None:
         return 0
     return int(torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"]["step"])

@@ -10,6 +10,7 @@ from omegaconf import OmegaConf
 from safetensors.torch import load_file
 
 from synthpet import fitting
+from synthpet.cohort.files import sha256
 from synthpet.command import compose
 from synthpet.errors import DataError
 from synthpet.generators import TrainedGenerator, load_generator
@@ -84,7 +85,10 @@ def test_a_checkpoint_of_another_configuration_is_not_continued(trained, shared_
     work = tmp_path / "work"
     shutil.copytree(trained.work_dir, work)
     cfg = configure(shared_cohort, work, "gan.learning_rate=1e-4")
-    assert fitting._checkpoint_to_continue(cfg, fold_folder(cfg), ensure_generators(cfg)[0]) is not None
+    fold = ensure_generators(cfg)[0]
+    train = {name: sha256(work / "cache" / f"{name}.npy") for name in fold.train}
+    assert fitting._checkpoint_to_continue(cfg, fold_folder(cfg), fold, train) is not None
+    assert fitting._checkpoint_to_continue(cfg, fold_folder(cfg), fold, train | {fold.train[0]: "mended"}) is None
     metrics = (fold_folder(cfg) / "metrics.jsonl").read_text().splitlines()
     rates = [json.loads(row).get("train/learning_rate", 0) for row in metrics]
     assert max(rates) <= 1e-4

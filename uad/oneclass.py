@@ -7,7 +7,7 @@ saturates, and the map is weighted by the PET deviating in the direction that is
 """
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -76,11 +76,10 @@ class OneClassDetector:
         for k in range(len(latents)):
             latents[k] = self._to_space(latents[k])
         latents.flush()
-        self._fit_support(cohort)
-        inside = masks[:, self.where_]
+        self._fit_support()
         maps = (
             (self._volume(-score), mask & self.where_)
-            for score, mask in zip(self._left_out(inside), masks, strict=True)
+            for score, mask in zip(self.support_.leave_one_out(log=self.log_score), masks, strict=True)
         )
         self.statistics_ = ControlStatistics.of(
             maps, cohort.grid.spacing_mm, mean_fwhm_mm=self.pool_fwhm_mm, spread_fwhm_mm=self.pool_fwhm_mm
@@ -113,7 +112,7 @@ class OneClassDetector:
         self.pet_.statistics_ = ControlStatistics.load(folder / PET_STATISTICS)
         self.pet_.spacing_mm_ = cohort.grid.spacing_mm
         self.model_ = load_autoencoder(folder)
-        self._fit_support(cohort)
+        self._fit_support()
 
     def z_map(
         self, t1w: NDArray[np.float32], pet: NDArray[np.float32], mask: NDArray[np.bool_]
@@ -146,13 +145,9 @@ class OneClassDetector:
     def _to_space(self, latents: NDArray[np.float32]) -> NDArray[np.float32]:
         return (latents - self.mean_) @ self.whitening_
 
-    def _fit_support(self, cohort: Cohort) -> None:
+    def _fit_support(self) -> None:
         latents = np.load(self.folder / LATENTS, mmap_mode="r")
         self.support_ = VoxelwiseOneClassSVM(nu=self.nu, gamma=self.gamma).fit(np.asarray(latents))  # type: ignore[arg-type]
-
-    def _left_out(self, inside: NDArray[np.bool_]) -> Iterator[NDArray[np.float64]]:
-        """Score of each control by machines that did not see it."""
-        yield from self.support_.leave_one_out(log=self.log_score)
 
     def _score(self, scan: Scan) -> NDArray[np.float64]:
         latents = self._to_space(dense_latents(self.model_, _stack(scan), self.where_))

@@ -29,9 +29,7 @@ def latents(n: int, n_voxels: int, decay: float, seed: int = 0) -> NDArray[np.fl
 
 def fit_and_score(x: NDArray[np.float32], query: NDArray[np.float32]) -> list[float]:
     """The library's way: a loop over voxels."""
-    return [
-        OneClassSVM(nu=0.03).fit(x[:, v]).decision_function(query[v : v + 1])[0] for v in range(x.shape[1])
-    ]
+    return [OneClassSVM(nu=0.03).fit(x[:, v]).decision_function(query[v : v + 1])[0] for v in range(x.shape[1])]
 
 
 def seconds(work: Callable[[], object], repeats: int, clock: Callable[[], float] = time.perf_counter) -> float:

@@ -20,10 +20,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from synthpet.cohort.files import write_json
+from synthpet.cohort.files import sha256, write_json
 from synthpet.console import say
 from synthpet.errors import TrainingError
-from synthpet.fitting import MetricsFile, ProgressLines, SaveCheckpoint
+from synthpet.fitting import MetricsFile, ProgressLines, SaveCheckpoint, steps_done
 from synthpet.gan import cosine_schedule, resolve_precision
 from uad.representation.autoencoder import CHANNEL, SiameseAutoencoder
 from uad.representation.pairs import MASK, PairBatch, PairBatches, open_volumes
@@ -198,7 +198,7 @@ def fit_autoencoder(
     config = {
         "model": options,
         "training": {**training, "tile": tile, "batch_size": batch_size, "seed": seed, "precision": precision},
-        "volumes": [path.stem for path in volumes],
+        "volumes": {path.stem: sha256(path) for path in volumes},  # a mended image is not passed over
     }
     checkpoint = _checkpoint_to_continue(config, folder)
     steps = min(steps_per_checkpoint, n_steps)
@@ -208,7 +208,7 @@ def fit_autoencoder(
         accelerator=accelerator,
         devices=1,
         precision=precision,  # type: ignore[arg-type]
-        logger=[MetricsFile(folder / "metrics.jsonl", keep_until=_steps_done(checkpoint))],
+        logger=[MetricsFile(folder / "metrics.jsonl", keep_until=steps_done(checkpoint))],
         callbacks=[SaveCheckpoint(folder / CHECKPOINT), ProgressLines("autoencoder", n_steps)],
         log_every_n_steps=10,
         enable_checkpointing=False,
@@ -247,9 +247,3 @@ def _checkpoint_to_continue(config: dict[str, Any], folder: Path) -> Path | None
     checkpoint.unlink(missing_ok=True)
     write_json(path, config)
     return None
-
-
-def _steps_done(checkpoint: Path | None) -> int:
-    if checkpoint is None:
-        return 0
-    return int(torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"]["step"])

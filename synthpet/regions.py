@@ -7,6 +7,7 @@ Not in the paper: the lobe of a cortical point follows from its MNI coordinates,
 
 from dataclasses import dataclass
 from functools import cache
+from importlib.resources import files
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from synthpet.cohort.images import Grid
 
 GM_THRESHOLD = 0.5  # probability from which a template voxel counts as grey matter
+SEITZMAN = "seitzman_2018_ROIs"  # how the names of nilearn's files begin
 STRUCTURES = {
     "amygdala": "hippocampus and amygdala",
     "hippocampus": "hippocampus and amygdala",
@@ -95,13 +97,24 @@ def cortical_lobe(x: float, y: float, z: float) -> str:
 @cache
 def _labelled_points() -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Points folded onto one side, (n, 3) with x >= 0 in mm, and their region as a position in ``NAMES``."""
-    from nilearn.datasets import fetch_coords_seitzman_2018
-
-    found = fetch_coords_seitzman_2018()
-    points = np.array([found.rois["x"], found.rois["y"], found.rois["z"]], float).T
+    points, structures = seitzman_points()
     region = [
-        NAMES.index(STRUCTURES.get(str(structure)) or cortical_lobe(*point))
-        for point, structure in zip(points, found.regions, strict=True)
+        NAMES.index(STRUCTURES.get(structure) or cortical_lobe(*point))
+        for point, structure in zip(points, structures, strict=True)
     ]
     points[:, 0] = np.abs(points[:, 0])
     return points, np.array(region)
+
+
+def seitzman_points() -> tuple[NDArray[np.float64], list[str]]:
+    """Seitzman's 300 points, (n, 3) in mm, and their structures, in the order of the files.
+
+    Reads the files that nilearn carries: the same points as ``nilearn.datasets.fetch_coords_seitzman_2018``, whose
+    import takes more than a second.
+    """
+    data = files("nilearn") / "datasets" / "data"
+    table = (data / f"{SEITZMAN}_300inVol_MNI_allInfo.txt").read_text()
+    points = np.loadtxt(table.splitlines(), skiprows=1, usecols=range(3))
+    first, *labels = (data / f"{SEITZMAN}_anatomicalLabels.txt").read_text().split()
+    names = dict(pair.split("=") for pair in first.split(","))  # "0=cortexMid,1=cortexL,..."
+    return points, [names[label] for label in labels]

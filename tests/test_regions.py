@@ -1,10 +1,13 @@
 """The approximate grey-matter regions."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
 from synthpet.cohort.template import template_grid
-from synthpet.regions import NAMES, cortical_lobe, grey_matter, named_regions, nearest_region
+from synthpet.regions import NAMES, cortical_lobe, grey_matter, named_regions, nearest_region, seitzman_points
 
 
 @pytest.mark.parametrize(
@@ -60,3 +63,22 @@ def test_the_nearest_region_of_a_landmark_is_its_own_on_either_side(point, name)
     assert nearest_region(point)[0] == name
     assert nearest_region((-point[0], *point[1:])) == nearest_region(point)
     assert nearest_region(point)[1] < 15
+
+
+def test_the_labelled_points_are_those_of_the_library():
+    from nilearn.datasets import fetch_coords_seitzman_2018
+
+    points, structures = seitzman_points()
+    library = fetch_coords_seitzman_2018()
+    assert len(points) == 300
+    assert sorted(zip(points.tolist(), structures, strict=True)) == sorted(
+        zip(library.rois.to_numpy().tolist(), library.regions.tolist(), strict=True)
+    )
+
+
+def test_naming_a_region_imports_no_data_frames():
+    code = (
+        "import sys; from synthpet.regions import nearest_region; nearest_region((8, -18, 8)); "
+        "sys.exit('pandas' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

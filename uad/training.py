@@ -38,7 +38,9 @@ class Detector(Protocol):
     def z_map(
         self, t1w: NDArray[np.float32], pet: NDArray[np.float32], mask: NDArray[np.bool_]
     ) -> dict[str, NDArray[np.float32]]:
-        """Maps (I, J, K) of one person: ``z``, high = abnormal; ``z_pet``, signed, negative = less uptake."""
+        """Maps (I, J, K) of one person: ``z``, high = abnormal, 0 where it does not judge; where it has them ``z_pet``
+        (signed, negative = less uptake) and ``z_t1w`` (signed).
+        """
 
 
 def detector_folder(cfg: DictConfig, prefix: str = "uad") -> Path:
@@ -106,7 +108,7 @@ def make_detector(cfg: DictConfig, cohort: Cohort, synthetic: Path | None, folde
         )
     options: dict[str, Any] = {key: cfg.detector[key] for key in ("smooth_fwhm_mm", "spread_fwhm_mm", "direction")}
     if cfg.detector.method == "zmap":
-        return ZMap(**options)
+        return ZMap(image=cfg.detector.get("image", "pet"), **options)
     if cfg.detector.method == "asymmetry":
         return Asymmetry(**options)
     if cfg.detector.method == "residual" and synthetic is not None:

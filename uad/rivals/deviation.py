@@ -1,4 +1,4 @@
-"""What the rivals share: one signed map of the PET per person, judged voxel by voxel against that of controls."""
+"""What the rivals share: one signed map per person, judged voxel by voxel against that of controls."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -26,6 +26,8 @@ class PetDeviation(ABC):
 
     After ``fit``, ``statistics_`` holds what is normal and ``spacing_mm_`` the voxel size.
     """
+
+    image = "pet"  # what the signed map is about
 
     def __init__(
         self, *, smooth_fwhm_mm: float = 10.0, spread_fwhm_mm: float = 10.0, direction: str = "hypo"
@@ -63,11 +65,12 @@ class PetDeviation(ABC):
 
         Returns:
             ``z``: high = abnormal in the direction looked for; ``z_pet``: signed, negative = less uptake than
-            expected; Crawford-Howell t as z, (I, J, K) float32, 0 outside the brain.
+            expected (``z_t1w`` of a detector of the T1); Crawford-Howell t as z, (I, J, K) float32, 0 outside the
+            brain and where fewer than half of the controls have brain.
         """
         raw, where = self.measure(t1w, pet, mask)
-        z_pet = to_z(raw, where, self.statistics_, small_sample=True)
-        return {"z": towards(z_pet, self.direction), "z_pet": z_pet}
+        signed = to_z(raw, where, self.statistics_, small_sample=True)
+        return {"z": towards(signed, self.direction), f"z_{self.image}": signed}
 
     def files(self, normative: NormativeSet, cohort: Cohort) -> tuple[Path, ...]:
         """Every image that determines what ``fit`` learns from this set."""

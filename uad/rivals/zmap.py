@@ -1,14 +1,36 @@
-"""The voxel z-map of the PET: what clinics use."""
+"""The voxel z-map: of the PET what clinics use, of the T1 what can be said without a PET."""
 
 import numpy as np
 from numpy.typing import NDArray
 
+from synthpet.errors import UsageError
 from uad.rivals.deviation import Measure, PetDeviation
+
+MEASURED = ("pet", "t1w")
 
 
 class ZMap(PetDeviation):
-    """The smoothed PET itself against that of the controls (Crawford-Howell t at each voxel); the T1 is not read."""
+    """One smoothed image against that of the controls (Crawford-Howell t at each voxel); the other is not read.
+
+    Args:
+        image: pet (SUVR), or t1w (as scaled by ``scale_t1w``): what is measured.
+        smooth_fwhm_mm: as in ``PetDeviation``.
+        spread_fwhm_mm: as in ``PetDeviation``.
+        direction: as in ``PetDeviation``; of the T1, hypo means darker.
+
+    Raises:
+        UsageError: another image.
+    """
+
+    def __init__(
+        self, *, image: str = "pet", smooth_fwhm_mm: float = 10.0, spread_fwhm_mm: float = 10.0,
+        direction: str = "hypo",
+    ) -> None:  # fmt: skip
+        if image not in MEASURED:
+            raise UsageError(f"detector.image={image}: expected one of {', '.join(MEASURED)}")
+        super().__init__(smooth_fwhm_mm=smooth_fwhm_mm, spread_fwhm_mm=spread_fwhm_mm, direction=direction)
+        self.image = image
 
     def measure(self, t1w: NDArray[np.float32], pet: NDArray[np.float32], mask: NDArray[np.bool_]) -> Measure:
-        """Smoothed SUVR within the brain."""
-        return self._smooth(pet, mask), mask
+        """The image, smoothed within the brain."""
+        return self._smooth(pet if self.image == "pet" else t1w, mask), mask

@@ -1,7 +1,8 @@
 """Complete a control set: the PET of every control, synthesised by a generator that never saw that control's PET.
 
 A paired control's PET comes from its own fold's generator (cross-fitting); that of an unpaired or held-out control
-is the mean over the folds' generators, with their voxelwise standard deviation as an uncertainty map.
+is the mean over the folds' generators, with their voxelwise standard deviation as an uncertainty map. A patient
+gets one in the same way, the PET that the own T1 lets expect; it belongs to no control set.
 """
 
 import json
@@ -25,7 +26,8 @@ from synthpet.generators import TrainedGenerator
 from synthpet.stage import Stage
 from synthpet.training import ensure_cohort, ensure_generators, generator_folder
 
-ROLES = ("paired", "unpaired", "heldout")
+CONTROLS = ("paired", "unpaired", "heldout")
+ROLES = (*CONTROLS, "patient")
 DESCRIPTION = "SYNTHETIC FDG PET (synthpet), not a measurement"
 ABOUT = {
     "synthetic_pet": DESCRIPTION,
@@ -40,17 +42,17 @@ def completed_folder(cfg: DictConfig) -> Path:
 
 
 def ensure_completed(cfg: DictConfig) -> Path:
-    """Write the synthetic PET of every control unless it is there; first run what is missing before it.
+    """Write everybody's synthetic PET unless it is there; first run what is missing before it.
 
     With ``complete.generators`` generators trained on another cohort are used, and nothing is trained.
 
     Returns:
-        The folder, a BIDS derivative with ``desc-synthetic_pet`` for every control and ``desc-uncertainty_pet``
-        for those whose PET is a mean over generators.
+        The folder, a BIDS derivative with ``desc-synthetic_pet`` for every control and patient, and
+        ``desc-uncertainty_pet`` for those whose PET is a mean over generators.
 
     Raises:
         UsageError: an unknown ``complete.residual``.
-        DataLeakageError: a control's PET would come from a generator that saw it.
+        DataLeakageError: a PET would come from a generator that saw its person.
     """
     if cfg.complete.residual not in ("none", "resampled"):
         raise UsageError(f"complete.residual={cfg.complete.residual}: expected none or resampled")
@@ -79,19 +81,19 @@ def _check_strangers(source: Path, folds: Sequence[Fold], cohort: Cohort) -> Non
     if known:
         raise DataLeakageError(
             f"E_LEAK_GENERATOR complete.generators={source} was trained on {', '.join(known)}; "
-            "leave the option out, so that these controls are cross-fitted"
+            "leave the option out, so that controls are cross-fitted"
         )
 
 
 @dataclass(frozen=True)
 class Completion:
-    """Synthesise and write the PET of every control of a cohort.
+    """Synthesise and write the PET of everybody in a cohort.
 
     Args:
         cfg: configuration of ``complete``.
         cohort: the cohort.
         folds: fold k's generator lies in ``<source>/fold-<k>``; it may serve the fold's test subjects and all
-            controls that are not paired.
+            who are not paired controls.
         source: folder of the generators.
     """
 
@@ -111,7 +113,7 @@ class Completion:
         return [TrainedGenerator(self.source / f"fold-{fold.index}") for fold in self.folds]
 
     @cached_property
-    def controls(self) -> tuple[Subject, ...]:
+    def subjects(self) -> tuple[Subject, ...]:
         """Who gets a synthetic PET."""
         return self.cohort.select(*ROLES)
 
@@ -125,12 +127,12 @@ class Completion:
             "stride": list(self.cfg.gan.stride),
             "seed": self.cfg.seed,
             "folds": [fold.test for fold in self.folds],
-            "controls": [subject.participant_id for subject in self.controls],
+            "subjects": [subject.participant_id for subject in self.subjects],
         }
 
     def inputs(self) -> tuple[Path, ...]:
         """The files that determine the result."""
-        images = self.cohort.files(("t1w", "brain_mask"), self.controls)
+        images = self.cohort.files(("t1w", "brain_mask"), self.subjects)
         return (*(generator.weights for generator in self.generators), *images)
 
     def write(self) -> list[Path]:
@@ -143,9 +145,9 @@ class Completion:
             write_folds(self.folder / "folds.json", self.folds),
         ]
         n_jobs = 1 if self._device() == "cuda" else self.cfg.compute.n_jobs
-        tasks = (delayed(self._write_subject)(subject) for subject in self.controls)
+        tasks = (delayed(self._write_subject)(subject) for subject in self.subjects)
         done = Parallel(n_jobs=n_jobs, return_as="generator")(tasks)
-        for paths in progress(done, "synthesising PET", len(self.controls)):
+        for paths in progress(done, "synthesising PET", len(self.subjects)):
             written += paths
         if self.cfg.complete.residual == "resampled" and len(self.cohort.select("paired")) >= 2:  # somebody to donate
             written += self._write_resampled()
@@ -214,7 +216,7 @@ class Completion:
         residuals, which live in template space, the set has the spread of real ones.
         """
         paired = [subject.participant_id for subject in self.cohort.select("paired")]
-        controls = self.cohort.select(*ROLES)
+        controls = self.cohort.select(*CONTROLS)
         donors = draw_donors([s.participant_id for s in controls], paired, np.random.default_rng(self.cfg.seed))
         written = []
         for subject, donor in progress(list(zip(controls, donors, strict=True)), "adding residuals"):

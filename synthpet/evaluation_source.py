@@ -14,6 +14,7 @@ from synthpet.errors import DataError
 from synthpet.quality import Moments
 from synthpet.quality_summary import BASELINES
 
+# Patients have a synthetic PET too, but no error: their measured PET differs from it by the lesion.
 ROLES = ("paired", "heldout", "unpaired")
 TRUTH = {"paired": "pet", "heldout": "pet", "unpaired": "withheld_pet"}
 IMAGES = {"synthetic": "synthetic_pet", "resampled": "resampled_pet", "expected": "expected_pet"}

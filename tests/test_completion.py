@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from safetensors.torch import load_file, save_file
 
-from synthpet.cohort import Fold, read_folds
+from synthpet.cohort import Fold, read_folds, read_image
 from synthpet.cohort.files import sha256
 from synthpet.completion import draw_donors, ensure_completed, generators_of, match_histogram, smooth_within
 from synthpet.errors import DataLeakageError, UsageError
+from synthpet.generators import TrainedGenerator
 from synthpet.training import generator_folder
 from tests.conftest import write_cohort
 from tests.test_training import configure  # the same small configuration
@@ -26,16 +27,33 @@ def synthetic(folder, participant_id, kind="desc-synthetic_pet"):
     return next((folder / participant_id / "pet").glob(f"*{kind}.nii.gz"))
 
 
-def test_every_control_and_no_patient_gets_a_synthetic_pet(completed, shared_cohort):
+def people_with(folder, kind):
+    return {path.name.split("_")[0] for path in folder.rglob(f"*desc-{kind}_pet.nii.gz")}
+
+
+def test_everybody_gets_a_synthetic_pet_but_a_residual_is_added_to_those_of_controls_only(completed, shared_cohort):
     _, folder = completed
-    found = {path.name.split("_")[0] for path in folder.rglob("*desc-synthetic_pet.nii.gz")}
-    assert found == {s.participant_id for s in shared_cohort.subjects if s.group == "control"}
+    assert people_with(folder, "synthetic") == {s.participant_id for s in shared_cohort.subjects}
+    controls = {s.participant_id for s in shared_cohort.subjects if s.group == "control"}
+    assert people_with(folder, "syntheticresampled") == controls
 
 
 def test_only_means_over_generators_have_an_uncertainty(completed, shared_cohort):
     _, folder = completed
-    found = {path.name.split("_")[0] for path in folder.rglob("*desc-uncertainty_pet.nii.gz")}
-    assert found == {s.participant_id for s in shared_cohort.select("unpaired", "heldout")}
+    found = people_with(folder, "uncertainty")
+    assert found == {s.participant_id for s in shared_cohort.select("unpaired", "heldout", "patient")}
+
+
+def test_a_patients_pet_is_the_mean_over_the_generators_of_all_folds(completed, shared_cohort):
+    cfg, folder = completed
+    t1w, mask = shared_cohort.load_t1w("sub-07"), shared_cohort.load_mask("sub-07")
+    pets = [
+        TrainedGenerator(generator_folder(cfg) / f"fold-{k}").synthesise(
+            t1w, mask, shared_cohort.grid.matrix, stride=cfg.gan.stride, batch_size=cfg.complete.batch_size
+        )
+        for k in range(2)
+    ]
+    np.testing.assert_allclose(read_image(synthetic(folder, "sub-07"))[0], np.mean(pets, axis=0), atol=1e-5)
 
 
 def test_a_paired_controls_pet_comes_from_the_generator_that_never_saw_it(completed, shared_cohort):
@@ -63,16 +81,12 @@ def test_a_synthetic_pet_says_so_in_name_sidecar_and_header(completed):
 
 
 def test_the_synthetic_pet_lies_on_the_cohorts_grid_and_in_the_brain(completed, shared_cohort):
-    from synthpet.cohort import read_image
-
     _, folder = completed
     pet, _ = read_image(synthetic(folder, "sub-04"), grid=shared_cohort.grid)
     assert not pet[~shared_cohort.load_mask("sub-04")].any()
 
 
 def test_a_resampled_pet_adds_the_residual_of_its_donor(completed, shared_cohort):
-    from synthpet.cohort import read_image
-
     _, folder = completed
     image = synthetic(folder, "sub-04", "desc-syntheticresampled_pet")
     donor = json.loads(image.with_name(image.name.replace(".nii.gz", ".json")).read_text())["ResidualOf"]
@@ -163,5 +177,5 @@ def test_a_cohort_of_t1s_alone_is_completed_without_residuals(completed, tmp_pat
     table = other.root / "participants.tsv"
     table.write_text(table.read_text().replace("\tpaired", "\tunpaired"))
     folder = ensure_completed(configure(other, tmp_path / "work", f"complete.generators={generator_folder(cfg)}"))
-    assert len(list(folder.rglob("*desc-synthetic_pet.nii.gz"))) == 7
+    assert len(list(folder.rglob("*desc-synthetic_pet.nii.gz"))) == 8
     assert not list(folder.rglob("*desc-syntheticresampled_pet.nii.gz"))

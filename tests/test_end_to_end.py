@@ -35,7 +35,7 @@ def test_one_command_goes_from_nothing_to_a_page(tiny, gan):
     assert (results / "report.html").stat().st_size > 10_000
     quality = json.loads((results / "quality.json").read_text())
     assert quality["roles"]["paired"]["n"] == 4
-    assert len(list(results.rglob("*desc-synthetic_pet.nii.gz"))) == 8  # 4 paired, 2 unpaired, 2 held out
+    assert len(list(results.rglob("*desc-synthetic_pet.nii.gz"))) == 10  # 4 paired, 2 unpaired, 2 held out, 2 patients
 
 
 def test_a_second_run_finds_everything_up_to_date(tiny):

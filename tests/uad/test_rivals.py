@@ -8,7 +8,7 @@ import pytest
 from omegaconf import OmegaConf
 from scipy import ndimage
 
-from synthpet.cohort import Cohort, Grid, Subject, read_folds, write_image
+from synthpet.cohort import Cohort, Grid, Subject, read_folds, read_image, write_image
 from synthpet.cohort.files import sha256, write_json
 from synthpet.cohort.images import GridMismatchError
 from synthpet.cohort.index import scale_t1w, write_participants
@@ -256,6 +256,9 @@ def generators(cohort, synthetic_folder, tmp_path):
         OmegaConf.save({"gan": gan, "precision": "32-true"}, folder / f"fold-{k}" / CONFIG)
         hashes[f"gan-test/fold-{k}/generator.safetensors"] = sha256(weights)
     edit_json(synthetic_folder / "run.json", inputs=hashes)
+    for path in synthetic_folder.rglob("*_pet.json"):
+        used = json.loads(path.read_text())["Fold"]
+        edit_json(path, GeneratorSHA256=[sha256(folder / f"fold-{k}" / "generator.safetensors") for k in used])
     return folder
 
 
@@ -281,6 +284,40 @@ def test_a_patients_expected_pet_is_the_mean_over_the_folds_generators(cohort, s
     manifest_with(synthetic_folder, smooth_fwhm_mm=8.0)
     found = synthesiser(generators, synthetic_folder, cohort)(t1w, mask)
     np.testing.assert_allclose(found, smooth_within((one + two) / 2, mask, 8.0, cohort.grid.spacing_mm), atol=1e-6)
+
+
+def test_the_expected_pet_of_the_cohorts_people_is_read_and_that_of_a_stranger_synthesised(
+    cohort, synthetic_folder, generators
+):
+    source = replace(cohort, root=synthetic_folder)
+    t1w, mask = cohort.load_t1w("sub-07"), cohort.load_mask("sub-07")
+    before = synthesiser(generators, synthetic_folder, cohort)(t1w, mask)
+    path = write_image(source.path("sub-07", "synthetic_pet"), pet_of(t1w) * mask, cohort.grid)
+    heldout = json.loads(sidecar_path(source.path("sub-06", "synthetic_pet")).read_text())
+    write_json(sidecar_path(path), heldout)
+    expected = synthesiser(generators, synthetic_folder, cohort)
+    for who in ("sub-06", "sub-07"):
+        found = expected(cohort.load_t1w(who), cohort.load_mask(who))
+        np.testing.assert_array_equal(found, read_image(source.path(who, "synthetic_pet"))[0])
+    assert np.abs(before - pet_of(t1w) * mask).max() > 0.1
+    stranger = t1w + np.float32(1e-6) * mask
+    np.testing.assert_allclose(expected(stranger, mask), before, atol=1e-3)
+    write_json(sidecar_path(path), {**heldout, "GeneratorSHA256": ["1" * 64] * 2})
+    with pytest.raises(DataLeakageError, match="sub-07: its generator is not that of fold"):
+        synthesiser(generators, synthetic_folder, cohort)(t1w, mask)
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+def test_no_detector_learns_from_a_patient_although_the_patient_has_a_synthetic_pet(cohort, synthetic_folder, name):
+    source = replace(cohort, root=synthetic_folder)
+    path = write_image(source.path("sub-07", "synthetic_pet"), cohort.load("sub-07", "pet"), cohort.grid)
+    write_json(sidecar_path(path), {"Synthetic": True, "Fold": [0, 1], "GeneratorSHA256": ["0" * 64, "1" * 64]})
+    for kind in ("synthetic", "completed"):
+        normative = normative_set(cohort, kind, synthetic_folder)
+        patient = replace(normative.members[-1], participant_id="sub-07", pet=path)
+        assert "sub-07" not in {member.participant_id for member in normative.members}
+        with pytest.raises(DataLeakageError, match=r"sub-07 \(patient, patient\)"):
+            detector(name, synthetic_folder).fit(replace(normative, members=(*normative.members, patient)), cohort)
 
 
 def test_generators_that_did_not_make_the_controls_synthetic_pet_are_refused(cohort, synthetic_folder, generators):

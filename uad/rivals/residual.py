@@ -3,6 +3,8 @@
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import cache
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -85,18 +87,21 @@ def synthesiser(
 ) -> Synthesise:  # fmt: skip
     """How people outside the folds (patients, held-out controls) get an expected PET: the mean over the folds.
 
-    Stride and smoothing are those that made the controls' synthetic PET; generators are checked to be the same.
+    That of the cohort's own people is read where ``synthpet.complete`` has written it: they are known by the content
+    of their T1 and mask. Anybody else's is synthesised, with the stride and smoothing that made the written ones;
+    generators are checked to be the same.
 
     Args:
         generator_folder: ``gan-<name>``, with one generator a fold.
-        synthetic_folder: the controls' synthetic PET that was made with them.
-        cohort: gives the grid.
+        synthetic_folder: the synthetic PET that was made with them.
+        cohort: whose people these are; gives the grid.
         batch_size: patches at a time.
         device: where the generators run.
 
     Raises:
         DataError: a manifest is missing.
-        DataLeakageError: the generators are not those that made the synthetic PET.
+        DataLeakageError: the generators are not those that made the synthetic PET, or a synthetic PET that is read
+            comes from a generator that saw its person.
         UsageError: the controls' synthetic PET was matched to the histograms of training controls, which is not done
             here.
     """
@@ -114,7 +119,13 @@ def synthesiser(
             "run `python -m synthpet.complete`"
         )
 
+    @cache
+    def written() -> dict[bytes, Path]:
+        return _written_pets(synthetic_folder, cohort)
+
     def expected_pet(t1w: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+        if (path := written().get(_digest(t1w, mask))) is not None:
+            return read_image(path, grid=cohort.grid)[0]
         options = {"stride": made["stride"], "batch_size": batch_size, "device": device}
         pets = [g.synthesise(t1w, mask, cohort.grid.matrix, **options) for g in generators.values()]
         pet = np.mean(pets, axis=0)
@@ -122,3 +133,18 @@ def synthesiser(
         return smooth_within(pet, mask, fwhm_mm, cohort.grid.spacing_mm) if fwhm_mm else pet
 
     return expected_pet
+
+
+def _written_pets(synthetic_folder: Path, cohort: Cohort) -> dict[bytes, Path]:
+    """Where the expected PET of patients and held-out controls lies, by the content of their T1 and mask."""
+    source = replace(cohort, root=synthetic_folder)
+    people = [s for s in cohort.select("patient", "heldout") if source.has(s.participant_id, "synthetic_pet")]
+    check_synthetic(cohort, synthetic_folder, [(subject, "synthetic_pet") for subject in people])
+    return {
+        _digest(cohort.load_t1w(who), cohort.load_mask(who)): source.path(who, "synthetic_pet")
+        for who in (subject.participant_id for subject in people)
+    }
+
+
+def _digest(t1w: NDArray[np.float32], mask: NDArray[np.bool_]) -> bytes:
+    return sha256(t1w.tobytes() + mask.tobytes()).digest()

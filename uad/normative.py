@@ -25,6 +25,7 @@ KINDS = {  # name: kind of image of the paired and of the unpaired controls; Non
     "completed": ("pet", "synthetic_pet"),
     "resampled": ("pet", "resampled_pet"),
     "oracle": ("pet", "withheld_pet"),
+    "matched": ("pet", None),
 }
 SYNTHETIC = {"synthetic_pet": "synthetic", "resampled_pet": "resampled"}  # kind: its name in quality.json
 
@@ -106,7 +107,7 @@ def normative_set(
         name: ``real``: the paired controls with their PET; ``synthetic``: the same people, cross-fitted synthetic
             PET; ``completed``: real PET of the paired and synthetic PET of the unpaired; ``resampled``: completed,
             each synthetic PET with another control's residual; ``oracle``: simulated cohorts only, everybody's
-            true PET.
+            true PET; ``matched``: as ``real``, meant for ``smooth_fwhm_mm="match"``, to tell smoother from better.
         synthetic_folder: from ``synthpet.complete``; needed where PETs are synthetic.
         smooth_fwhm_mm: see ``NormativeSet``; "match": what makes real PET as smooth as ``synthetic_folder``'s.
         force: take synthetic PETs although their quality is unknown or says that they have collapsed.

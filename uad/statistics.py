@@ -247,6 +247,24 @@ def mcnemar_power(
     return float(power)
 
 
+def holm(p: ArrayLike) -> NDArray[np.float64]:
+    """p-values corrected for their number, (m,): the chance of any false alarm among them stays below the level.
+
+    Args:
+        p: (m,) of one family of tests, dependent or not.
+
+    Source: Holm, Scandinavian Journal of Statistics 6 (1979) 65; the same as ``p.adjust(method = "holm")`` of R.
+    """
+    values = np.asarray(p, float)
+    if values.ndim != 1 or not ((values >= 0) & (values <= 1)).all():
+        raise ValueError(f"p: found {values.tolist()}; expected a list of values from 0 to 1")
+    order = np.argsort(values, kind="stable")
+    adjusted = np.maximum.accumulate(values[order] * np.arange(values.size, 0, -1))
+    result = np.empty_like(values)
+    result[order] = np.minimum(adjusted, 1)
+    return result
+
+
 def verdict(difference: float, interval: Interval, p: float, n: int, *, a: str, b: str, measure: str) -> str:
     """Say in words what a paired comparison shows, never that two things are equivalent.
 

@@ -1,10 +1,15 @@
-"""The comparison on the table of Zotova 2021, whose values are published."""
+"""The comparison on the table of Zotova 2021, whose values are published, and on small tables worked out by hand."""
+
+import json
 
 import numpy as np
 import pytest
 
+from synthpet.cohort.files import write_json, write_tsv
 from synthpet.errors import DataError
-from uad.comparison import compare_columns, make_page, plain_table, table_rows
+from uad.comparison_statistics import Settings, best_detector, compare, oracle_share
+from uad.comparison_table import Outcome, check_same_patients, plain_table, table_rows
+from uad.detection import COLUMNS
 
 MISS = np.nan
 PUBLISHED = {
@@ -12,41 +17,166 @@ PUBLISHED = {
     "synthetic-semi3d": [MISS, 4, 4, MISS, MISS, 4, 1, 3, 1, 3, MISS, MISS],
     "synthetic-patch3d": [MISS, 1, 2, 1, MISS, 5, 3, 5, 1, MISS, MISS, 2],
 }
-COLUMNS = {name: np.array(ranks, float) for name, ranks in PUBLISHED.items()}
-PATIENTS = [{"participant_id": f"sub-{letter}", "lesion_site": "other"} for letter in "ABCDEFGHIJKL"]
+SETTINGS = Settings("real", max_clusters=10, false_per_scan=3.0, seed=0, n_resamples=2000)
 
 
-def test_the_published_table_is_regenerated():
-    rows = {row["patient"]: row for row in table_rows(PATIENTS, COLUMNS, 10)}
+def summary(ranks, **more):
+    found = np.isfinite(ranks)
+    return {
+        "n_detected": int(found.sum()),
+        "mean_rank_censored": float(np.where(found, ranks, 11).mean()),
+        "false_clusters_per_control": 3.0,
+        "voxel_metrics": {"au_roc": {"mean": 0.8, "sd": 0.1}, "best_dice": {"mean": 0.25, "sd": None}},
+        "control_counts": [2, 4],
+        **more,
+    }
+
+
+def outcome(folder, *ranks_of_seeds):
+    ranks = {seed: np.array(ranks, float) for seed, ranks in enumerate(ranks_of_seeds)}
+    n = len(ranks_of_seeds[0])
+    return Outcome(
+        folder,
+        tuple(f"sub-{'ABCDEFGHIJKLMNOPQRST'[k]}" for k in range(n)),
+        ("left insula",) * n,
+        ranks,
+        {seed: np.where(values <= 3, values, MISS) for seed, values in ranks.items()},
+        {seed: summary(values) for seed, values in ranks.items()},
+    )
+
+
+@pytest.fixture
+def published(tmp_path):
+    return {name: outcome(tmp_path / f"evaluation-sae-{name}", ranks) for name, ranks in PUBLISHED.items()}
+
+
+def test_the_published_table_is_regenerated(published):
+    rows = {row["patient"]: row for row in table_rows(published, 10)}
     assert rows["sub-D"]["real"] == "8"
     assert rows["sub-D"]["synthetic-semi3d"] == "-"
-    assert [rows["detected"][name] for name in COLUMNS] == ["6 of 12", "7 of 12", "8 of 12"]
-    assert [rows["mean rank"][name] for name in COLUMNS] == ["4.7", "2.9", "2.5"]  # printed as 1.9: 20 / 8 is 2.5
+    assert [rows["detected"][name] for name in PUBLISHED] == ["6 of 12", "7 of 12", "8 of 12"]
+    assert [rows["mean rank"][name] for name in PUBLISHED] == ["4.7", "2.9", "2.5"]  # printed as 1.9: 20 / 8 is 2.5
     assert rows["mean rank, censored"]["real"] == f"{(28 + 6 * 11) / 12:.1f}"
+    assert rows["95 % interval"]["real"] == "0.25 to 0.75"
+    assert rows["detected, strict"]["real"] == "2 of 12"
+    assert rows["AU ROC"]["real"] == "0.80 ± 0.10"
+    assert (rows["best Dice"]["real"], rows["AU PRC"]["real"]) == ("0.25", "n/a")
 
 
-def test_the_published_difference_is_called_not_distinguishable():
-    found = compare_columns(COLUMNS, "real", max_clusters=10, seed=0, n_resamples=2000)
-    test = found["synthetic-patch3d"]["mcnemar"]
+def test_rows_below_the_table_give_the_spread_over_seeds(tmp_path):
+    three = outcome(tmp_path, [1, 2, MISS, MISS], [1, MISS, MISS, MISS], [1, 2, 3, MISS])
+    rows = {row["patient"]: row for row in table_rows({"real": three}, 10)}
+    assert rows["detected"]["real"] == "2 of 4"  # the first seed
+    assert rows["detected, each seed"]["real"] == "2.0 ± 1.0 [1–3]"
+    assert rows["censored, each seed"]["real"] == "6.3 ± 2.1 [4.25–8.5]"
+    one = {row["patient"]: row for row in table_rows({"real": outcome(tmp_path, [1, 2])}, 10)}
+    assert one["detected, each seed"]["real"] == "one seed"
+
+
+def test_the_published_difference_is_called_not_distinguishable(published):
+    found = compare({"sae": published}, SETTINGS)["columns"]["sae"]
+    test = found["synthetic-patch3d"]["detected"]
     assert test["p_exact"] == pytest.approx(0.625)
+    assert (test["only_a"], test["only_b"]) == (3, 1)
     assert "not distinguishable at n = 12" in found["synthetic-patch3d"]["verdict"]
     assert found["real"]["verdict"] == "the reference"
     assert found["real"]["at_rank"]["5"]["difference"] == 0
+    assert found["synthetic-patch3d"]["at_rank"]["1"]["sensitivity"] == pytest.approx(3 / 12)
 
 
-def test_columns_of_different_patients_are_refused():
-    with pytest.raises(DataError, match="E_PATIENTS"):
-        compare_columns({"a": np.ones(3), "b": np.ones(4)}, "a", max_clusters=10, seed=0, n_resamples=10)
+def test_all_deciding_p_values_of_a_run_are_corrected_together(tmp_path):
+    worse = outcome(tmp_path / "w", [MISS] * 12)
+    good = outcome(tmp_path / "g", [1.0] * 12)
+    found = compare({"zmap": {"real": worse, "oracle": good, "matched": worse}}, SETTINGS)
+    assert found["n_tests"] == 2  # the column that is identical to the reference tests nothing
+    detected = found["columns"]["zmap"]["oracle"]["detected"]
+    assert detected["p_holm"] == pytest.approx(2 * detected["p_exact"]) == pytest.approx(4 / 2**12)
+    assert "oracle is higher than real at n = 12" in found["columns"]["zmap"]["oracle"]["verdict"]
+    assert found["columns"]["zmap"]["matched"]["verdict"] == "matched and real give every patient the same rank"
 
 
-def test_the_page_says_synthetic_and_escapes_what_it_is_given():
-    rows = table_rows([{"participant_id": "sub-1", "lesion_site": "<script>"}], {"real": np.array([1.0])}, 10)
-    page = make_page({"zmap": rows}, {"zmap": {"real": {"verdict": "the reference"}}}, simulated=True).render()
-    assert "<script>" not in page
-    assert "SYNTHETIC" in page
-    assert "SIMULATED" in page
+def test_the_froc_area_is_over_the_clusters_kept(tmp_path):
+    first, missed = outcome(tmp_path / "a", [1, 2]), outcome(tmp_path / "b", [MISS, MISS])
+    area = compare({"zmap": {"real": missed, "oracle": first}}, SETTINGS)["columns"]["zmap"]["oracle"]["froc_area"]
+    # controls with 2 and 4 clusters: 1, 2, 2.5, 3 false ones while 1, 2, 3, 4 are kept; up to 3
+    assert area["area"] == pytest.approx(np.mean([2 / 3, 1 / 3]))
+    assert area["difference"] == pytest.approx(0.5)
 
 
-def test_the_plain_table_is_aligned():
+def test_without_counts_of_controls_there_is_no_froc_area(published):
+    for found in published.values():
+        del found.summaries[0]["control_counts"]
+    assert compare({"sae": published}, SETTINGS)["columns"]["sae"]["synthetic-semi3d"]["froc_area"] is None
+
+
+def test_every_other_detector_is_held_against_the_best(tmp_path):
+    ranks = {"zmap": [5, MISS, 1, 1], "residual": [4, MISS, 1, 1], "asymmetry": [1, MISS, MISS, 1]}
+    cells = {name: {"real": outcome(tmp_path / name, values)} for name, values in ranks.items()}
+    assert best_detector({name: cell["real"] for name, cell in cells.items()}, 10) == "residual"
+    found = compare(cells, SETTINGS)
+    assert found["best_detector"] == "residual" and found["detectors"]["residual"]["verdict"] == "the reference"
+    assert found["detectors"]["asymmetry"]["detected"]["only_b"] == 1
+    assert found["n_tests"] == 4
+
+
+def test_the_share_of_the_oracles_gain(tmp_path):
+    values = {"real": [1, MISS, MISS, MISS], "completed-patch3d": [1, 4, MISS, MISS], "oracle": [1, 1, 1, MISS]}
+    columns = {name: outcome(tmp_path / name, ranks) for name, ranks in values.items()}
+    found = oracle_share(columns, 10)["completed-patch3d"]
+    assert found["detected"]["share"] == 0.5
+    assert found["mean_rank_censored"]["share"] == pytest.approx((34 - 27) / (34 - 14))
+    assert "lesions detected of 4: 50 % of the gain (real 1, completed-patch3d 2, oracle 3)" in found["words"]
+    columns["oracle"] = columns["real"]
+    assert "lesions detected of 4: no gain to share" in oracle_share(columns, 10)["completed-patch3d"]["words"]
+    del columns["oracle"]
+    assert oracle_share(columns, 10) is None
+
+
+def test_evaluations_of_different_patients_are_refused(tmp_path):
+    cells = {"zmap": {"real": outcome(tmp_path / "one", [1, 1]), "oracle": outcome(tmp_path / "two", [1, 1, 1])}}
+    with pytest.raises(DataError, match=r"(?s)E_PATIENTS expected the 2 patients of .*one.*two: 3 patients"):
+        check_same_patients(cells)
+
+
+def write_evaluation(folder, ids_of_seeds):
+    row = dict.fromkeys(COLUMNS, 0) | {"lesion_site": "right insula", "detected": True}
+    rows = [
+        row | {"participant_id": who, "seed": seed, "rank": rank, "rank_strict": None}
+        for seed, ids in ids_of_seeds.items()
+        for rank, who in enumerate(ids, start=1)
+    ]
+    write_tsv(folder / "ranks.tsv", rows, COLUMNS)
+    write_json(folder / "summary.json", {"seeds": {seed: summary(np.ones(2)) for seed in ids_of_seeds}})
+    return folder
+
+
+def test_an_evaluation_is_read_back_by_seed(tmp_path):
+    folder = write_evaluation(tmp_path, {3: ["sub-1", "sub-2"], 0: ["sub-1", "sub-2"]})
+    rows = [(3, 5.0, 0.5, 1.0), (3, 6.0, 0.0, 0.5), (0, 6.0, 1.0, 0.0)]
+    write_tsv(folder / "froc.tsv", [dict(zip(("seed", "threshold", "sensitivity", "false_per_scan"), r, strict=True)) for r in rows])  # fmt: skip # noqa: E501
+    found = Outcome.read(folder)
+    assert list(found.ranks) == [3, 0] and found.patients == ("sub-1", "sub-2")
+    np.testing.assert_array_equal(found.first, [1, 2])
+    assert np.isnan(found.strict[0]).all()
+    np.testing.assert_array_equal(found.froc, [[0.5, 0.0], [1.0, 0.5]])  # the first seed's, from strict to lenient
+    np.testing.assert_array_equal(found.control_counts, [2, 4])
+
+
+def test_seeds_of_different_patients_are_refused(tmp_path):
+    with pytest.raises(DataError, match=r"ranks\.tsv: seeds \[1\] list other patients than seed 0"):
+        Outcome.read(write_evaluation(tmp_path, {0: ["sub-1", "sub-2"], 1: ["sub-1", "sub-3"]}))
+
+
+def test_an_evaluation_without_froc_and_counts_is_read_too(tmp_path):
+    folder = write_evaluation(tmp_path, {0: ["sub-1", "sub-2"]})
+    content = json.loads((folder / "summary.json").read_text())
+    del content["seeds"]["0"]["control_counts"]
+    write_json(folder / "summary.json", content)
+    assert Outcome.read(folder).control_counts is None and Outcome.read(folder).froc.shape == (0, 2)
+
+
+def test_the_plain_table_is_aligned_and_breaks_long_headings():
     lines = plain_table([{"a": "1", "bb": "22"}, {"a": "333", "bb": "4"}]).splitlines()
-    assert lines == ["a    bb", "1    22", "333  4 "]
+    assert lines == ["a    bb", "1    22", "333  4"]
+    lines = plain_table([{"patient": "sub-1", "completed-patch3d": "22"}]).splitlines()
+    assert lines == ["patient  completed-", "         patch3d", "sub-1    22"]

@@ -28,6 +28,7 @@ def sidecar(cohort, folder, participant_id, kind="synthetic_pet"):
         ("completed", PAIRED + UNPAIRED, ["desc-suvr"] * 4 + ["desc-synthetic"] * 2),
         ("resampled", PAIRED + UNPAIRED, ["desc-suvr"] * 4 + ["desc-syntheticresampled"] * 2),
         ("oracle", PAIRED + UNPAIRED, ["desc-suvr"] * 4 + ["desc-withheld"] * 2),
+        ("matched", PAIRED, ["desc-suvr"] * 4),
     ],
 )
 def test_each_set_has_its_people_and_their_pet(cohort, synthetic_folder, name, ids, kinds):

@@ -11,6 +11,7 @@ from uad.statistics import (
     censored_ranks,
     clopper_pearson_interval,
     conformal_p,
+    holm,
     mcnemar,
     mcnemar_power,
     paired_bootstrap,
@@ -233,3 +234,29 @@ def test_the_verdict_asks_both_the_interval_and_the_exact_test_and_never_says_eq
     words = verdict(0.3, Interval(*interval), p, 20, a="completed", b="real", measure="sensitivity at rank 5")
     assert word in words and "n = 20" in words
     assert "equivalent" not in words
+
+
+@pytest.mark.parametrize(
+    ("p", "corrected"),
+    [
+        ([0.01, 0.04, 0.03, 0.005], [0.03, 0.06, 0.06, 0.02]),
+        ([0.01, 0.02, 0.03, 0.04, 0.05], [0.05, 0.08, 0.09, 0.09, 0.09]),
+        ([0.7, 0.6], [1.0, 1.0]),
+        ([], []),
+    ],
+)
+def test_holms_correction_by_value(p, corrected):
+    np.testing.assert_allclose(holm(p), corrected)
+
+
+def test_holm_rejects_what_the_stepwise_rule_rejects():
+    rng = np.random.default_rng(0)
+    for p in rng.random((200, 6)) ** 3:
+        rejected = np.zeros(6, bool)
+        for step, k in enumerate(np.argsort(p)):  # from the smallest on, until the first that fails
+            if p[k] > 0.05 / (6 - step):
+                break
+            rejected[k] = True
+        np.testing.assert_array_equal(holm(p) <= 0.05, rejected)
+    with pytest.raises(ValueError, match="expected a list of values from 0 to 1"):
+        holm([0.5, np.nan])

@@ -1,7 +1,8 @@
 """A detector on the patients of a cohort: calibrated on held-out controls, clusters ranked, lesions found or missed."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,20 +10,33 @@ import numpy as np
 from numpy.typing import NDArray
 from omegaconf import DictConfig, OmegaConf
 
-from synthpet.cohort import Cohort, Subject, write_image
-from synthpet.cohort.files import sha256, write_bytes, write_json, write_tsv
-from synthpet.cohort.names import sidecar_path
+from synthpet.cohort import Cohort, Subject
+from synthpet.cohort.files import sha256, write_bytes, write_json, write_text, write_tsv
 from synthpet.console import progress, say
 from synthpet.errors import DataError
 from synthpet.stage import Stage
-from uad.calibration import Calibration, calibrate_threshold
+from uad.calibrated import CalibratedDetector, ensure_calibrated, sweep
 from uad.clusters import COLUMNS as CLUSTER_COLUMNS
-from uad.clusters import Cluster, find_clusters
-from uad.detection import Detection, detect_lesion, summarise
+from uad.clusters import Cluster
+from uad.detection import COLUMNS as RANK_COLUMNS
+from uad.detection import Detection, FrocPoint, detect_lesion, found_over_thresholds, froc, summarise
 from uad.normative import NormativeSet
+from uad.patient import Findings, examine, side_by_side, write_maps
+from uad.patient_page import Case, is_simulated, make_page, notices, projections_of, provenance
 from uad.rivals.deviation import STATISTICS
-from uad.training import Detector, detector_folder, ensure_detectors
+from uad.training import detector_folder, ensure_detectors
+from uad.voxel_metrics import DEFINITIONS as METRICS
 from uad.voxel_metrics import VoxelMetrics, mean_and_sd, voxel_metrics
+
+WHO = {"participant_id": "BIDS id", "seed": "of the detector"}
+FROC_COLUMNS = {
+    "seed": "of the detector",
+    "threshold": "clusters are voxels with z above it; from where no held-out control has a cluster to where they have "
+    "the most",
+    "sensitivity": "share of the lesions that a kept cluster touches",
+    "false_per_scan": "mean number of kept clusters per held-out control",
+}
+FOUND_COLUMNS = {**WHO, "threshold": "as in froc.tsv", "found": "1: a kept cluster touches the lesion, 0: none does"}
 
 
 def evaluation_folder(cfg: DictConfig) -> Path:
@@ -34,28 +48,72 @@ def ensure_evaluation(cfg: DictConfig) -> Path:
     """Evaluate the detector unless that is done; first run what is missing before it.
 
     Returns:
-        The folder: ``ranks.tsv``, ``clusters.tsv``, ``summary.json``, maps and projections of each patient.
+        The folder: ``report.html``, ``ranks.tsv``, ``clusters.tsv``, ``voxel_metrics.tsv``, ``froc.tsv``,
+        ``froc_found.tsv``, ``summary.json``; maps, projections and a page of each patient.
 
     Raises:
         DataError: no patient, or no held-out control to calibrate on.
     """
     cohort, normative, detectors = ensure_detectors(cfg)
-    patients, heldout = cohort.select("patient"), cohort.select("heldout")
-    if not patients or not heldout:
-        raise DataError(
-            f"E_PATIENTS {cohort.root}: {len(patients)} patients and {len(heldout)} held-out controls with PET; "
-            "expected at least one of each: the threshold is calibrated on controls that the detector has not seen"
-        )
+    patients = check_patients(cohort)
+    calibrated = ensure_calibrated(cfg, cohort, normative, detectors)
     folder = evaluation_folder(cfg)
     config = {
         "detection": OmegaConf.to_container(cfg.detection),
         "smooth_fwhm_mm": normative.smooth_fwhm_mm,
-        "detectors": {s: sha256(detector_folder(cfg) / f"seed-{s}" / STATISTICS) for s in detectors},
+        "calibration": {s: [found.manifest[key] for key in ("config", "outputs")] for s, found in calibrated.items()},
+        "t1w": sha256(detector_folder(cfg) / "t1w" / STATISTICS),
     }
-    inputs = cohort.files(("t1w", "pet", "brain_mask", "lesion_mask"), (*patients, *heldout))
+    inputs = cohort.files(("t1w", "pet", "brain_mask", "lesion_mask"), patients)
     stage = Stage(f"evaluation {folder.name}", folder, config, tuple(inputs))
-    stage.ensure(lambda: Evaluation(cfg, cohort, normative, folder).write(detectors))
+    stage.ensure(lambda: Evaluation(cfg, cohort, normative, folder).write(calibrated))
     return folder
+
+
+def check_patients(cohort: Cohort) -> tuple[Subject, ...]:
+    """The patients, each with T1, PET and brain mask; a lesion mask is not needed.
+
+    Raises:
+        DataError: there is none, or images are missing; all are named.
+    """
+    patients, kinds = cohort.select("patient"), ("t1w", "pet", "brain_mask")
+    missing = [cohort.path(s.participant_id, k) for s in patients for k in kinds if not cohort.has(s.participant_id, k)]
+    if missing or not patients:
+        raise DataError(
+            f"E_PATIENTS {cohort.root}: {len(patients)} patients; expected at least one, each with T1, PET and brain "
+            "mask (`python -m uad.detect` examines one person who is in no cohort).\n  "
+            + "\n  ".join(f"missing: {path.relative_to(cohort.root)}" for path in missing)
+        )
+    return patients
+
+
+@dataclass(frozen=True)
+class PatientResult:
+    """One patient: clusters by rank; where the lesion is known, whether it was found, also at each threshold (s,)."""
+
+    patient: Subject
+    clusters: list[Cluster]
+    detection: Detection | None
+    metrics: VoxelMetrics | None
+    found: NDArray[np.float64]
+    written: list[Path]
+
+
+@dataclass(frozen=True)
+class SeedResult:
+    """One detector on all patients; ``curve`` is its FROC curve over ``thresholds``, empty without lesions."""
+
+    seed: int
+    calibrated: CalibratedDetector
+    patients: list[PatientResult]
+    thresholds: list[float]
+    curve: list[FrocPoint]
+    summary: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def scored(self) -> list[PatientResult]:
+        """The patients whose lesion is known."""
+        return [result for result in self.patients if result.detection is not None]
 
 
 @dataclass(frozen=True)
@@ -74,138 +132,183 @@ class Evaluation:
     normative: NormativeSet
     folder: Path
 
-    def write(self, detectors: dict[int, Detector]) -> list[Path]:
-        """Everything of every seed; maps and projections are those of the first seed."""
-        written: list[Path] = []
-        detections: list[Detection] = []
-        clusters: list[dict[str, Any]] = []
-        summaries: dict[int, dict[str, Any]] = {}
-        for seed, detector in detectors.items():
-            first = not summaries
-            calibration = self._calibrate(detector)
-            found, metrics = [], []
-            for patient in progress(self.cohort.select("patient"), f"patients, seed {seed}"):
-                result = self._evaluate(patient, detector, calibration, seed)
-                found.append(result.detection)
-                metrics.append(result.metrics)
-                clusters += [self._cluster_row(patient, seed, cluster) for cluster in result.clusters]
-                written += self._write_maps(patient, result) if first else []
-            detections += found
-            summaries[seed] = self._summarise(detector, calibration, found, metrics)
+    def write(self, calibrated: Mapping[int, CalibratedDetector]) -> list[Path]:
+        """Everything of every seed; maps and pages of the patients are those of the first seed."""
+        from uad.evaluation_page import make_report
+
+        first = next(iter(calibrated))
+        results = [self._examine(seed, found, pages=seed == first) for seed, found in calibrated.items()]
+        summaries = {result.seed: result.summary for result in results}
         say_result(self.folder.name, summaries)
-        columns = ("participant_id", "seed", *CLUSTER_COLUMNS)
+        page = make_report(self.cfg, self.cohort, self.normative, results, self.folder)
         return [
-            *written,
-            write_tsv(self.folder / "ranks.tsv", [d.row() for d in detections]),
-            write_tsv(self.folder / "clusters.tsv", clusters, columns),
-            write_json(self.folder / "summary.json", {"seeds": summaries} | next(iter(summaries.values()))),
+            *(path for result in results for patient in result.patients for path in patient.written),
+            *self._write_tables(results),
+            write_json(self.folder / "summary.json", {"seeds": summaries} | summaries[first]),
+            write_text(self.folder / "report.html", page.render()),
         ]
 
-    def _maps(self, participant_id: str, detector: Detector) -> tuple[dict[str, NDArray], NDArray[np.bool_], NDArray]:
-        scan = self.normative.evaluated(self.cohort, participant_id)
-        return detector.z_map(*scan), scan.mask, scan.pet
-
-    def _calibrate(self, detector: Detector) -> Calibration:
-        options = self.cfg.detection
-        return calibrate_threshold(
-            (maps["z"] for maps, _, _ in self._heldout(detector)),
-            (self.cohort.load_mask(s.participant_id) for s in self.cohort.select("heldout")),
-            self.cohort.grid,
-            min_volume_mm3=options.min_volume_mm3,
-            false_per_scan=options.false_per_scan,
-            max_clusters=options.max_clusters,
+    def _examine(self, seed: int, calibrated: CalibratedDetector, *, pages: bool) -> SeedResult:
+        patients = self.cohort.select("patient")
+        thresholds = sweep(calibrated.heldout, calibrated.calibration.threshold)
+        work = partial(self._examine_patient, seed=seed, calibrated=calibrated, thresholds=thresholds, pages=pages)
+        running = side_by_side(work, patients, self.cfg.compute.n_jobs)
+        found = list(progress(running, f"patients, seed {seed}", len(patients)))
+        false = np.array([[scan.at(t) for scan in calibrated.heldout.counts.values()] for t in thresholds])
+        scored = [result.found for result in found if result.detection is not None]
+        result = SeedResult(
+            seed, calibrated, found, thresholds, froc(thresholds, np.array(scored).T, false) if scored else []
         )
+        result.summary.update(summarise_seed(result))
+        return result
 
-    def _heldout(self, detector: Detector) -> Iterator[tuple[dict[str, NDArray], NDArray[np.bool_], NDArray]]:
-        for subject in self.cohort.select("heldout"):
-            yield self._maps(subject.participant_id, detector)
-
-    def _clusters(
-        self, maps: dict[str, NDArray], mask: NDArray[np.bool_], pet: NDArray, threshold: float
-    ) -> tuple[list[Cluster], NDArray[np.int16]]:
-        options = self.cfg.detection
-        return find_clusters(
-            maps["z"],
-            mask,
-            self.cohort.grid,
-            threshold=threshold,
-            min_volume_mm3=options.min_volume_mm3,
-            rank_by=options.rank_by,
-            max_clusters=options.max_clusters,
-            t1w_z=maps.get("z_t1w"),
-            pet_z=maps.get("z_pet"),
-            pet=pet,
-        )
-
-    def _evaluate(self, patient: Subject, detector: Detector, calibration: Calibration, seed: int) -> "PatientResult":
-        maps, mask, pet = self._maps(patient.participant_id, detector)
-        clusters, labels = self._clusters(maps, mask, pet, calibration.threshold)
-        lesion = self.cohort.load(patient.participant_id, "lesion_mask") > 0.5
-        detection = detect_lesion(
-            clusters,
-            labels,
-            lesion,
-            self.cohort.grid,
-            participant_id=patient.participant_id,
-            lesion_site=patient.lesion_site or "n/a",
-            seed=seed,
-        )
-        return PatientResult(maps["z"], labels, clusters, detection, voxel_metrics(maps["z"], lesion, mask))
-
-    def _summarise(
-        self, detector: Detector, calibration: Calibration, found: list[Detection], metrics: list[VoxelMetrics]
-    ) -> dict[str, Any]:
-        counts = [
-            len(self._clusters(maps, mask, pet, calibration.threshold)[0])
-            for maps, mask, pet in self._heldout(detector)
-        ]
-        return {
-            **summarise(found, counts, max_clusters=self.cfg.detection.max_clusters),
-            "calibration": calibration.__dict__,
-            "voxel_metrics": {name: {"mean": m, "sd": sd} for name, (m, sd) in mean_and_sd(metrics).items()},
-        }
-
-    def _cluster_row(self, patient: Subject, seed: int, cluster: Cluster) -> dict[str, Any]:
-        return {"participant_id": patient.participant_id, "seed": seed, **cluster.row()}
-
-    def _write_maps(self, patient: Subject, result: "PatientResult") -> list[Path]:
-        from uad.figures import projections
-
+    def _examine_patient(
+        self, patient: Subject, *, seed: int, calibrated: CalibratedDetector, thresholds: Sequence[float], pages: bool
+    ) -> PatientResult:
         who = patient.participant_id
-        stem = f"{who}_space-{self.cohort.space}_res-{self.cohort.res}"
-        z = write_image(self.folder / who / f"{stem}_desc-anomaly_zmap.nii.gz", result.z, self.cohort.grid)
-        labels = write_image(
-            self.folder / who / f"{stem}_desc-clusters_dseg.nii.gz", result.labels.astype(np.uint8), self.cohort.grid
+        findings = examine(*self.normative.evaluated(self.cohort, who), calibrated)
+        lesion = self._lesion(who, findings.mask)
+        detection = metrics = None
+        found = np.zeros(0)
+        if lesion is not None:
+            site = patient.lesion_site or "n/a"
+            detection = detect_lesion(
+                findings.clusters, findings.labels, lesion, calibrated.grid, participant_id=who, lesion_site=site,
+                seed=seed,
+            )  # fmt: skip
+            metrics = voxel_metrics(findings.z, lesion, findings.mask)
+            options = {key: calibrated.options[key] for key in ("min_volume_mm3", "max_clusters")}
+            found = found_over_thresholds(
+                findings.z, findings.mask, lesion, calibrated.grid, thresholds=thresholds, **options
+            )
+        written = self._write_patient(who, findings, calibrated, lesion, detection) if pages else []
+        return PatientResult(patient, findings.clusters, detection, metrics, found, written)
+
+    def _lesion(self, participant_id: str, mask: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
+        """The lesion, (I, J, K); None where the patient has no lesion mask or an empty one."""
+        if not self.cohort.has(participant_id, "lesion_mask"):
+            return None
+        lesion = self.cohort.load(participant_id, "lesion_mask") > 0.5
+        if not lesion.any():
+            return None
+        if not (lesion & mask).any():
+            path = self.cohort.path(participant_id, "lesion_mask").relative_to(self.cohort.root)
+            raise DataError(
+                f"E_NO_LESION {path}: none of its {int(lesion.sum())} voxels lies in the brain mask; expected a lesion "
+                "of the brain, on the cohort's grid"
+            )
+        return lesion
+
+    def _write_patient(
+        self, who: str, findings: Findings, calibrated: CalibratedDetector, lesion: NDArray[np.bool_] | None,
+        detection: Detection | None,
+    ) -> list[Path]:  # fmt: skip
+        images = self.cohort.files(("t1w", "pet", "brain_mask"), [s for s in self._patients if s.participant_id == who])
+        about = {
+            "configuration": {k: OmegaConf.to_container(self.cfg[k]) for k in ("detector", "normative", "detection")},
+            "images": {path.name: sha256(path) for path in images},
+        }
+        case = Case(
+            who,
+            notices(self.cohort, self.normative, patient_simulated=is_simulated(self.cohort)),
+            provenance=provenance(calibrated.manifest, **about),
+            lesion=lesion,
+            detection=detection,
         )
-        lesion, mask = self.cohort.load(who, "lesion_mask") > 0.5, self.cohort.load_mask(who)
-        picture = projections(result.z, result.labels, lesion, mask, self.cohort.grid)
+        folder, grid = self.folder / who, self.cohort.grid
+        picture = projections_of(case, findings, grid)
+        page = make_page(case, findings, calibrated.calibration, grid, picture)
         return [
-            z,
-            write_json(sidecar_path(z), {"Description": "anomaly, standard deviations of controls; high = abnormal"}),
-            labels,
-            write_json(sidecar_path(labels), {"Description": "clusters by rank, 1 = most suspicious; 0: none"}),
-            write_bytes(self.folder / who / f"{who}_projections.png", picture),
+            *write_maps(findings, grid, folder, f"{who}_space-{self.cohort.space}_res-{self.cohort.res}"),
+            write_bytes(folder / f"{who}_projections.png", picture),
+            write_text(folder / "report.html", page.render()),
+        ]
+
+    @property
+    def _patients(self) -> tuple[Subject, ...]:
+        return self.cohort.select("patient")
+
+    def _write_tables(self, results: Sequence[SeedResult]) -> list[Path]:
+        scored = [(result.seed, patient) for result in results for patient in result.scored]
+        clusters = [
+            {"participant_id": p.patient.participant_id, "seed": result.seed, **cluster.row()}
+            for result in results
+            for p in result.patients
+            for cluster in p.clusters
+        ]
+        metrics = [
+            {"participant_id": p.patient.participant_id, "seed": seed, **asdict(p.metrics)}
+            for seed, p in scored
+            if p.metrics is not None
+        ]
+        curves = [
+            {"seed": r.seed, "threshold": p.setting, "sensitivity": p.sensitivity, "false_per_scan": p.false_per_scan}
+            for r in results
+            for p in r.curve
+        ]
+        found = [
+            {"participant_id": p.patient.participant_id, "seed": r.seed, "threshold": threshold, "found": int(hit)}
+            for r in results
+            for p in r.scored
+            for threshold, hit in zip(r.thresholds, p.found, strict=True)
+        ]
+        ranks = [p.detection.row() for _, p in scored if p.detection is not None]
+        return [
+            *write_table(self.folder / "ranks.tsv", ranks, RANK_COLUMNS),
+            *write_table(self.folder / "clusters.tsv", clusters, {**WHO, **CLUSTER_COLUMNS}),
+            *write_table(self.folder / "voxel_metrics.tsv", metrics, {**WHO, **METRICS}),
+            *write_table(self.folder / "froc.tsv", curves, FROC_COLUMNS),
+            *write_table(self.folder / "froc_found.tsv", found, FOUND_COLUMNS),
         ]
 
 
-@dataclass(frozen=True)
-class PatientResult:
-    """One patient: z-map and cluster labels (I, J, K), clusters by rank, what was found of the lesion."""
-
-    z: NDArray[np.float32]
-    labels: NDArray[np.int16]
-    clusters: list[Cluster]
-    detection: Detection
-    metrics: VoxelMetrics
+def write_table(path: Path, rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> list[Path]:
+    """Write a TSV and the JSON beside it that says what each column means; return both."""
+    about = {name: {"Description": words} for name, words in columns.items()}
+    return [write_tsv(path, rows, columns), write_json(path.with_suffix(".json"), about)]
 
 
-def say_result(name: str, summaries: dict[int, dict[str, Any]]) -> None:
+def summarise_seed(result: SeedResult) -> dict[str, Any]:
+    """The content of ``summary.json`` for one seed; patients without a known lesion are counted apart."""
+    calibrated = result.calibrated
+    kept = calibrated.heldout.kept
+    free = [p for p in result.patients if p.detection is None]
+    max_clusters = calibrated.options["max_clusters"]
+    detections = [p.detection for p in result.patients if p.detection is not None]
+    metrics = [p.metrics for p in result.patients if p.metrics is not None]
+    summary = summarise(detections, list(kept.values()), max_clusters=max_clusters) if detections else {"n_patients": 0}
+    return {
+        **summary,
+        "control_counts": kept,
+        "lesion_free": {
+            "n": len(free),
+            "n_no_candidate": sum(not p.clusters for p in free),
+            "n_clusters": {p.patient.participant_id: len(p.clusters) for p in free},
+        },
+        "calibration": asdict(calibrated.calibration) | {"edge": calibrated.heldout.edge},
+        "voxel_metrics": {n: {"mean": m, "sd": sd} for n, (m, sd) in mean_and_sd(metrics).items()} if metrics else {},
+    }
+
+
+def say_result(name: str, summaries: Mapping[int, Mapping[str, Any]]) -> None:
     """The headline of an evaluation, a line a seed."""
     for seed, summary in summaries.items():
+        for line in headline(summary):
+            say(f"{name}, seed {seed}: {line}")
+
+
+def headline(summary: Mapping[str, Any]) -> list[str]:
+    """The result of one seed in sentences."""
+    lines = []
+    if summary["n_patients"]:
+        low, high = (100 * limit for limit in summary["sensitivity_interval"])
         rank = summary["mean_rank"]
-        say(
-            f"{name}, seed {seed}: {summary['n_detected']} of {summary['n_patients']} lesions detected, mean rank "
-            f"{'n/a' if rank is None else f'{rank:.1f}'} (misses counted as {summary['rank_of_a_miss']}: "
-            f"{summary['mean_rank_censored']:.1f}), {summary['false_clusters_per_control']:.1f} clusters per held-out "
-            "control"
+        lines.append(
+            f"{summary['n_detected']} of {summary['n_patients']} lesions detected (95 % interval {low:.0f} to "
+            f"{high:.0f} %), mean rank {'n/a' if rank is None else f'{rank:.1f}'} (misses counted as "
+            f"{summary['rank_of_a_miss']}: {summary['mean_rank_censored']:.1f}), "
+            f"{summary['false_clusters_per_control']:.1f} clusters per held-out control"
         )
+    if free := summary["lesion_free"]["n"]:
+        lines.append(f"{free} patients without a known lesion, {summary['lesion_free']['n_no_candidate']} no candidate")
+    return lines

@@ -23,11 +23,31 @@ class Picture:
 
 
 @dataclass(frozen=True)
+class Link:
+    """A cell of a table that leads to a file beside the page.
+
+    Args:
+        text: what stands in the cell.
+        href: the file, relative to the page's folder.
+
+    Raises:
+        ValueError: an address that leads elsewhere.
+    """
+
+    text: str
+    href: str
+
+    def __post_init__(self) -> None:
+        if ":" in self.href or self.href.startswith(("/", "\\", "..")):
+            raise ValueError(f"href: found {self.href!r}; expected a file below the page's folder")
+
+
+@dataclass(frozen=True)
 class Table:
     """A table; the first cell of each row is its heading, the others are numbers or, with ``prose``, text."""
 
     header: Sequence[str]
-    rows: Sequence[Sequence[str]]
+    rows: Sequence[Sequence[str | Link]]
     caption: str
     prose: bool = False
 

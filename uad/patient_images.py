@@ -1,0 +1,179 @@
+"""The images of a new patient, read and checked: on the cohort's grid, plausible, nobody's that was learned from."""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+from numpy.typing import NDArray
+
+from synthpet.cohort import Cohort, Grid, read_image
+from synthpet.cohort.index import scale_t1w
+from synthpet.cohort.names import sidecar_path
+from synthpet.errors import DataError, DataLeakageError
+from uad.normative import NormativeSet
+
+MIN_DICE = 0.8  # Not in the paper: of a skull-stripped T1 with the template's brain
+MIN_COVERED = 0.5  # Not in the paper: share of the brain that the PET must reach
+MOST_RATIO = 2.0  # Not in the paper: of the PET's mean in the brain to that of controls, or the reverse
+
+
+@dataclass(frozen=True)
+class PatientImages:
+    """One person's images on the cohort's grid, (I, J, K).
+
+    Args:
+        t1w: scaled by ``scale_t1w``.
+        pet: SUVR; None: there is none.
+        mask: brain.
+        files: what was read.
+        simulated: whether a sidecar says that an image is simulated.
+        synthetic: whether the PET says that it is synthetic.
+    """
+
+    t1w: NDArray[np.float32]
+    pet: NDArray[np.float32] | None
+    mask: NDArray[np.bool_]
+    files: tuple[Path, ...]
+    simulated: bool
+    synthetic: bool
+
+
+def read_patient(t1w: Path, pet: Path | None, mask: Path | None, grid: Grid) -> PatientImages:
+    """Read and check the images.
+
+    Args:
+        t1w: T1 on ``grid``.
+        pet: FDG PET in SUVR on ``grid``; None: there is none.
+        mask: brain mask; None: the BIDS image beside the T1, or where a skull-stripped T1 is not 0.
+        grid: the cohort's.
+
+    Raises:
+        DataError: a file is missing, unreadable, on another grid, constant, not finite, or not of a brain.
+    """
+    for option, path in (("t1w", t1w), ("pet", pet), ("mask", mask)):
+        if path is not None and not path.is_file():
+            raise DataError(f"E_MISSING {option}={path}: no such file; expected a NIfTI image (.nii or .nii.gz)")
+    anatomy = read_image(t1w, grid=grid)[0]
+    _check_varies(t1w, anatomy, np.ones(grid.shape, bool))
+    mask_file = mask or _beside(t1w)
+    brain = _from_t1w(t1w, anatomy, grid) if mask_file is None else read_image(mask_file, grid=grid)[0] > 0.5
+    _check_varies(t1w, anatomy, brain)
+    uptake = None
+    if pet is not None:
+        uptake = read_image(pet, grid=grid)[0]
+        _check_varies(pet, uptake, brain)
+        _check_reach(pet, uptake, brain)
+    files = tuple(path for path in (t1w, pet, mask_file) if path is not None)
+    simulated = any(_sidecar(path).get("Simulated") for path in files)
+    return PatientImages(
+        scale_t1w(anatomy, brain), uptake, brain, files, simulated, pet is not None and says_synthetic(pet)
+    )
+
+
+def says_synthetic(pet: Path) -> bool:
+    """Whether name, sidecar or header say that a PET was computed, not measured."""
+    header = nib.load(pet).header  # type: ignore[attr-defined]
+    described = bytes(header["descrip"]).upper() if "descrip" in header else b""
+    return bool(_sidecar(pet).get("Synthetic")) or "desc-synthetic" in pet.name or b"SYNTHETIC" in described
+
+
+def check_stranger(images: PatientImages, normative: NormativeSet, cohort: Cohort) -> None:
+    """Refuse images that the detector was trained or calibrated with, whatever their name.
+
+    Raises:
+        DataLeakageError: naming the control.
+    """
+    own = {digest(path): path for path in images.files[: 1 if images.pet is None else 2]}
+    known = {m.participant_id: (m.t1w, m.pet) for m in normative.members}
+    known |= {
+        s.participant_id: (cohort.path(s.participant_id, "t1w"), cohort.path(s.participant_id, "pet"))
+        for s in cohort.select("heldout")
+    }
+    for who, paths in known.items():
+        for path in paths:
+            if (found := own.get(digest(path))) is not None:
+                raise DataLeakageError(
+                    f"E_LEAK_PATIENT {found}: holds the same voxels as {path.name} of control {who}, whom the detector "
+                    "has learned from or was calibrated on; expected a new patient. Choose the right file, or set "
+                    "force=true to look at it nevertheless"
+                )
+
+
+def check_units(pet: Path, images: PatientImages, controls: Iterable[tuple[NDArray, NDArray[np.bool_]]]) -> None:
+    """Refuse a PET that is not on the scale of the controls' PETs.
+
+    Args:
+        pet: its file, for the message.
+        images: of the patient.
+        controls: PET and brain mask of some controls.
+
+    Raises:
+        DataError: naming both means.
+    """
+    if images.pet is None:
+        return
+    usual = float(np.median([values[mask].mean() for values, mask in controls]))
+    found = float(images.pet[images.mask & (images.pet != 0)].mean())
+    if not usual / MOST_RATIO <= found <= usual * MOST_RATIO:
+        raise DataError(
+            f"E_UNITS {pet}: mean {found:.4g} within the brain; expected about {usual:.3g}, as in the controls' PETs "
+            "(SUVR). Divide it by the mean of the reference region that the controls' sidecars name "
+            "(SUVRReferenceRegion)"
+        )
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of an image's voxels as float32 in RAS+ order, whatever the file's name, header and compression."""
+    data, grid = read_image(path)
+    return hashlib.sha256(str(grid.shape).encode() + data.tobytes()).hexdigest()
+
+
+def _beside(t1w: Path) -> Path | None:
+    """The brain mask that BIDS puts beside a T1, if it is there."""
+    name = re.sub(r"(_desc-[0-9a-zA-Z]+)?_T1w\.nii(\.gz)?$", "_desc-brain_mask.nii.gz", t1w.name)
+    path = t1w.with_name(name)
+    return path if name != t1w.name and path.is_file() else None
+
+
+def _from_t1w(path: Path, t1w: NDArray[np.float32], grid: Grid) -> NDArray[np.bool_]:
+    from scipy.ndimage import binary_fill_holes
+
+    from synthpet.cohort.template import template_images
+
+    brain, template = binary_fill_holes(t1w != 0), template_images(grid).brain_mask
+    dice = 2 * (brain & template).sum() / (brain.sum() + template.sum())
+    if dice < MIN_DICE:
+        raise DataError(
+            f"E_MASK {path}: not skull-stripped (where it is not 0 overlaps the template's brain by Dice {dice:.2f}; "
+            f"expected {MIN_DICE} or more), and no desc-brain_mask lies beside it. Give one by mask=<file>, or run "
+            "`python -m synthpet.prepare`"
+        )
+    return brain
+
+
+def _check_varies(path: Path, data: NDArray[np.float32], where: NDArray[np.bool_]) -> None:
+    if not where.any():
+        raise DataError(f"E_CONSTANT {path}: its brain mask is empty; expected the brain. Give one by mask=<file>")
+    low, high = np.percentile(data[where], [1, 99])
+    if not high > low:
+        found = "constant" if data.any() else "all zeros"
+        raise DataError(f"E_CONSTANT {path}: {found} where the brain should be; expected an image. Export it again")
+
+
+def _check_reach(path: Path, pet: NDArray[np.float32], brain: NDArray[np.bool_]) -> None:
+    share = float((pet[brain] > 0).mean())
+    if share < MIN_COVERED:
+        raise DataError(
+            f"E_FIELD_OF_VIEW {path}: above 0 in {100 * share:.0f} % of the brain mask; expected at least "
+            f"{100 * MIN_COVERED:.0f} %. Is it the PET of the same person, in SUVR, on the grid of the T1?"
+        )
+
+
+def _sidecar(image: Path) -> dict:
+    path = sidecar_path(image)
+    return json.loads(path.read_text()) if path.is_file() else {}

@@ -16,7 +16,7 @@ from uad.comparison_table import Outcome, check_same_patients, plain_table, tabl
 from uad.evaluation import ensure_evaluation
 
 OWN_OPTIONS = ("compare.", "detector=", "normative=", "gan=")  # not handed on to the single evaluations
-READ = ("ranks.tsv", "summary.json", "froc.tsv")  # of each evaluation
+READ = ("ranks.tsv", "summary.json", "froc.tsv", "froc_found.tsv")  # of each evaluation
 LAYOUT = 2  # of what is written here; another number makes folders of older versions anew
 
 Outcomes = Mapping[str, Mapping[str, Outcome]]  # detector to column to what was found
@@ -92,7 +92,7 @@ def _write(cfg: DictConfig, folder: Path, outcomes: Outcomes) -> list[Path]:
     pictures = make_pictures(outcomes, settings)
     page = make_page(outcomes, tables, statistics, pictures, settings, simulated=_is_simulated(Path(cfg.cohort.path)))
     rows = [{"detector": detector, **row} for detector, table in tables.items() for row in table]
-    text = "\n\n".join(f"{detector}\n{plain_table(table)}" for detector, table in tables.items())
+    text = "\n\n".join(f"{detector}\n{_for_terminal(table)}" for detector, table in tables.items())
     return [
         write_tsv(folder / "table.tsv", rows),
         write_json(folder / "statistics.json", statistics),
@@ -100,6 +100,11 @@ def _write(cfg: DictConfig, folder: Path, outcomes: Outcomes) -> list[Path]:
         *(write_bytes(folder / "figures" / f"{name}.png", picture.png) for name, picture in pictures.items()),
         write_text(folder / "report.html", page.render()),
     ]
+
+
+def _for_terminal(rows: Sequence[Mapping[str, str]]) -> str:
+    """The plain table without the lesions' sites, which ``table.tsv`` has: a terminal is narrow."""
+    return plain_table([{key: cell for key, cell in row.items() if key != "lesion_site"} for row in rows])
 
 
 def _is_simulated(cohort: Path) -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 from synthpet.report.html import Picture
 from uad.comparison_statistics import Settings
 from uad.comparison_table import MISSED, Outcome
-from uad.detection import false_by_kept, found_at_rank, found_by_kept, froc
+from uad.detection import found_at_rank
 from uad.statistics import wilson_interval
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def make_pictures(outcomes: Mapping[str, Mapping[str, Outcome]], settings: Setti
         pictures[f"table-{detector}"] = _table(detector, columns, settings)
         pictures[f"ranks-{detector}"] = _ranks(detector, columns, settings)
         pictures[f"sensitivity-{detector}"] = _sensitivity(detector, columns, settings)
-        if any(_froc_curve(outcome, settings) is not None for outcome in columns.values()):
+        if any(outcome.froc is not None for outcome in columns.values()):
             pictures[f"froc-{detector}"] = _froc(detector, columns, settings)
         if any(len(outcome.ranks) > 1 for outcome in columns.values()):
             pictures[f"seeds-{detector}"] = _seeds(detector, columns)
@@ -153,21 +153,6 @@ def _sensitivity_line(axes: "Axes", outcome: Outcome, settings: Settings, colour
     axes.plot(k, found, drawstyle="steps-mid", color=colour, linestyle=dash)
 
 
-def _froc_curve(outcome: Outcome, settings: Settings) -> np.ndarray | None:
-    """(m, 2) false clusters per control and sensitivity: over thresholds where known, else over clusters kept."""
-    if len(outcome.froc):
-        return outcome.froc
-    if outcome.control_counts is None:
-        return None
-    kept = settings.max_clusters
-    points = froc(
-        range(1, kept + 1),
-        found_by_kept(outcome.first, max_clusters=kept),
-        false_by_kept(outcome.control_counts, max_clusters=kept),
-    )
-    return np.array([(0.0, 0.0), *((point.false_per_scan, point.sensitivity) for point in points)])
-
-
 def _froc(detector: str, columns: Mapping[str, Outcome], settings: Settings) -> Picture:
     from matplotlib.figure import Figure
 
@@ -177,11 +162,11 @@ def _froc(detector: str, columns: Mapping[str, Outcome], settings: Settings) -> 
     axes = figure.subplots()
     others = [name for name in columns if name != settings.reference]
     for name in (settings.reference, *others):
-        curve = _froc_curve(columns[name], settings)
+        curve = columns[name].froc
         if curve is not None:
             k = others.index(name) if name in others else -1
             colour, dash, width = ("black", "-", 2.2) if k < 0 else (COLOURS[k % 7], DASHES[k % 7], 1.5)
-            x, y = curve.T
+            x, y = np.r_[0, curve.false_per_scan], np.r_[0, curve.found.mean(axis=1)]
             axes.plot(x, y, drawstyle="steps-post", label=name, color=colour, linestyle=dash, linewidth=width)
     axes.axvline(settings.false_per_scan, color="0.6", linewidth=0.8)
     axes.set(ylim=(-0.02, 1.02), xlim=(0, 2 * settings.false_per_scan))

@@ -4,23 +4,41 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from synthpet.report.html import Page, Picture, Section, Table
 from uad.comparison_statistics import DEFINITIONS, Settings
 from uad.comparison_table import Outcome
+from uad.detection import STRICT_MM
+from uad.statistics import LEVEL
 
 TITLE = "Does synthetic PET serve as well as real PET?"
-KINDS = ("better", "worse", "not distinguishable", "the same in every patient")
+KINDS = ("better", "worse", "not distinguishable", "the same")
+MARKS = {"better": " ▲", "worse": " ▼", "not distinguishable": "", "the same": " ="}
+BETTER = {"detected": 1, "ranks": -1}  # deciding test: sign of a difference that is good
 Rows = Sequence[Mapping[str, str]]
 
 
 def in_short(statistics: Mapping[str, Any]) -> list[str]:
-    """The answer in a few sentences, each column against the reference over all detectors."""
-    n, reference = statistics["n_patients"], statistics["reference"]
-    columns = statistics["columns"]
-    words = []
-    for name in next(iter(columns.values())):
-        if name != reference:
-            words.append(_column_words(name, {d: cells[name] for d, cells in columns.items()}, columns, reference, n))
+    """The answer in a few sentences: what is distinguishable from the reference, and what that can mean."""
+    reference, n = statistics["reference"], statistics["n_patients"]
+    cells = [
+        (kind_of(found), f"{name} with {detector} ({_against(found, columns[reference], n)})")
+        for detector, columns in statistics["columns"].items()
+        for name, found in columns.items()
+        if name != reference
+    ]
+    said = {kind: [words for k, words in cells if k == kind] for kind in KINDS}
+    differ = [f"{kind} than {reference}: {', '.join(said[kind])}" for kind in ("better", "worse") if said[kind]]
+    words = [
+        f"Distinguishable after correction for the number of tests, {'; '.join(differ)}. "
+        f"The other {len(cells) - len(said['better']) - len(said['worse'])} of {len(cells)} comparisons are not."
+        if differ
+        else f"With {n} patients, none of the {len(cells)} comparisons with {reference} is distinguishable after "
+        "correction for the number of tests."
+    ]
+    if said["the same"]:
+        words.append(f"Every patient at the same rank as with {reference}: {', '.join(said['the same'])}.")
     words.append(
         f"“Not distinguishable” does not mean equal: with {n} patients, a sensitivity of 60 % would be told from one "
         f"of 80 % with a probability of {statistics['power']:.2f} only."
@@ -28,25 +46,22 @@ def in_short(statistics: Mapping[str, Any]) -> list[str]:
     return words
 
 
-def _column_words(name: str, cells: Mapping[str, Any], columns: Mapping[str, Any], reference: str, n: int) -> str:
-    kinds: dict[str, list[str]] = {kind: [] for kind in KINDS}
-    for detector, found in cells.items():
-        kinds[_kind(found)].append(
-            f"{detector} {found['n_detected']} against {columns[detector][reference]['n_detected']}"
-        )
-    said = "; ".join(f"{kind} with {', '.join(who)}" for kind, who in kinds.items() if who)
-    return f"{name} against {reference}, lesions detected of {n}: {said}."
+def _against(found: Mapping[str, Any], base: Mapping[str, Any], n: int) -> str:
+    return f"{found['n_detected']} against {base['n_detected']} of {n}"
 
 
-def _kind(found: Mapping[str, Any]) -> str:
-    """What a comparison comes to: better or worse only where a corrected test and its interval say so."""
+def kind_of(found: Mapping[str, Any]) -> str:
+    """What a comparison comes to, of ``KINDS``; better and worse only where a corrected test and its interval agree."""
     if found["identical"]:
-        return "the same in every patient"
-    for key, better in (("detected", 1), ("ranks", -1)):
-        (low, high), test = found[key]["interval"], found[key]
-        if test["p_holm"] <= 0.05 and not low <= 0 <= high:
-            return "better" if better * test["difference"] > 0 else "worse"
-    return "not distinguishable"
+        return "the same"
+    signs = {-better * np.sign(found[key]["difference"]) for key, better in BETTER.items() if is_distinct(found[key])}
+    return "not distinguishable" if len(signs) != 1 else "worse" if signs == {1} else "better"
+
+
+def is_distinct(test: Mapping[str, Any]) -> bool:
+    """Whether the corrected p and the interval of a deciding test both say that there is a difference."""
+    low, high = test["interval"]
+    return bool(test["p_holm"] <= 1 - LEVEL and not low <= 0 <= high)
 
 
 def make_page(
@@ -70,9 +85,10 @@ def make_page(
     """
     sections = [
         Section("The answer in short", in_short(statistics), [_overview(statistics)]),
-        *(_detector_section(d, tables[d], statistics, pictures, settings) for d in outcomes),
+        *(_detector_section(detector, statistics, pictures, settings) for detector in outcomes),
         *_oracle_section(statistics),
         *_between_section(statistics),
+        Section("Tables in full", (), [_full_table(d, rows, settings) for d, rows in tables.items()]),
         Section("Statistics in numbers", _method_words(statistics), _number_tables(statistics)),
         Section("What the numbers mean", (), [_definitions()]),
         Section("Each evaluation", (), [_links(outcomes)]),
@@ -92,35 +108,73 @@ def _notices(simulated: bool) -> list[str]:
 
 
 def _overview(statistics: Mapping[str, Any]) -> Table:
-    names = list(next(iter(statistics["columns"].values())))
+    names, n = list(next(iter(statistics["columns"].values()))), statistics["n_patients"]
     rows = [
-        [detector, *(f"{c['n_detected']} ({c['mean_rank_censored']:.1f})" for c in cells.values())]
+        [
+            detector,
+            *(
+                f"{c['n_detected']} ({c['mean_rank_censored']:.1f})"
+                + (MARKS[kind_of(c)] if name != statistics["reference"] else "")
+                for name, c in cells.items()
+            ),
+        ]
         for detector, cells in statistics["columns"].items()
     ]
     caption = (
-        f"Lesions detected of {statistics['n_patients']} and, in brackets, the mean rank of the true cluster with "
-        "misses counted as one more than the clusters kept (lower is better). First seed of each detector."
+        f"Lesions detected of {n} and, in brackets, the mean rank of the true cluster with misses counted as one more "
+        "than the clusters kept (lower is better); first seed of each detector. ▲ better, ▼ worse than "
+        f"{statistics['reference']}, = the same rank in every patient, no mark: not distinguishable."
     )
     return Table(["detector", *names], rows, caption)
 
 
 def _detector_section(
-    detector: str, rows: Rows, statistics: Mapping[str, Any], pictures: Mapping[str, Picture], settings: Settings
+    detector: str, statistics: Mapping[str, Any], pictures: Mapping[str, Picture], settings: Settings
 ) -> Section:
+    kinds = ("table", "ranks", "sensitivity", "froc", "seeds")
+    shown = [pictures[key] for kind in kinds if (key := f"{kind}-{detector}") in pictures]
+    cells = statistics["columns"][detector]
+    return Section(f"Detector: {detector}", (), [_words_table(cells, settings.reference, statistics)], shown)
+
+
+def _words_table(cells: Mapping[str, Any], reference: str, statistics: Mapping[str, Any]) -> Table:
+    """Each comparison with the reference in words."""
+    n = statistics["n_patients"]
+    rows = [[name, *_words(found, cells[reference], n)] for name, found in cells.items() if name != reference]
+    caption = (
+        f"Each against {reference}, same {n} patients. In brackets: difference, its 95 % interval, and p after Holm's "
+        f"correction for {statistics['n_tests']} tests."
+    )
+    return Table(("", "lesions detected", "mean rank, misses counted"), rows, caption, prose=True)
+
+
+def _words(found: Mapping[str, Any], base: Mapping[str, Any], n: int) -> list[str]:
+    ranks = f"{found['mean_rank_censored']:.1f} against {base['mean_rank_censored']:.1f}"
+    if found["identical"]:
+        return [f"{_against(found, base, n)}: the same patients", f"{ranks}: the same rank in every patient"]
+    return [
+        f"{numbers}: {_decision(found[key], BETTER[key])}"
+        for key, numbers in (("detected", _against(found, base, n)), ("ranks", ranks))
+    ]
+
+
+def _decision(test: Mapping[str, Any], better: int) -> str:
+    said = "not distinguishable"
+    if is_distinct(test):
+        said = "better" if better * test["difference"] > 0 else "worse"
+    return f"{said} ({_with_interval(test)}; p = {test['p_holm']:.3g})"
+
+
+def _full_table(detector: str, rows: Rows, settings: Settings) -> Table:
     names = list(rows[0])
     caption = (
-        "Rank of the true cluster (1: the most suspicious place is the lesion; -: missed), first seed. 95 % interval: "
-        "of the share detected, Wilson. Mean rank: detected patients only, as published. Censored: a miss counts as "
-        f"{settings.max_clusters + 1}, so that a weak detector is not flattered. Strict: the cluster's centre of mass "
-        "lies, besides, within 10 mm of the lesion. Each seed: mean ± standard deviation [least–most]. Areas and "
-        "Dice: over voxels, mean ± standard deviation over patients."
+        f"{detector}. Rank of the true cluster (1: the most suspicious place is the lesion; -: missed), first seed. "
+        "95 % interval: of the share detected, Wilson. Mean rank: detected patients only, as published. Censored: a "
+        f"miss counts as {settings.max_clusters + 1}, so that a weak detector is not flattered. Strict: the cluster's "
+        f"centre of mass lies, besides, within {STRICT_MM:g} mm of the lesion. All seeds: mean ± standard deviation, "
+        "then [least–most]. Areas and Dice: over voxels, mean ± standard deviation over patients."
     )
-    words = [c["verdict"] + "." for c in statistics["columns"][detector].values() if c["verdict"] != "the reference"]
-    shown = [pictures[key] for kind in ("table", "ranks", "sensitivity", "froc", "seeds")
-             if (key := f"{kind}-{detector}") in pictures]  # fmt: skip
-    return Section(
-        f"Detector: {detector}", words, [Table(names, [[row[n] for n in names] for row in rows], caption)], shown
-    )
+    return Table(names, [[row[n] for n in names] for row in rows], caption)
 
 
 def _oracle_section(statistics: Mapping[str, Any]) -> list[Section]:
@@ -137,13 +191,14 @@ def _oracle_section(statistics: Mapping[str, Any]) -> list[Section]:
 
 
 def _between_section(statistics: Mapping[str, Any]) -> list[Section]:
-    others = {name: found for name, found in statistics["detectors"].items() if name != statistics["best_detector"]}
+    best = statistics["best_detector"]
     about = (
-        f"At the column {statistics['reference']}, {statistics['best_detector']} finds most; it was chosen after "
-        "looking at the same patients, which flatters it."
+        f"With the normative set {statistics['reference']}, {best} finds most; it was chosen after looking at the same "
+        "patients, which flatters it."
     )
-    words = [f"{found['verdict']}." for found in others.values()]
-    return [Section("Detector against detector", [about, *words])] if others else []
+    several = len(statistics["detectors"]) > 1
+    table = _words_table(statistics["detectors"], best, statistics)
+    return [Section("Detector against detector", [about], [table])] if several else []
 
 
 def _method_words(statistics: Mapping[str, Any]) -> list[str]:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uad.comparison_table import Outcome
-from uad.detection import RANKS, across_seeds, false_by_kept, found_at_rank, found_by_kept, froc_areas
+from uad.detection import RANKS, across_seeds, found_at_rank, froc_areas
 from uad.statistics import (
     Interval,
     censored_ranks,
@@ -40,9 +40,9 @@ DEFINITIONS = {
     "sums of ranks; difference of the means, this minus the other, with its 95 % bootstrap interval; negative: better",
     "at_rank": "share of patients whose lesion is among the first k clusters, with its 95 % Wilson interval; "
     "difference to the other with its 95 % bootstrap interval over patients",
-    "froc_area": "area under sensitivity against false clusters per held-out control, while 1, 2, ... clusters are "
-    "kept at the calibrated threshold, divided by its width; difference with its 95 % bootstrap interval over patients "
-    "(the controls' rates taken as known); null: the evaluation wrote no counts of its controls",
+    "froc_area": "area under sensitivity against false clusters per held-out control over all thresholds, up to the "
+    "accepted rate and divided by it; difference with its 95 % bootstrap interval over patients (the controls' rates "
+    "taken as known); null: the evaluation wrote no froc.tsv",
     "seeds": "mean, sample standard deviation, least and most over the detector's seeds; tests are of the first",
     "oracle_share": "(column - real) / (oracle - real): the share of what true PET of all controls would gain that "
     "synthetic PET of the unpaired delivers; null: the oracle gains nothing",
@@ -152,19 +152,13 @@ def _at_rank(a: NDArray[np.float64], b: NDArray[np.float64], k: int, resampling:
 
 
 def _froc_area(a: Outcome, b: Outcome, settings: Settings, resampling: Mapping[str, int]) -> dict[str, Any] | None:
-    if a.control_counts is None or b.control_counts is None:
+    if a.froc is None or b.froc is None:
         return None
-    kept = settings.max_clusters
-    areas = [
-        froc_areas(
-            found_by_kept(outcome.first, max_clusters=kept),
-            false_by_kept(outcome.control_counts, max_clusters=kept),  # type: ignore[arg-type]
-            up_to=settings.false_per_scan,
-        )
-        for outcome in (a, b)
-    ]
-    difference = paired_bootstrap(*areas, **resampling)
-    return {"area": float(areas[0].mean()), "difference": difference.value, "interval": list(difference.interval)}
+    area_a, area_b = (
+        froc_areas(froc.found, froc.false_per_scan[:, None], up_to=settings.false_per_scan) for froc in (a.froc, b.froc)
+    )
+    difference = paired_bootstrap(area_a, area_b, **resampling)
+    return {"area": float(area_a.mean()), "difference": difference.value, "interval": list(difference.interval)}
 
 
 def _correct(comparisons: Sequence[dict[str, Any]]) -> int:

@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,13 @@ METRIC_WORDS = {
 }
 
 
+class Froc(NamedTuple):
+    """What the FROC curve is made of, a setting a threshold, by rising rate of false clusters."""
+
+    false_per_scan: NDArray[np.float64]  # (s,), mean number of clusters of a held-out control
+    found: NDArray[np.float64]  # (s, n patients) of 0 or 1
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What one evaluation found; seeds in the order in which they were run.
@@ -37,7 +44,7 @@ class Outcome:
         ranks: seed to (n,) rank of the true cluster, NaN where missed.
         strict: the same with the stricter criterion.
         summaries: seed to its part of ``summary.json``.
-        froc: (m, 2) false clusters per control and sensitivity over thresholds, of the first seed; m = 0: not known.
+        froc: of the first seed; None: an evaluation that did not write it.
     """
 
     folder: Path
@@ -46,16 +53,21 @@ class Outcome:
     ranks: Mapping[int, NDArray[np.float64]]
     strict: Mapping[int, NDArray[np.float64]]
     summaries: Mapping[int, Mapping[str, Any]]
-    froc: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 2)))
+    froc: Froc | None = None
 
     @classmethod
     def read(cls, folder: Path) -> "Outcome":
         """From the folder that ``uad.evaluation.ensure_evaluation`` returns.
 
         Raises:
-            DataError: a seed lacks patients that another has.
+            DataError: no patient with a known lesion, or a seed lacks patients that another has.
         """
         rows = read_tsv(folder / "ranks.tsv")
+        if not rows:
+            raise DataError(
+                f"E_PATIENTS {folder / 'ranks.tsv'}: no patient with a lesion mask; a comparison needs to know which "
+                "cluster is the true one"
+            )
         seeds = list(dict.fromkeys(int(row["seed"]) for row in rows))
         of_seed = {seed: [row for row in rows if int(row["seed"]) == seed] for seed in seeds}
         first = of_seed[seeds[0]]
@@ -70,7 +82,7 @@ class Outcome:
             {seed: _ranks(found, "rank") for seed, found in of_seed.items()},
             {seed: _ranks(found, "rank_strict") for seed, found in of_seed.items()},
             {seed: summaries[str(seed)] for seed in seeds},
-            _read_froc(folder / "froc.tsv", seeds[0]),
+            _read_froc(folder, seeds[0], patients),
         )
 
     @property
@@ -83,21 +95,23 @@ class Outcome:
         """The summary of the first seed."""
         return next(iter(self.summaries.values()))
 
-    @property
-    def control_counts(self) -> NDArray[np.int64] | None:
-        """Clusters kept in each held-out control, (m,), first seed; None: an evaluation that did not write them."""
-        counts = self.summary.get("control_counts")
-        return None if not counts else np.asarray(counts, int)
-
 
 def _ranks(rows: Sequence[Mapping[str, str]], column: str) -> NDArray[np.float64]:
     return np.array([np.nan if row[column] == "n/a" else float(row[column]) for row in rows])
 
 
-def _read_froc(path: Path, seed: int) -> NDArray[np.float64]:
-    rows = [row for row in read_tsv(path) if int(row["seed"]) == seed] if path.is_file() else []
-    points = np.array([(float(row["false_per_scan"]), float(row["sensitivity"])) for row in rows]).reshape(-1, 2)
-    return points[np.lexsort((points[:, 1], points[:, 0]))]
+def _read_froc(folder: Path, seed: int, patients: Sequence[str]) -> Froc | None:
+    if not ((folder / "froc.tsv").is_file() and (folder / "froc_found.tsv").is_file()):
+        return None
+    curve, found = (
+        [row for row in read_tsv(folder / name) if int(row["seed"]) == seed] for name in ("froc.tsv", "froc_found.tsv")
+    )
+    curve.sort(key=lambda row: (float(row["false_per_scan"]), -float(row["threshold"])))
+    hits = {(row["participant_id"], row["threshold"]): float(row["found"]) for row in found}
+    return Froc(
+        np.array([float(row["false_per_scan"]) for row in curve]),
+        np.array([[hits[who, row["threshold"]] for who in patients] for row in curve]),
+    )
 
 
 def check_same_patients(outcomes: Mapping[str, Mapping[str, Outcome]]) -> None:
@@ -151,20 +165,22 @@ def _below(outcome: Outcome, max_clusters: int) -> dict[str, str]:
         "mean rank": f"{np.nanmean(ranks):.1f}" if n_found else "n/a",
         "mean rank, censored": f"{censored_ranks(ranks, max_clusters).mean():.1f}",
         "detected, strict": f"{n_strict} of {n}",
-        "detected, each seed": spread_text(across_seeds(outcome.summaries, "n_detected"), len(outcome.summaries)),
-        "censored, each seed": spread_text(
-            across_seeds(outcome.summaries, "mean_rank_censored"), len(outcome.summaries)
-        ),
+        **_spread("detected", across_seeds(outcome.summaries, "n_detected"), len(outcome.summaries)),
+        **_spread("censored", across_seeds(outcome.summaries, "mean_rank_censored"), len(outcome.summaries)),
         "false per control": "n/a" if false is None else f"{false:.1f}",
         **{METRIC_WORDS[name]: _metric(metrics.get(name)) for name in VOXEL_METRICS},
     }
 
 
-def spread_text(spread: Mapping[str, float], n_seeds: int) -> str:
-    """Mean ± sample standard deviation [least–most] over seeds; with one seed there is no spread to state."""
+def _spread(what: str, spread: Mapping[str, float], n_seeds: int) -> dict[str, str]:
+    """Mean ± sample standard deviation and [least–most] over seeds; with one seed there is no spread to state."""
     if n_seeds == 1:
-        return "one seed"
-    return f"{spread['mean']:.1f} ± {spread['sd']:.1f} [{spread['min']:.3g}–{spread['max']:.3g}]"
+        return {f"{what}, all seeds": "one seed", f"{what}, range": "one seed"}
+    form = ".0f" if what == "detected" else ".1f"
+    return {
+        f"{what}, all seeds": f"{spread['mean']:.1f} ± {spread['sd']:.1f}",
+        f"{what}, range": f"[{spread['min']:{form}}–{spread['max']:{form}}]",
+    }
 
 
 def _metric(found: Mapping[str, float | None] | None) -> str:

@@ -1,6 +1,6 @@
 """The comparison on the table of Zotova 2021, whose values are published, and on small tables worked out by hand."""
 
-import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ import pytest
 from synthpet.cohort.files import write_json, write_tsv
 from synthpet.errors import DataError
 from uad.comparison_statistics import Settings, best_detector, compare, oracle_share
-from uad.comparison_table import Outcome, check_same_patients, plain_table, table_rows
+from uad.comparison_table import Froc, Outcome, check_same_patients, plain_table, table_rows
 from uad.detection import COLUMNS
 
 MISS = np.nan
@@ -17,6 +17,8 @@ PUBLISHED = {
     "synthetic-semi3d": [MISS, 4, 4, MISS, MISS, 4, 1, 3, 1, 3, MISS, MISS],
     "synthetic-patch3d": [MISS, 1, 2, 1, MISS, 5, 3, 5, 1, MISS, MISS, 2],
 }
+CURVE = ("seed", "threshold", "sensitivity", "false_per_scan")
+HITS = ("participant_id", "seed", "threshold", "found")
 SETTINGS = Settings("real", max_clusters=10, false_per_scan=3.0, seed=0, n_resamples=2000)
 
 
@@ -27,7 +29,6 @@ def summary(ranks, **more):
         "mean_rank_censored": float(np.where(found, ranks, 11).mean()),
         "false_clusters_per_control": 3.0,
         "voxel_metrics": {"au_roc": {"mean": 0.8, "sd": 0.1}, "best_dice": {"mean": 0.25, "sd": None}},
-        "control_counts": [2, 4],
         **more,
     }
 
@@ -67,10 +68,10 @@ def test_rows_below_the_table_give_the_spread_over_seeds(tmp_path):
     three = outcome(tmp_path, [1, 2, MISS, MISS], [1, MISS, MISS, MISS], [1, 2, 3, MISS])
     rows = {row["patient"]: row for row in table_rows({"real": three}, 10)}
     assert rows["detected"]["real"] == "2 of 4"  # the first seed
-    assert rows["detected, each seed"]["real"] == "2.0 ± 1.0 [1–3]"
-    assert rows["censored, each seed"]["real"] == "6.3 ± 2.1 [4.25–8.5]"
+    assert (rows["detected, all seeds"]["real"], rows["detected, range"]["real"]) == ("2.0 ± 1.0", "[1–3]")
+    assert (rows["censored, all seeds"]["real"], rows["censored, range"]["real"]) == ("6.3 ± 2.1", "[4.2–8.5]")
     one = {row["patient"]: row for row in table_rows({"real": outcome(tmp_path, [1, 2])}, 10)}
-    assert one["detected, each seed"]["real"] == "one seed"
+    assert one["detected, all seeds"]["real"] == "one seed"
 
 
 def test_the_published_difference_is_called_not_distinguishable(published):
@@ -95,17 +96,18 @@ def test_all_deciding_p_values_of_a_run_are_corrected_together(tmp_path):
     assert found["columns"]["zmap"]["matched"]["verdict"] == "matched and real give every patient the same rank"
 
 
-def test_the_froc_area_is_over_the_clusters_kept(tmp_path):
+def test_the_froc_area_is_over_the_thresholds_up_to_the_accepted_rate(tmp_path):
+    rates = np.array([0.0, 1.0, 2.0, 6.0])
     first, missed = outcome(tmp_path / "a", [1, 2]), outcome(tmp_path / "b", [MISS, MISS])
-    area = compare({"zmap": {"real": missed, "oracle": first}}, SETTINGS)["columns"]["zmap"]["oracle"]["froc_area"]
-    # controls with 2 and 4 clusters: 1, 2, 2.5, 3 false ones while 1, 2, 3, 4 are kept; up to 3
-    assert area["area"] == pytest.approx(np.mean([2 / 3, 1 / 3]))
-    assert area["difference"] == pytest.approx(0.5)
+    first = replace(first, froc=Froc(rates, np.array([[0, 0], [1, 0], [1, 1], [1, 1]])))
+    missed = replace(missed, froc=Froc(rates, np.zeros((4, 2))))
+    found = compare({"zmap": {"real": missed, "oracle": first}}, SETTINGS)["columns"]["zmap"]["oracle"]["froc_area"]
+    assert found["area"] == pytest.approx(np.mean([2 / 3, 1 / 3]))
+    assert found["difference"] == pytest.approx(0.5)
+    assert found["interval"] == pytest.approx([1 / 3, 2 / 3])
 
 
-def test_without_counts_of_controls_there_is_no_froc_area(published):
-    for found in published.values():
-        del found.summaries[0]["control_counts"]
+def test_an_evaluation_without_froc_has_no_froc_area(published):
     assert compare({"sae": published}, SETTINGS)["columns"]["sae"]["synthetic-semi3d"]["froc_area"] is None
 
 
@@ -152,14 +154,22 @@ def write_evaluation(folder, ids_of_seeds):
 
 def test_an_evaluation_is_read_back_by_seed(tmp_path):
     folder = write_evaluation(tmp_path, {3: ["sub-1", "sub-2"], 0: ["sub-1", "sub-2"]})
-    rows = [(3, 5.0, 0.5, 1.0), (3, 6.0, 0.0, 0.5), (0, 6.0, 1.0, 0.0)]
-    write_tsv(folder / "froc.tsv", [dict(zip(("seed", "threshold", "sensitivity", "false_per_scan"), r, strict=True)) for r in rows])  # fmt: skip # noqa: E501
+    curve = [(3, 5.0, 1.0, 1.0), (3, 6.0, 0.5, 0.5), (0, 6.0, 1.0, 0.0)]
+    hits = [
+        ("sub-2", 3, 6.0, 0),
+        ("sub-1", 3, 6.0, 1),
+        ("sub-1", 3, 5.0, 1),
+        ("sub-2", 3, 5.0, 1),
+        ("sub-1", 0, 6.0, 1),
+    ]
+    for name, keys, rows in (("froc", CURVE, curve), ("froc_found", HITS, hits)):
+        write_tsv(folder / f"{name}.tsv", [dict(zip(keys, row, strict=True)) for row in rows])
     found = Outcome.read(folder)
     assert list(found.ranks) == [3, 0] and found.patients == ("sub-1", "sub-2")
     np.testing.assert_array_equal(found.first, [1, 2])
     assert np.isnan(found.strict[0]).all()
-    np.testing.assert_array_equal(found.froc, [[0.5, 0.0], [1.0, 0.5]])  # the first seed's, from strict to lenient
-    np.testing.assert_array_equal(found.control_counts, [2, 4])
+    np.testing.assert_array_equal(found.froc.false_per_scan, [0.5, 1.0])  # the first seed's, from strict to lenient
+    np.testing.assert_array_equal(found.froc.found, [[1, 0], [1, 1]])
 
 
 def test_seeds_of_different_patients_are_refused(tmp_path):
@@ -167,12 +177,10 @@ def test_seeds_of_different_patients_are_refused(tmp_path):
         Outcome.read(write_evaluation(tmp_path, {0: ["sub-1", "sub-2"], 1: ["sub-1", "sub-3"]}))
 
 
-def test_an_evaluation_without_froc_and_counts_is_read_too(tmp_path):
-    folder = write_evaluation(tmp_path, {0: ["sub-1", "sub-2"]})
-    content = json.loads((folder / "summary.json").read_text())
-    del content["seeds"]["0"]["control_counts"]
-    write_json(folder / "summary.json", content)
-    assert Outcome.read(folder).control_counts is None and Outcome.read(folder).froc.shape == (0, 2)
+def test_an_evaluation_of_patients_whose_lesions_nobody_knows_is_refused(tmp_path):
+    write_tsv(tmp_path / "ranks.tsv", [], COLUMNS)
+    with pytest.raises(DataError, match=r"ranks\.tsv: no patient with a lesion mask"):
+        Outcome.read(tmp_path)
 
 
 def test_the_plain_table_is_aligned_and_breaks_long_headings():

@@ -1,18 +1,21 @@
 """The page of the comparison: what it says first, and what it must never leave out."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from tests.uad.test_comparison import PUBLISHED, SETTINGS, outcome
 from uad.comparison_figures import make_pictures
-from uad.comparison_page import in_short, make_page
+from uad.comparison_page import in_short, kind_of, make_page
 from uad.comparison_statistics import compare
-from uad.comparison_table import table_rows
+from uad.comparison_table import Froc, table_rows
 
 
 @pytest.fixture
 def cells(tmp_path):
-    columns = {name: outcome(tmp_path / f"evaluation-sae-{name}", r, r) for name, r in PUBLISHED.items()}
+    froc = Froc(np.arange(3.0), np.zeros((3, 12)))
+    columns = {n: replace(outcome(tmp_path / f"evaluation-sae-{n}", r, r), froc=froc) for n, r in PUBLISHED.items()}
     return {"sae": columns, "<zmap>": columns}
 
 
@@ -37,9 +40,8 @@ def test_every_picture_is_a_png_with_words(cells):
 
 def test_the_answer_stands_first_and_never_says_equivalent(page, cells):
     words = in_short(compare(cells, SETTINGS))
-    assert (
-        "synthetic-patch3d against real, lesions detected of 12: not distinguishable with sae 8 against 6" in words[1]
-    )
+    assert "With 12 patients, none of the 4 comparisons with real is distinguishable" in words[0]
+    assert "8 against 6 of 12: not distinguishable (+0.17" in page
     assert "does not mean equal" in words[-1]
     assert page.index("The answer in short") < page.index("Detector: sae")
     assert "equivalent" not in page
@@ -47,4 +49,21 @@ def test_the_answer_stands_first_and_never_says_equivalent(page, cells):
 
 def test_a_difference_that_holds_is_called_by_its_name(tmp_path):
     columns = {"real": outcome(tmp_path, [np.nan] * 12), "oracle": outcome(tmp_path, [1] * 12)}
-    assert "better with zmap 12 against 0" in in_short(compare({"zmap": columns}, SETTINGS))[0]
+    (first, *_) = in_short(compare({"zmap": columns}, SETTINGS))
+    assert "better than real: oracle with zmap (12 against 0 of 12)" in first
+    assert "The other 0 of 1 comparisons are not" in first
+
+
+def test_identical_ranks_are_said_to_be_identical(tmp_path):
+    columns = {name: outcome(tmp_path, [1, 2]) for name in ("real", "completed-patch3d")}
+    words = in_short(compare({"residual": columns}, SETTINGS))
+    assert (
+        words[1] == "Every patient at the same rank as with real: completed-patch3d with residual (2 against 2 of 2)."
+    )
+
+
+def test_two_tests_that_contradict_each_other_decide_nothing():
+    test = {"p_holm": 0.01, "difference": 0.5, "interval": [0.2, 0.8]}  # more detected, but at worse ranks
+    assert kind_of({"identical": False, "detected": test, "ranks": test}) == "not distinguishable"
+    assert kind_of({"identical": False, "detected": test, "ranks": test | {"p_holm": 0.2}}) == "better"
+    assert kind_of({"identical": False, "detected": test | {"p_holm": 0.2}, "ranks": test}) == "worse"

@@ -15,15 +15,15 @@ from uad.detection import FrocPoint
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.image import AxesImage
+    from matplotlib.figure import Figure
 
-VIEWS = (("from above", 2), ("from the front", 1), ("from the side", 0))
-PLANES = (("axial", 2), ("coronal", 1), ("sagittal", 0))
 Z_SHOWN = (1.0, 6.0)  # the same scale in every picture
 T1W_SHOWN = (0.0, 1.1)  # of the scaled T1
 PET_SHOWN = (0.0, 1.8)  # SUVR
 MIDDLE_MM = (-26.0, -18.0, 8.0)  # x, y, z of the planes that show a whole brain
 MARGIN_MM = 6.0  # shown around the brain
+GAP_MM = 4.0  # between views
+WIDTH_INCHES = 7.6  # of three views
 DPI = 90
 
 
@@ -59,19 +59,18 @@ def projections(
         mask: (I, J, K), the brain, outlined.
         grid: of all four, RAS+.
     """
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(9.5, 3.6), layout="constrained", facecolor="white")
-    axes = figure.subplots(1, 3)
-    for axis_of, (title, axis) in zip(axes, VIEWS, strict=True):
-        shown = _draw(axis_of, np.where(mask, z, 0).max(axis=axis).T, grid, axis, "magma", Z_SHOWN)
+    figure, rows = _rows(1, views := _views(mask, grid))
+    layer = Layer("z", np.where(mask, z, 0), "magma", Z_SHOWN, "z, brighter = more suspicious")
+    for view, title in zip(views, ("from above", "from the front", "from the side"), strict=True):
+        _draw(rows[0], view, layer.volume.max(axis=view.axis), layer, title)
         for outline, colour in ((mask, "grey"), (lesion, "cyan")):
             if outline is not None:
-                _outline(axis_of, outline.any(axis=axis).T, grid, axis, colour)
-        _write_ranks(axis_of, z, labels, axis, grid)
-        _frame(axis_of, mask, grid, axis, "white")
-        axis_of.set_title(title, fontsize=10)
-    figure.colorbar(shown, ax=axes, label="z, brighter = more suspicious", shrink=0.8)
+                _outline(rows[0], view, outline.any(axis=view.axis), colour)
+        for rank in range(1, int(labels.max()) + 1):
+            peak = np.unravel_index(np.argmax(np.where(labels == rank, z, -np.inf)), z.shape)
+            x, y = view.place(np.array(peak))
+            rows[0].text(x, y, str(rank), color="white", ha="center", va="center", fontsize=9)
+    _bar(figure, rows[0], layer)
     return _png(figure)
 
 
@@ -89,23 +88,15 @@ def planes(
         outlined: (I, J, K), drawn as a contour in every plane, such as a cluster.
         colour: of the contour.
     """
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import MaxNLocator
-
-    figure = Figure(figsize=(8.2, 0.3 + 2.6 * len(layers)), layout="constrained", facecolor="white")
-    rows = figure.subplots(len(layers), 3, squeeze=False)
+    figure, rows = _rows(len(layers), views := _views(mask, grid))
     for layer, row in zip(layers, rows, strict=True):
-        for axes, (name, axis) in zip(row, PLANES, strict=True):
-            index = _index(grid, axis, point_mm[axis])
-            shown = _draw(axes, layer.volume.take(index, axis).T, grid, axis, layer.colours, layer.shown)
-            if outlined is not None and outlined.take(index, axis).any():
-                _outline(axes, outlined.take(index, axis).T, grid, axis, colour)
-            _frame(axes, mask, grid, axis, "white")
-            if layer is layers[0]:
-                axes.set_title(f"{name}, {'xyz'[axis]} = {point_mm[axis]:.0f} mm", fontsize=9)
-        bar = figure.colorbar(shown, ax=row, shrink=0.85, pad=0.01, ticks=MaxNLocator(4))
-        bar.set_label(layer.unit, fontsize=8)
-        bar.ax.tick_params(labelsize=8)
+        for view, name in zip(views, ("axial", "coronal", "sagittal"), strict=True):
+            index = _index(grid, view.axis, point_mm[view.axis])
+            title = f"{name}, {'xyz'[view.axis]} = {point_mm[view.axis]:.0f} mm" if layer is layers[0] else ""
+            _draw(row, view, layer.volume.take(index, view.axis), layer, title)
+            if outlined is not None:
+                _outline(row, view, outlined.take(index, view.axis), colour)
+        _bar(figure, row, layer)
     return _png(figure)
 
 
@@ -148,43 +139,93 @@ def controls(mean_z: NDArray, exceedance: NDArray, grid: Grid) -> bytes:
     return planes(layers, mean_z > 0, grid)
 
 
-def _draw(axes: "Axes", plane: NDArray, grid: Grid, axis: int, colours: str, shown: tuple[float, float]) -> "AxesImage":
-    """A plane, rows upwards, in mm; voxel centres lie where they belong."""
-    across, up = _others(axis)
-    low, size = grid.matrix[:3, 3], np.array(grid.spacing_mm)
-    first, last = low - size / 2, low + size * (np.array(grid.shape) - 0.5)
-    axes.set_facecolor("black")
-    return axes.imshow(
-        plane, origin="lower", extent=(first[across], last[across], first[up], last[up]), cmap=colours,
-        vmin=shown[0], vmax=shown[1], interpolation="nearest",
+class _View(NamedTuple):
+    """One of three views in a row: which voxels it shows of a plane across ``axis``, and where it lies in the row."""
+
+    axis: int
+    box: tuple[slice, slice]  # voxels to the right and upwards
+    size_mm: tuple[float, float]
+    left_mm: float
+
+    def place(self, voxel: NDArray) -> tuple[float, float]:
+        """Where the centre of a voxel (i, j, k) lies in the row, in mm."""
+        count = np.array([s.stop - s.start for s in self.box])
+        inside = [voxel[a] - s.start + 0.5 for a, s in zip(_others(self.axis), self.box, strict=True)]
+        x, y = np.array(inside) * self.size_mm / count
+        return self.left_mm + float(x), float(y)
+
+
+def _views(mask: NDArray[np.bool_], grid: Grid) -> list[_View]:
+    """Three views cut to the brain, side by side."""
+    views: list[_View] = []
+    left = 0.0
+    for axis in (2, 1, 0):
+        box = []
+        for a in _others(axis):
+            inside = np.flatnonzero(mask.any(axis=tuple(b for b in range(3) if b != a)))
+            margin = round(MARGIN_MM / grid.spacing_mm[a])
+            box.append(slice(max(0, int(inside[0]) - margin), min(grid.shape[a], int(inside[-1]) + 1 + margin)))
+        wide, high = ((s.stop - s.start) * grid.spacing_mm[a] for a, s in zip(_others(axis), box, strict=True))
+        views.append(_View(axis, (box[0], box[1]), (wide, high), left))
+        left += wide + GAP_MM
+    return views
+
+
+def _rows(n: int, views: Sequence[_View]) -> "tuple[Figure, list[Axes]]":
+    """A figure of n rows, each one pair of axes in mm that holds the three views: fewer axes, drawn faster."""
+    from matplotlib.figure import Figure
+
+    wide = views[-1].left_mm + views[-1].size_mm[0]
+    high = max(view.size_mm[1] for view in views)
+    tall = WIDTH_INCHES * high / wide
+    size = (WIDTH_INCHES + 0.8, n * (tall + 0.08) + 0.22)
+    figure = Figure(figsize=size, facecolor="white")
+    rows = []
+    for k in range(n):
+        bottom = (n - 1 - k) * (tall + 0.08)
+        axes = figure.add_axes((0, bottom / size[1], WIDTH_INCHES / size[0], tall / size[1]))
+        axes.set(xlim=(0, wide), ylim=(0, high))
+        axes.set_axis_off()
+        rows.append(axes)
+    return figure, rows
+
+
+def _draw(axes: "Axes", view: _View, plane: NDArray, layer: Layer, title: str) -> None:
+    """One view of a layer with its sides marked; ``plane`` is (right, up) over the whole grid."""
+    wide, high = view.size_mm
+    left, right = view.left_mm, view.left_mm + wide
+    axes.imshow(
+        plane[view.box].T, origin="lower", extent=(left, right, 0, high), cmap=layer.colours, vmin=layer.shown[0],
+        vmax=layer.shown[1], interpolation="nearest", aspect="auto",
     )  # fmt: skip
+    marks = ("P", "A") if view.axis == 0 else ("L", "R")
+    for mark, x, side in zip(marks, (left + 3, right - 3), ("left", "right"), strict=True):
+        axes.text(x, high - 3, mark, color="white", ha=side, va="top", fontsize=9, weight="bold")
+    if title:
+        axes.text((left + right) / 2, axes.get_ylim()[1] + 2, title, ha="center", va="bottom", fontsize=9)
 
 
-def _outline(axes: "Axes", plane: Any, grid: Grid, axis: int, colour: str) -> None:
-    across, up = (grid.matrix[a, 3] + grid.spacing_mm[a] * np.arange(grid.shape[a]) for a in _others(axis))
-    axes.contour(across, up, plane.astype(float), levels=[0.5], colors=colour, linewidths=1)
+def _outline(axes: "Axes", view: _View, plane: Any, colour: str) -> None:
+    if not plane[view.box].any():
+        return
+    start = [s.start for s in view.box]
+    corner = np.zeros(3)
+    corner[list(_others(view.axis))] = start
+    (x, y), (dx, dy) = view.place(corner), np.array(view.size_mm) / plane[view.box].shape
+    across, up = (np.arange(n) for n in plane[view.box].shape)
+    axes.contour(
+        x + dx * across, y + dy * up, plane[view.box].T.astype(float), levels=[0.5], colors=colour, linewidths=1
+    )
 
 
-def _frame(axes: "Axes", mask: NDArray[np.bool_], grid: Grid, axis: int, ink: str) -> None:
-    """Cut the view to the brain, take off the ticks, mark the sides."""
-    limits = []
-    for a in _others(axis):
-        place = np.flatnonzero(mask.any(axis=tuple(b for b in range(3) if b != a)))
-        ends = grid.matrix[a, 3] + grid.spacing_mm[a] * np.array([place[0], place[-1]])
-        limits.append((ends[0] - MARGIN_MM, ends[1] + MARGIN_MM))
-    axes.set(xlim=limits[0], ylim=limits[1], xticks=[], yticks=[])
-    for mark, x, side in zip(("P", "A") if axis == 0 else ("L", "R"), (0.02, 0.98), ("left", "right"), strict=True):
-        axes.text(
-            x, 0.97, mark, transform=axes.transAxes, color=ink, ha=side, va="top", fontsize=9, weight="bold"
-        )  # fmt: skip
+def _bar(figure: "Figure", axes: "Axes", layer: Layer) -> None:
+    from matplotlib.ticker import MaxNLocator
 
-
-def _write_ranks(axes: "Axes", z: NDArray, labels: NDArray, axis: int, grid: Grid) -> None:
-    across, up = _others(axis)
-    for rank in range(1, int(labels.max()) + 1):
-        peak = np.unravel_index(np.argmax(np.where(labels == rank, z, -np.inf)), z.shape)
-        point = grid.matrix[:3, :3] @ peak + grid.matrix[:3, 3]
-        axes.text(point[across], point[up], str(rank), color="white", ha="center", va="center", fontsize=9)
+    box = axes.get_position()
+    bar = figure.add_axes((box.x1 + 0.01, box.y0 + 0.08 * box.height, 0.012, 0.84 * box.height))
+    figure.colorbar(axes.images[0], cax=bar, ticks=MaxNLocator(4))
+    bar.set_ylabel(layer.unit, fontsize=8)
+    bar.tick_params(labelsize=8)
 
 
 def _others(axis: int) -> tuple[int, int]:

@@ -7,11 +7,15 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from synthpet.errors import DiskError
+
+SETTLED_S = 2.0  # the coarsest clock of a file system in use (FAT)
+_DIGESTS: dict[Path, tuple[tuple[int, ...], str]] = {}  # what ``sha256`` has read in this process
 
 
 def write_bytes(path: Path, content: bytes) -> Path:
@@ -93,6 +97,19 @@ def read_tsv(path: Path) -> list[dict[str, str]]:
 
 
 def sha256(path: Path) -> str:
-    """SHA-256 of a file's content, as hexadecimal text."""
-    with Path(path).open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    """SHA-256 of a file's content, as hexadecimal text; a file that has not changed is read once in a process.
+
+    Unchanged: same device, inode, size and times of change. A file that was changed less than ``SETTLED_S`` ago is not
+    remembered, since the clock of a disk can be too coarse to tell its next change.
+    """
+    path = Path(path).absolute()
+    with path.open("rb") as stream:
+        found = os.fstat(stream.fileno())
+        state = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+        known = _DIGESTS.get(path)
+        if known is not None and known[0] == state:
+            return known[1]
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        if time.time() - max(found.st_mtime, found.st_ctime) > SETTLED_S:
+            _DIGESTS[path] = (state, digest)
+    return digest

@@ -8,7 +8,7 @@ import numpy as np
 from synthpet.report.html import Picture
 from uad.comparison_statistics import Settings
 from uad.comparison_table import MISSED, Outcome
-from uad.detection import found_at_rank
+from uad.detection import RANKS, found_at_rank
 from uad.statistics import wilson_interval
 
 if TYPE_CHECKING:
@@ -129,7 +129,8 @@ def _sensitivity(detector: str, columns: Mapping[str, Outcome], settings: Settin
         if name != settings.reference:
             _sensitivity_line(panel, columns[name], settings, COLOURS[0], "-")
         panel.set_title(name, fontsize=10)
-        panel.set(ylim=(-0.02, 1.02), xlim=(1, settings.max_clusters))
+        panel.set(ylim=(-0.02, 1.02), xlim=(0.5, settings.max_clusters + 0.5))
+        panel.set_xticks([k for k in RANKS if k <= settings.max_clusters])
         panel.spines[["top", "right"]].set_visible(False)
     for panel in panels[len(others) :]:
         panel.set_axis_off()

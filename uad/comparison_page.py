@@ -16,6 +16,7 @@ TITLE = "Does synthetic PET serve as well as real PET?"
 KINDS = ("better", "worse", "not distinguishable", "the same")
 MARKS = {"better": " ▲", "worse": " ▼", "not distinguishable": "", "the same": " ="}
 BETTER = {"detected": 1, "ranks": -1}  # deciding test: sign of a difference that is good
+DETECTED, RANK = "detected", "mean_rank_censored"  # keys of the oracle's shares
 Rows = Sequence[Mapping[str, str]]
 
 
@@ -39,6 +40,11 @@ def in_short(statistics: Mapping[str, Any]) -> list[str]:
     ]
     if said["the same"]:
         words.append(f"Every patient at the same rank as with {reference}: {', '.join(said['the same'])}.")
+    if statistics["n_tests"]:
+        words.append(
+            f"Before that correction, {statistics['n_below_level']} of the {statistics['n_tests']} deciding tests have "
+            f"p ≤ 0.05; up to {0.05 * statistics['n_tests']:.1f} would by chance alone."
+        )
     words.append(
         f"“Not distinguishable” does not mean equal: with {n} patients, a sensitivity of 60 % would be told from one "
         f"of 80 % with a probability of {statistics['power']:.2f} only."
@@ -142,8 +148,8 @@ def _words_table(cells: Mapping[str, Any], reference: str, statistics: Mapping[s
     n = statistics["n_patients"]
     rows = [[name, *_words(found, cells[reference], n)] for name, found in cells.items() if name != reference]
     caption = (
-        f"Each against {reference}, same {n} patients. In brackets: difference, its 95 % interval, and p after Holm's "
-        f"correction for {statistics['n_tests']} tests."
+        f"Each against {reference}, same {n} patients. Brackets: 95 % interval of the difference. Corrected: by Holm's "
+        f"method for {statistics['n_tests']} tests; the words rest on it."
     )
     return Table(("", "lesions detected", "mean rank, misses counted"), rows, caption, prose=True)
 
@@ -162,7 +168,8 @@ def _decision(test: Mapping[str, Any], better: int) -> str:
     said = "not distinguishable"
     if is_distinct(test):
         said = "better" if better * test["difference"] > 0 else "worse"
-    return f"{said} ({_with_interval(test)}; p = {test['p_holm']:.3g})"
+    p = test["p_exact"] if "p_exact" in test else test["p"]
+    return f"{said}, difference {_with_interval(test)}, p = {p:.3g}, corrected {test['p_holm']:.3g}"
 
 
 def _full_table(detector: str, rows: Rows, settings: Settings) -> Table:
@@ -178,16 +185,26 @@ def _full_table(detector: str, rows: Rows, settings: Settings) -> Table:
 
 
 def _oracle_section(statistics: Mapping[str, Any]) -> list[Section]:
-    words = [
-        f"{detector}: {found['words']}."
+    rows = [
+        [detector, name, *(_share_words(found[key], form) for key, form in ((DETECTED, ".0f"), (RANK, ".1f")))]
         for detector, shares in statistics["oracle_share"].items()
-        for found in (shares or {}).values()
+        for name, found in (shares or {}).items()
     ]
     about = (
-        "The oracle learns from everybody's true PET, which only a simulation knows: more than completing a control "
-        "set with synthetic PET can give. The gain is a small number of lesions, so one lesion moves its share by much."
+        "The oracle learns from everybody's true PET, which only a simulation knows: what completing the control set "
+        "could give at best. Where the oracle gains one or two lesions, one more or less moves the share by much, and "
+        "shares below 0 % or above 100 % are the play of chance."
     )
-    return [Section("How much of the possible gain does synthetic PET deliver?", [about, *words])] if words else []
+    caption = (
+        f"Share of the gain from real to oracle, and in brackets: real, column, oracle; n = {statistics['n_patients']}."
+    )
+    table = Table(("detector", "column", "lesions detected", "mean rank, misses counted"), rows, caption, prose=True)
+    return [Section("How much of the possible gain does synthetic PET deliver?", [about], [table])] if rows else []
+
+
+def _share_words(found: Mapping[str, float | None], form: str) -> str:
+    share = "no gain to share" if found["share"] is None else f"{100 * found['share']:.0f} %"
+    return f"{share} ({', '.join(f'{found[key]:{form}}' for key in ('real', 'column', 'oracle'))})"
 
 
 def _between_section(statistics: Mapping[str, Any]) -> list[Section]:
@@ -247,7 +264,7 @@ def _cells(found: Mapping[str, Any]) -> list[str]:
 
 def _with_interval(found: Mapping[str, Any]) -> str:
     low, high = found["interval"]
-    return f"{found['difference']:+.2f} ({low:+.2f} to {high:+.2f})"
+    return f"{found['difference']:+.2f} [{low:+.2f}, {high:+.2f}]"
 
 
 def _definitions() -> Table:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from uad.comparison_table import Outcome
 from uad.detection import RANKS, across_seeds, found_at_rank, froc_areas
 from uad.statistics import (
+    LEVEL,
     Interval,
     censored_ranks,
     holm,
@@ -29,6 +30,7 @@ from uad.statistics import (
 RANK_WORDS = "mean rank, misses censored"
 DEFINITIONS = {
     "n_tests": "p-values that Holm's correction takes together: two for each comparison of different results",
+    "n_below_level": "how many of them are at most 0.05 before that correction",
     "columns": "each normative set against the reference, same detector, same patients, first seed",
     "detectors": "each detector against the one that finds most (then: lowest censored rank), at the reference column; "
     "that one was chosen after looking at the same patients, which flatters it",
@@ -88,7 +90,7 @@ def compare(outcomes: Mapping[str, Mapping[str, Outcome]], settings: Settings) -
     tested = [
         (found, name, reference) for cells in columns.values() for name, found in cells.items() if name != reference
     ] + [(found, name, best) for name, found in detectors.items() if name != best]
-    n_tests = _correct([found for found, _, _ in tested])
+    n_tests, n_below_level = _correct([found for found, _, _ in tested])
     n = at_reference[best].first.size
     for found, a, b in tested:
         found["verdict"] = words_of(found, n, a, b)
@@ -98,6 +100,7 @@ def compare(outcomes: Mapping[str, Mapping[str, Outcome]], settings: Settings) -
         "definitions": DEFINITIONS,
         "n_patients": n,
         "n_tests": n_tests,
+        "n_below_level": n_below_level,
         "power": mcnemar_power(n, 0.6, 0.8),
         "reference": reference,
         "columns": columns,
@@ -161,8 +164,8 @@ def _froc_area(a: Outcome, b: Outcome, settings: Settings, resampling: Mapping[s
     return {"area": float(area_a.mean()), "difference": difference.value, "interval": list(difference.interval)}
 
 
-def _correct(comparisons: Sequence[dict[str, Any]]) -> int:
-    """Write ``p_holm`` beside every p that decides; return how many there are.
+def _correct(comparisons: Sequence[dict[str, Any]]) -> tuple[int, int]:
+    """Write ``p_holm`` beside every p that decides; return how many there are, and how many are at most 0.05.
 
     Comparisons of identical results test nothing, so they do not make the others pay.
     """
@@ -170,9 +173,10 @@ def _correct(comparisons: Sequence[dict[str, Any]]) -> int:
     tests += [(found["ranks"], "p") for found in comparisons if not found["identical"]]
     for found in comparisons:
         found["detected"]["p_holm"] = found["ranks"]["p_holm"] = 1.0
-    for (test, _), p in zip(tests, holm([test[key] for test, key in tests]), strict=True):
+    raw = [test[key] for test, key in tests]
+    for (test, _), p in zip(tests, holm(raw), strict=True):
         test["p_holm"] = float(p)
-    return len(tests)
+    return len(tests), sum(p <= 1 - LEVEL for p in raw)
 
 
 def words_of(found: Mapping[str, Any], n: int, a: str, b: str) -> str:

@@ -137,7 +137,8 @@ def table_rows(columns: Mapping[str, Outcome], max_clusters: int) -> list[dict[s
         max_clusters: clusters kept; a miss counts as one more in the censored mean.
 
     Returns:
-        Rows with ``patient``, ``lesion_site`` and a cell a column; cells of patients show the first seed.
+        Rows with ``patient``, ``lesion_site`` and a cell a column; all are of the first seed but those below the
+        patients that are called ``all seeds`` and ``range``, which are there if any column has several seeds.
     """
     one = next(iter(columns.values()))
     rows = [
@@ -145,7 +146,8 @@ def table_rows(columns: Mapping[str, Outcome], max_clusters: int) -> list[dict[s
         | {name: MISSED if np.isnan(o.first[k]) else f"{o.first[k]:.0f}" for name, o in columns.items()}
         for k, (patient, site) in enumerate(zip(one.patients, one.lesion_sites, strict=True))
     ]
-    below = {name: _below(outcome, max_clusters) for name, outcome in columns.items()}
+    several = any(len(outcome.ranks) > 1 for outcome in columns.values())
+    below = {name: _below(outcome, max_clusters, several_seeds=several) for name, outcome in columns.items()}
     labels = next(iter(below.values()))
     return rows + [
         {"patient": label, "lesion_site": ""} | {name: cells[label] for name, cells in below.items()}
@@ -153,7 +155,7 @@ def table_rows(columns: Mapping[str, Outcome], max_clusters: int) -> list[dict[s
     ]
 
 
-def _below(outcome: Outcome, max_clusters: int) -> dict[str, str]:
+def _below(outcome: Outcome, max_clusters: int, *, several_seeds: bool) -> dict[str, str]:
     ranks, strict, n = outcome.first, next(iter(outcome.strict.values())), outcome.first.size
     n_found, n_strict = int(np.isfinite(ranks).sum()), int(np.isfinite(strict).sum())
     interval = wilson_interval(n_found, n)
@@ -165,22 +167,21 @@ def _below(outcome: Outcome, max_clusters: int) -> dict[str, str]:
         "mean rank": f"{np.nanmean(ranks):.1f}" if n_found else "n/a",
         "mean rank, censored": f"{censored_ranks(ranks, max_clusters).mean():.1f}",
         "detected, strict": f"{n_strict} of {n}",
-        **_spread("detected", across_seeds(outcome.summaries, "n_detected"), len(outcome.summaries)),
-        **_spread("censored", across_seeds(outcome.summaries, "mean_rank_censored"), len(outcome.summaries)),
+        **(_spread(outcome) if several_seeds else {}),
         "false per control": "n/a" if false is None else f"{false:.1f}",
         **{METRIC_WORDS[name]: _metric(metrics.get(name)) for name in VOXEL_METRICS},
     }
 
 
-def _spread(what: str, spread: Mapping[str, float], n_seeds: int) -> dict[str, str]:
-    """Mean ± sample standard deviation and [least–most] over seeds; with one seed there is no spread to state."""
-    if n_seeds == 1:
-        return {f"{what}, all seeds": "one seed", f"{what}, range": "one seed"}
-    form = ".0f" if what == "detected" else ".1f"
-    return {
-        f"{what}, all seeds": f"{spread['mean']:.1f} ± {spread['sd']:.1f}",
-        f"{what}, range": f"[{spread['min']:{form}}–{spread['max']:{form}}]",
-    }
+def _spread(outcome: Outcome) -> dict[str, str]:
+    """Mean ± sample standard deviation and [least–most] over seeds."""
+    cells = {}
+    for what, key, form in (("detected", "n_detected", ".0f"), ("censored", "mean_rank_censored", ".1f")):
+        spread = across_seeds(outcome.summaries, key)
+        sd = "" if np.isnan(spread["sd"]) else f" ± {spread['sd']:.1f}"
+        cells[f"{what}, all seeds"] = f"{spread['mean']:.1f}{sd}"
+        cells[f"{what}, range"] = f"[{spread['min']:{form}}–{spread['max']:{form}}]"
+    return cells
 
 
 def _metric(found: Mapping[str, float | None] | None) -> str:

@@ -71,7 +71,7 @@ def test_rows_below_the_table_give_the_spread_over_seeds(tmp_path):
     assert (rows["detected, all seeds"]["real"], rows["detected, range"]["real"]) == ("2.0 ± 1.0", "[1–3]")
     assert (rows["censored, all seeds"]["real"], rows["censored, range"]["real"]) == ("6.3 ± 2.1", "[4.2–8.5]")
     one = {row["patient"]: row for row in table_rows({"real": outcome(tmp_path, [1, 2])}, 10)}
-    assert one["detected, all seeds"]["real"] == "one seed"
+    assert "detected, all seeds" not in one
 
 
 def test_the_published_difference_is_called_not_distinguishable(published):
@@ -89,7 +89,10 @@ def test_all_deciding_p_values_of_a_run_are_corrected_together(tmp_path):
     worse = outcome(tmp_path / "w", [MISS] * 12)
     good = outcome(tmp_path / "g", [1.0] * 12)
     found = compare({"zmap": {"real": worse, "oracle": good, "matched": worse}}, SETTINGS)
-    assert found["n_tests"] == 2  # the column that is identical to the reference tests nothing
+    assert (found["n_tests"], found["n_below_level"]) == (
+        2,
+        2,
+    )  # the column that is identical to the reference tests nothing
     detected = found["columns"]["zmap"]["oracle"]["detected"]
     assert detected["p_holm"] == pytest.approx(2 * detected["p_exact"]) == pytest.approx(4 / 2**12)
     assert "oracle is higher than real at n = 12" in found["columns"]["zmap"]["oracle"]["verdict"]

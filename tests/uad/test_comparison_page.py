@@ -41,7 +41,7 @@ def test_every_picture_is_a_png_with_words(cells):
 def test_the_answer_stands_first_and_never_says_equivalent(page, cells):
     words = in_short(compare(cells, SETTINGS))
     assert "With 12 patients, none of the 4 comparisons with real is distinguishable" in words[0]
-    assert "8 against 6 of 12: not distinguishable (+0.17" in page
+    assert "8 against 6 of 12: not distinguishable, difference +0.17" in page
     assert "does not mean equal" in words[-1]
     assert page.index("The answer in short") < page.index("Detector: sae")
     assert "equivalent" not in page

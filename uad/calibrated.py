@@ -171,7 +171,8 @@ def sweep(heldout: HeldOut, threshold: float, n: int = 40) -> list[float]:
     total = np.array([sum(scan.at(level) for scan in heldout.counts.values()) for level in levels])
     rising = levels[: int(total.argmax()) + 1]
     chosen = rising[np.unique(np.linspace(0, rising.size - 1, n).round().astype(int))]
-    return sorted({float(threshold), *(float(level) for level in chosen if level >= LOWEST_Z)}, reverse=True)
+    as_written = {f"{level:.6g}": float(level) for level in (*chosen, threshold)}  # tables tell them apart by 6 digits
+    return sorted(as_written.values(), reverse=True)
 
 
 @dataclass(frozen=True)

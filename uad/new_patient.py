@@ -19,7 +19,7 @@ from synthpet.stage import Stage
 from synthpet.training import ensure_cohort
 from uad.calibrated import CalibratedDetector, check_heldout, ensure_calibrated
 from uad.clusters import COLUMNS
-from uad.comparison import plain_table
+from uad.comparison_table import plain_table
 from uad.evaluation import ensure_evaluation, write_table
 from uad.normative import NormativeSet
 from uad.patient import examine, write_maps

@@ -168,12 +168,16 @@ def candidates_table(clusters: Sequence[Cluster]) -> Table:
             f"{c.mean_z:.1f}",
             _signed(c.mean_t1w_z),
             _signed(c.mean_pet_z),
-            "–" if c.pet_direction is None else f"{PET_WORDS[c.pet_direction]} ({c.pet_direction})",
+            c.pet_direction or "–",
             "–" if c.asymmetry_percent is None else f"{c.asymmetry_percent:+.0f}",
         ]
         for c in clusters
     ]
-    return Table(header, rows, "Candidates by rank. Millimetres are MNI template coordinates: x to the right.")
+    caption = (
+        "Candidates by rank. Millimetres are MNI template coordinates (x grows to the right). hypo: less uptake than "
+        "in controls, hyper: more."
+    )
+    return Table(header, rows, caption)
 
 
 def untested_words(findings: Findings, grid: Grid) -> list[str]:

@@ -1,0 +1,167 @@
+"""The evaluation end to end on a small cohort: tables that agree, pages that exist, calibration kept apart."""
+
+import json
+import re
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from synthpet.cohort import Cohort, Subject, write_image
+from synthpet.cohort.files import read_tsv
+from synthpet.cohort.index import write_participants
+from synthpet.command import compose
+from synthpet.errors import DataError
+from tests.conftest import GRID, ellipsoid
+from uad.calibrated import near_edge, read_calibration, sweep
+from uad.clusters import find_clusters
+from uad.evaluation import ensure_evaluation
+from uad.training import ensure_detectors
+
+ROLES = ("paired",) * 8 + ("heldout",) * 3 + ("patient",) * 3
+MASK = ellipsoid(0.9)
+LESION = ((np.argwhere(np.ones(GRID.shape)) - (6, 12, 10)) ** 2).sum(1).reshape(GRID.shape) <= 6
+
+
+def write_people(root: Path) -> None:
+    """Smooth noise on an ellipsoid; every patient has the same lesion, the last one no mask of it."""
+    subjects = [
+        Subject(f"sub-{k:02d}", "patient" if role == "patient" else "control", role) for k, role in enumerate(ROLES)
+    ]
+    write_participants(root, subjects, name="test cohort", simulated=True)
+    cohort = replace(Cohort(root, tuple(subjects), "5mm"))
+    for seed, subject in enumerate(subjects):
+        rng = np.random.default_rng(seed)
+        t1w, noise = (ndimage.gaussian_filter(rng.normal(size=GRID.shape), 1) for _ in range(2))
+        pet = 1 + 0.3 * noise - 0.6 * LESION * (subject.role == "patient")
+        images = {"t1w": 0.5 + t1w, "pet": pet}
+        for kind, data in images.items():
+            write_image(cohort.path(subject.participant_id, kind), (data * MASK).astype(np.float32), GRID)
+        write_image(cohort.path(subject.participant_id, "brain_mask"), MASK, GRID)
+        if subject.role == "patient" and subject != subjects[-1]:
+            write_image(cohort.path(subject.participant_id, "lesion_mask"), LESION, GRID)
+
+
+def configure(folder: Path, *more: str):
+    return compose("uad_evaluate", f"cohort={folder / 'cohort'}", f"work_dir={folder}", "detector=zmap", *more)
+
+
+@pytest.fixture(scope="module")
+def evaluated(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("evaluated")
+    write_people(folder / "cohort")
+    return ensure_evaluation(configure(folder))
+
+
+@pytest.fixture
+def copy(evaluated, tmp_path):
+    return Path(shutil.copytree(evaluated.parent, tmp_path / "work"))
+
+
+def test_the_lesions_are_found_and_the_counts_of_controls_are_those_of_labelling(evaluated):
+    summary = json.loads((evaluated / "summary.json").read_text())
+    assert (summary["n_detected"], summary["n_patients"], summary["mean_rank"]) == (2, 2, 1.0)
+    cfg = configure(evaluated.parent)
+    cohort, normative, detectors = ensure_detectors(cfg)
+    options = {"threshold": summary["calibration"]["threshold"], "min_volume_mm3": cfg.detection.min_volume_mm3}
+    counts = {}
+    for subject in cohort.select("heldout"):
+        z = detectors[0].z_map(*normative.evaluated(cohort, subject.participant_id))["z"]
+        counts[subject.participant_id] = len(find_clusters(z, MASK, cohort.grid, **options)[0])
+    assert summary["control_counts"] == counts
+    assert summary["false_clusters_per_control"] == pytest.approx(np.mean(list(counts.values())))
+
+
+def test_the_curve_passes_through_the_calibrated_point_and_is_the_mean_over_patients(evaluated):
+    summary = json.loads((evaluated / "summary.json").read_text())
+    curve = read_tsv(evaluated / "froc.tsv")
+    thresholds = [float(row["threshold"]) for row in curve]
+    assert thresholds == sorted(set(thresholds), reverse=True)
+    (at,) = (row for row in curve if row["threshold"] == f"{summary['calibration']['threshold']:.6g}")
+    assert float(at["sensitivity"]) == summary["sensitivity"]
+    assert float(at["false_per_scan"]) == pytest.approx(summary["calibration"]["achieved"], abs=1e-5)
+    found = read_tsv(evaluated / "froc_found.tsv")
+    assert len(found) == 2 * len(curve)
+    for row in curve:
+        hits = [int(f["found"]) for f in found if f["threshold"] == row["threshold"]]
+        assert np.mean(hits) == float(row["sensitivity"])
+
+
+def test_a_patient_without_a_known_lesion_is_reported_but_counts_in_no_table(evaluated):
+    summary = json.loads((evaluated / "summary.json").read_text())
+    assert summary["lesion_free"]["n"] == 1
+    assert list(summary["lesion_free"]["n_clusters"]) == ["sub-13"]
+    for name in ("ranks", "voxel_metrics", "froc_found"):
+        assert {row["participant_id"] for row in read_tsv(evaluated / f"{name}.tsv")} == {"sub-11", "sub-12"}
+    assert "sub-13" in {row["participant_id"] for row in read_tsv(evaluated / "clusters.tsv")}
+    assert "Known lesion" not in (evaluated / "sub-13" / "report.html").read_text()
+    assert "Known lesion" in (evaluated / "sub-12" / "report.html").read_text()
+
+
+def test_with_empty_lesion_masks_alone_nothing_is_scored(copy):
+    cohort = Cohort.open(copy / "cohort")
+    for subject in cohort.select("patient"):
+        write_image(cohort.path(subject.participant_id, "lesion_mask"), np.zeros(GRID.shape, bool), GRID)
+    folder = ensure_evaluation(configure(copy))
+    summary = json.loads((folder / "summary.json").read_text())
+    assert (summary["n_patients"], summary["lesion_free"]["n"]) == (0, 3)
+    assert read_tsv(folder / "ranks.tsv") == []
+
+
+def test_every_column_is_documented_and_every_patient_has_a_page(evaluated):
+    for table in evaluated.glob("*.tsv"):
+        about = json.loads(table.with_suffix(".json").read_text())
+        header = table.read_text().splitlines()[0].split("\t")
+        assert header == list(about), table
+        assert all(column["Description"] for column in about.values())
+    page = (evaluated / "report.html").read_text()
+    links = re.findall(r'href="([^#"]+)"', page)
+    assert sorted(links) == [f"sub-{k}/report.html" for k in (11, 12, 13)]
+    assert all((evaluated / link).stat().st_size < 3_000_000 for link in links)
+    assert "SIMULATED" in page and "For research only" in page
+
+
+def test_what_changes_no_threshold_calibrates_nothing_again(copy, capsys):
+    ensure_evaluation(configure(copy, "detection.rank_by=size"))
+    said = capsys.readouterr().out
+    assert re.search(r"calibration of .*: up to date", said)
+    assert re.search(r"evaluation .*: making", said)
+    ensure_evaluation(configure(copy, "detection.false_per_scan=1"))
+    assert re.search(r"calibration of .*: making", capsys.readouterr().out)
+
+
+def test_one_after_the_other_and_side_by_side_give_the_same_bytes(evaluated, copy):
+    name = evaluated.name
+    shutil.rmtree(copy / name)
+    folder = ensure_evaluation(configure(copy, "compute.n_jobs=1"))
+    for path in evaluated.rglob("*"):
+        if path.suffix in (".tsv", ".gz", ".png") or path.name == "summary.json":
+            assert path.read_bytes() == (folder / path.relative_to(evaluated)).read_bytes(), path.name
+
+
+def test_a_missing_image_of_a_held_out_control_or_patient_is_named(copy):
+    cohort = Cohort.open(copy / "cohort")
+    cohort.path("sub-09", "pet").unlink()
+    with pytest.raises(DataError, match=r"E_HELDOUT.*\n.*missing: sub-09/pet"):
+        ensure_evaluation(configure(copy))
+    shutil.copy(cohort.path("sub-08", "pet"), cohort.path("sub-09", "pet"))
+    cohort.path("sub-12", "t1w").unlink()
+    with pytest.raises(DataError, match=r"E_PATIENTS.*\n.*missing: sub-12/anat"):
+        ensure_evaluation(configure(copy))
+
+
+def test_the_sweep_falls_from_no_false_cluster_to_the_most(evaluated):
+    calibration, heldout = read_calibration(evaluated.parent / "uad-zmap-real" / "seed-0")
+    counts = [sum(scan.at(t) for scan in heldout.counts.values()) for t in sweep(heldout, calibration.threshold)]
+    assert counts[0] == 0
+    assert counts[-1] == max(counts)
+    assert heldout.kept == {who: scan.at(calibration.threshold) for who, scan in heldout.counts.items()}
+
+
+def test_the_edge_is_what_lies_within_6_mm_of_the_outside():
+    mask = np.zeros(GRID.shape, bool)
+    mask[5:12, 5:12, 5:12] = True  # 5 mm voxels: one layer
+    assert (near_edge(mask, GRID) == (mask & ~ndimage.binary_erosion(mask))).all()

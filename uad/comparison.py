@@ -37,20 +37,17 @@ def ensure_comparison(cfg: DictConfig, overrides: Sequence[str] = ()) -> Path:
         UsageError: the reference is not among the columns.
         DataError: the evaluations are not of the same patients.
     """
-    if cfg.compare.reference not in cfg.compare.columns:
-        raise UsageError(f"compare.reference={cfg.compare.reference}: expected one of {list(cfg.compare.columns)}")
+    columns = _columns(cfg)
     shared = [option for option in overrides if not option.startswith(OWN_OPTIONS)]
     outcomes = {
-        detector: {
-            column: Outcome.read(ensure_evaluation(_configure(detector, column, shared)))
-            for column in cfg.compare.columns
-        }
+        detector: {column: Outcome.read(ensure_evaluation(_configure(detector, column, shared))) for column in columns}
         for detector in cfg.compare.detectors
     }
     check_same_patients(outcomes)
     folder = Path(cfg.work_dir) / "comparison"
     config = {
         "compare": OmegaConf.to_container(cfg.compare),
+        "columns": columns,
         "max_clusters": cfg.detection.max_clusters,
         "false_per_scan": cfg.detection.false_per_scan,
         "seed": cfg.seed,
@@ -62,6 +59,19 @@ def ensure_comparison(cfg: DictConfig, overrides: Sequence[str] = ()) -> Path:
         say(line)
     say(f"written: {folder / 'report.html'}")
     return folder
+
+
+def _columns(cfg: DictConfig) -> list[str]:
+    """The columns, without the oracle where nobody knows everybody's true PET."""
+    reference, columns = cfg.compare.reference, list(cfg.compare.columns)
+    if reference not in columns:
+        raise UsageError(f"compare.reference={reference}: expected one of {columns}")
+    if cfg.cohort.source == "phantom" or _is_simulated(Path(cfg.cohort.path)):
+        return columns
+    known = [column for column in columns if column.partition("-")[0] != "oracle"]
+    if known != columns:
+        say(f"comparison: column oracle left out, since {cfg.cohort.path} is not a simulated cohort")
+    return known
 
 
 def _configure(detector: str, column: str, shared: Sequence[str]) -> DictConfig:

@@ -16,6 +16,15 @@ TITLE = "Does synthetic PET serve as well as real PET?"
 KINDS = ("better", "worse", "not distinguishable", "the same")
 MARKS = {"better": " ▲", "worse": " ▼", "not distinguishable": "", "the same": " ="}
 BETTER = {"detected": 1, "ranks": -1}  # deciding test: sign of a difference that is good
+SETS = {
+    "real": "the paired controls with their real PET",
+    "synthetic": "the same people, each with PET computed from T1 by a generator that never saw that person",
+    "completed": "the paired controls with their real PET, and the others with synthetic PET",
+    "resampled": "as completed, each synthetic PET with the residual of another control, to vary like real ones",
+    "matched": "as real, but every real PET, the patients' too, as smooth as the synthetic ones: what a synthetic set "
+    "gains beyond this does not come from its smoothness",
+    "oracle": "all these controls with their true PET, which only a simulation knows",
+}
 DETECTED, RANK = "detected", "mean_rank_censored"  # keys of the oracle's shares
 Rows = Sequence[Mapping[str, str]]
 
@@ -39,7 +48,10 @@ def in_short(statistics: Mapping[str, Any]) -> list[str]:
         "correction for the number of tests."
     ]
     if said["the same"]:
-        words.append(f"Every patient at the same rank as with {reference}: {', '.join(said['the same'])}.")
+        words.append(
+            f"Every patient at the same rank as with {reference}: {', '.join(said['the same'])}. That is no success of "
+            "the column: such a detector does not use what differs (the residual learns from measured PET only)."
+        )
     if statistics["n_tests"]:
         words.append(
             f"Before that correction, {statistics['n_below_level']} of the {statistics['n_tests']} deciding tests have "
@@ -96,7 +108,7 @@ def make_page(
         *_between_section(statistics),
         Section("Tables in full", (), [_full_table(d, rows, settings) for d, rows in tables.items()]),
         Section("Statistics in numbers", _method_words(statistics), _number_tables(statistics)),
-        Section("What the numbers mean", (), [_definitions()]),
+        Section("What the columns and numbers mean", (), [_columns(statistics), _definitions()]),
         Section("Each evaluation", (), [_links(outcomes)]),
     ]
     return Page(TITLE, sections, _notices(simulated), {"Settings": json.dumps(vars(settings), indent=1)})
@@ -265,6 +277,13 @@ def _cells(found: Mapping[str, Any]) -> list[str]:
 def _with_interval(found: Mapping[str, Any]) -> str:
     low, high = found["interval"]
     return f"{found['difference']:+.2f} [{low:+.2f}, {high:+.2f}]"
+
+
+def _columns(statistics: Mapping[str, Any]) -> Table:
+    sets = dict.fromkeys(name.partition("-")[0] for cells in statistics["columns"].values() for name in cells)
+    rows = [(name, SETS[name]) for name in sets if name in SETS]
+    caption = "What the detectors learned from; after the hyphen: the generator that computed the synthetic PET."
+    return Table(("column", "normative set"), rows, caption, prose=True)
 
 
 def _definitions() -> Table:

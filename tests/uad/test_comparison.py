@@ -6,10 +6,14 @@ import numpy as np
 import pytest
 
 from synthpet.cohort.files import write_json, write_tsv
-from synthpet.errors import DataError
+from synthpet.command import compose
+from synthpet.errors import DataError, UsageError
+from uad.comparison import _columns, _configure
 from uad.comparison_statistics import Settings, best_detector, compare, oracle_share
 from uad.comparison_table import Froc, Outcome, check_same_patients, plain_table, table_rows
 from uad.detection import COLUMNS
+from uad.evaluation import evaluation_folder
+from uad.training import uses_synthesis
 
 MISS = np.nan
 PUBLISHED = {
@@ -191,3 +195,21 @@ def test_the_plain_table_is_aligned_and_breaks_long_headings():
     assert lines == ["a    bb", "1    22", "333  4"]
     lines = plain_table([{"patient": "sub-1", "completed-patch3d": "22"}]).splitlines()
     assert lines == ["patient  completed-", "         patch3d", "sub-1    22"]
+
+
+def test_the_oracle_is_left_out_where_nobody_knows_everybodys_true_pet(tmp_path, capsys):
+    write_json(tmp_path / "dataset_description.json", {"Simulated": False})
+    cfg = compose("uad_compare", f"cohort={tmp_path}")
+    assert "oracle" in cfg.compare.columns and "oracle" not in _columns(cfg)
+    assert "column oracle left out" in capsys.readouterr().out
+    write_json(tmp_path / "dataset_description.json", {"Simulated": True})
+    assert _columns(cfg) == list(cfg.compare.columns)
+    with pytest.raises(UsageError, match=r"compare\.reference=reel: expected one of \['real', "):
+        _columns(compose("uad_compare", "compare.reference=reel"))
+
+
+def test_the_matched_column_names_the_generator_whose_smoothness_it_takes():
+    cfg = _configure("zmap", "matched-semi3d", ["study=tiny"])
+    assert cfg.normative.smooth_fwhm_mm == "match"
+    assert uses_synthesis(cfg)
+    assert evaluation_folder(cfg).as_posix() == "outputs/phantom-tiny/evaluation-zmap-matched-semi3d"

@@ -1,6 +1,7 @@
 """The page of the comparison: what it says first, and what it must never leave out."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,18 +13,23 @@ from uad.comparison_statistics import compare
 from uad.comparison_table import Froc, table_rows
 
 
-@pytest.fixture
-def cells(tmp_path):
+@pytest.fixture(scope="module")
+def cells():
     froc = Froc(np.arange(3.0), np.zeros((3, 12)))
-    columns = {n: replace(outcome(tmp_path / f"evaluation-sae-{n}", r, r), froc=froc) for n, r in PUBLISHED.items()}
+    columns = {n: replace(outcome(Path(f"evaluation-sae-{n}"), r, r), froc=froc) for n, r in PUBLISHED.items()}
     return {"sae": columns, "<zmap>": columns}
 
 
-@pytest.fixture
-def page(cells):
+@pytest.fixture(scope="module")
+def pictures(cells):
+    return make_pictures(cells, SETTINGS)
+
+
+@pytest.fixture(scope="module")
+def page(cells, pictures):
     statistics = compare(cells, SETTINGS)
     tables = {name: table_rows(columns, 10) for name, columns in cells.items()}
-    return make_page(cells, tables, statistics, make_pictures(cells, SETTINGS), SETTINGS, simulated=True).render()
+    return make_page(cells, tables, statistics, pictures, SETTINGS, simulated=True).render()
 
 
 def test_the_page_says_synthetic_simulated_and_escapes_what_it_is_given(page):
@@ -32,8 +38,7 @@ def test_the_page_says_synthetic_simulated_and_escapes_what_it_is_given(page):
     assert "../evaluation-sae-real/report.html" in page
 
 
-def test_every_picture_is_a_png_with_words(cells):
-    pictures = make_pictures(cells, SETTINGS)
+def test_every_picture_is_a_png_with_words(pictures):
     assert {name.partition("-")[0] for name in pictures} == {"table", "ranks", "sensitivity", "froc", "seeds"}
     assert all(p.png.startswith(b"\x89PNG") and p.caption and p.alt for p in pictures.values())
 
@@ -57,9 +62,10 @@ def test_a_difference_that_holds_is_called_by_its_name(tmp_path):
 def test_identical_ranks_are_said_to_be_identical(tmp_path):
     columns = {name: outcome(tmp_path, [1, 2]) for name in ("real", "completed-patch3d")}
     words = in_short(compare({"residual": columns}, SETTINGS))
-    assert (
-        words[1] == "Every patient at the same rank as with real: completed-patch3d with residual (2 against 2 of 2)."
+    assert words[1].startswith(
+        "Every patient at the same rank as with real: completed-patch3d with residual (2 against"
     )
+    assert "no success of the column" in words[1]
 
 
 def test_two_tests_that_contradict_each_other_decide_nothing():

@@ -16,6 +16,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from uad.support.kernels import Kernels
+
 STEPS = (1, 1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 16, 24, 24, 32, 32)
 """Conjugate-gradient steps between two looks at the active sets: few while these still change, more where the kernel
 is badly conditioned. Measured on white and on correlated vectors, n = 35 and 75."""
@@ -33,12 +35,12 @@ class Dual(NamedTuple):
     violation: Tensor
 
 
-def solve(kernel: Tensor, cap: Tensor, total: Tensor, tolerance: Tensor, alpha: Tensor, gradient: Tensor) -> Dual:
+def solve(kernels: Kernels, cap: Tensor, total: Tensor, tolerance: Tensor, alpha: Tensor, gradient: Tensor) -> Dual:
     """Solve the duals of a batch; ``violation`` above ``tolerance`` says which of them were not.
 
     Args:
-        kernel: (b, n, n), symmetric and positive semidefinite.
-        cap: (b, r, n), the upper bounds; zero leaves a sample out. The r problems of a row share its kernel.
+        kernels: of b rows of problems, symmetric and positive semidefinite.
+        cap: (b, r, n), the upper bounds; zero leaves a sample out. There are r problems in a row.
         total: (b, r, 1), the sum of each solution, at most the sum of its bounds.
         tolerance: (b, r, 1), the violation at which a problem counts as solved.
         alpha: (b, r, n), a first guess of the right sum within the bounds.
@@ -49,23 +51,22 @@ def solve(kernel: Tensor, cap: Tensor, total: Tensor, tolerance: Tensor, alpha: 
     result, waiting = Dual(alpha, gradient, none, none), None
     for turn, steps in enumerate(STEPS):
         if turn:
-            gradient = torch.bmm(alpha, kernel)
-        dual, nearest = _descend(kernel, cap, total, alpha, gradient, free, steps)
+            gradient = kernels.times(alpha)
+        dual, nearest = _descend(kernels, cap, total, alpha, gradient, free, steps)
         result = _put(result, dual, waiting)
         open_rows = (~(dual.violation <= tolerance)).any(1).flatten().nonzero().flatten()
         if len(open_rows) == 0:
             break
         alpha, free = _next_sets(dual, cap, total, nearest)
-        if len(open_rows) <= 0.5 * len(kernel):
+        if len(open_rows) <= 0.5 * len(cap):
             waiting = open_rows if waiting is None else waiting[open_rows]
-            kernel, cap, total, tolerance, alpha, free = (
-                part[open_rows] for part in (kernel, cap, total, tolerance, alpha, free)
-            )
+            kernels = kernels.take(open_rows)
+            cap, total, tolerance, alpha, free = (part[open_rows] for part in (cap, total, tolerance, alpha, free))
     return result
 
 
 def _descend(
-    kernel: Tensor, cap: Tensor, total: Tensor, alpha: Tensor, gradient: Tensor, free: Tensor, steps: int
+    kernels: Kernels, cap: Tensor, total: Tensor, alpha: Tensor, gradient: Tensor, free: Tensor, steps: int
 ) -> tuple[Dual, Tensor]:
     """Conjugate gradients over the free variables, their sum kept; and where ``alpha - lambda`` meets the bounds."""
     count = free.sum(-1, keepdim=True).clamp_(min=1)
@@ -78,7 +79,7 @@ def _descend(
             residual = (rho - gradient).mul_(free)
             before, norm = norm, residual.square().sum(-1, keepdim=True)
             direction = torch.addcmul(residual, norm / before.clamp_(min=tiny), direction)
-        image = torch.bmm(direction, kernel)
+        image = kernels.times(direction)
         curvature = (direction * image).sum(-1, keepdim=True)
         length = norm / torch.maximum(curvature, eps * norm).clamp_(min=tiny)  # equal samples: a flat direction
         alpha = torch.addcmul(alpha, length, direction)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from uad.support.active_set import Dual, solve
+from uad.support.kernels import Kernels, gaussian_kernels
 from uad.support.smo import offset, solve_pairwise
 
 SINGLE_SPREAD = 0.1
@@ -90,17 +91,19 @@ def solve_dual(
         The solutions, (b, r, n) and (b, r, 1).
     """
     b, r, n = cap.shape
-    g = gamma.shape[1]
-    twice = 2 * gamma
-    scaled = distances.mul_(twice[:, :, None]) if g == 1 else distances[:, None] * twice[:, :, None, None]
-    kernel = scaled.view(b * g, n, n).exp_()
-    shape = b * g, r // g, -1
-    cap, total = cap.reshape(shape), total.reshape(shape)
+    kernels = gaussian_kernels(distances, gamma)
+    shape = len(kernels.stacked), -1, n
+    cap, total = cap.reshape(shape), total.reshape(*shape[:2], 1)
     alpha = _feasible(cap if start is None else start.reshape(shape), cap, total)
-    gradient = torch.bmm(alpha, kernel)
+    gradient = kernels.times(alpha)
     spread = 1 - (alpha * gradient).sum(-1, keepdim=True) / total.square()
     tolerance = tol * spread * total
-    single = solve(kernel, cap, total, tolerance, alpha, gradient)
+    single = solve(kernels, cap, total, tolerance, alpha, gradient)
+    g = gamma.shape[1]
+    cap, total, spread, tolerance, *parts = (
+        part.reshape(b * g, r // g, -1) for part in (cap, total, spread, tolerance, *single)
+    )  # problems that have a width of their own stand alone from here on
+    single = Dual(*parts)
     result = _settle_rho(single, cap)
     doubtful = ~((single.violation <= tolerance) & (spread >= SINGLE_SPREAD)).all(1)
     rows = doubtful.flatten().nonzero().flatten()
@@ -121,7 +124,7 @@ def _solve_double(vectors: Tensor, gamma: Tensor, cap: Tensor, total: Tensor, to
     spread = -(alpha * torch.bmm(alpha, scaled.expm1())).sum(-1, keepdim=True) / total.square()
     tolerance = (0.01 * tol * spread * total).clamp(min=1e-14)
     kernel = scaled.exp_()
-    result = solve(kernel, cap, total, tolerance, alpha, torch.bmm(alpha, kernel))
+    result = solve(Kernels(kernel), cap, total, tolerance, alpha, torch.bmm(alpha, kernel))
     row, problem = (~(result.violation <= tolerance)).squeeze(-1).nonzero(as_tuple=True)
     if len(row) == 0:
         return _settle_rho(result, cap)
@@ -153,10 +156,13 @@ def _settle_rho(dual: Dual, cap: Tensor, at_bound: float = 1e-5) -> Dual:
 
 
 def _feasible(guess: Tensor, cap: Tensor, total: Tensor) -> Tensor:
-    """Bring a guess within the bounds and to the sum asked for: shapes (..., n), (..., n), (..., 1)."""
-    tiny = torch.finfo(guess.dtype).tiny
+    """Bring a guess within the bounds and to the sum asked for: shapes (..., n), (..., n), (..., 1).
+
+    What is zero stays so where that is possible: a guess may know which samples do not matter.
+    """
+    eps, tiny = torch.finfo(guess.dtype).eps, torch.finfo(guess.dtype).tiny
     alpha = torch.minimum(guess.clamp(min=0), cap)
-    alpha = alpha * (total / alpha.sum(-1, keepdim=True).clamp_(min=tiny)).clamp_(max=1)
+    alpha = torch.minimum(alpha * (total / alpha.sum(-1, keepdim=True).clamp_(min=eps)), cap)
     room = cap - alpha
     return alpha + room * ((total - alpha.sum(-1, keepdim=True)) / room.sum(-1, keepdim=True).clamp_(min=tiny))
 

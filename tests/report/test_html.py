@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from synthpet.report.html import RESEARCH_USE, Page, Picture, Section, Table
+from synthpet.report.html import RESEARCH_USE, Link, Page, Picture, Section, Table
 
 PNG = b"\x89PNG\r\n\x1a\n"
 EVIL = '<script>alert("x")</script>'
@@ -68,3 +68,17 @@ def test_provenance_stands_at_the_end(html):
     text = Reader(html).text
     assert text.index("Provenance") > text.index("Part & parcel")
     assert '{"a": "</pre><b>"}' in text
+
+
+def test_a_cell_can_lead_to_a_file_below_the_page():
+    table = Table(("a", "b"), [(Link(EVIL, "sub-01/report.html"), "1"), ("x", Link("two", 'a"b.html'))], "links")
+    html = Page("links", [Section("part", (), [table])]).render()
+    links = [attributes["href"] for tag, attributes in Reader(html).tags if tag == "a"]
+    assert links[1:] == ["sub-01/report.html", 'a"b.html']
+    assert "<script" not in html
+
+
+@pytest.mark.parametrize("href", ["https://example.org", "javascript:alert(1)", "/etc/passwd", "../up.html"])
+def test_a_link_never_leads_elsewhere(href):
+    with pytest.raises(ValueError, match="below the page's folder"):
+        Link("x", href)

@@ -1,0 +1,131 @@
+"""The page about one person: what it says in words, and that its pictures are true to the sides."""
+
+import io
+
+import matplotlib.image
+import numpy as np
+import pytest
+
+from synthpet.cohort import Grid
+from tests.conftest import GRID, ellipsoid, write_cohort
+from uad.calibration import Calibration
+from uad.clusters import find_clusters
+from uad.detection import detect_lesion
+from uad.figures import Layer, planes, projections
+from uad.normative import normative_set
+from uad.patient import Findings
+from uad.patient_page import Case, make_page, notices, projections_of, result_words, untested_words
+from uad.statistics import Interval
+
+MASK = ellipsoid(0.9)
+CALIBRATION = Calibration(3.0, 3.0, 2.9, Interval(1.0, 5.0), 3.25, 0.125, 8)
+
+
+def findings(n_spots, pet=True):
+    z = np.where(MASK, 0.5, 0).astype(np.float32)
+    for k in range(n_spots):
+        z[5 + 8 * k : 8 + 8 * k, 11:14, 9:12] = 6 - k
+    t1w = np.where(MASK, 0.6, 0).astype(np.float32)
+    maps = {"z": z, "z_t1w": -z} | ({"z_pet": -z} if pet else {})
+    options = {"threshold": 3.0, "min_volume_mm3": 500.0, "t1w_z": maps["z_t1w"], "pet_z": maps.get("z_pet")}
+    clusters, labels = find_clusters(z, MASK, GRID, **options)
+    return Findings(t1w, t1w if pet else None, MASK, maps, labels, clusters)
+
+
+def render(case, found):
+    return make_page(case, found, CALIBRATION, GRID, projections_of(case, found, GRID)).render()
+
+
+def test_no_candidate_is_said_with_how_often_healthy_people_get_it():
+    words = " ".join(result_words([], CALIBRATION))
+    assert words.startswith("No candidate.")
+    assert "Of 8 healthy controls that the detector had never seen, 12 % have no candidate either." in words
+    assert "does not rule out a lesion" in words
+    page = render(Case("sub-x", []), findings(0))
+    assert "No candidate." in page and "Candidate 1" not in page
+    assert page.count("<img") == 2  # the images that were read, the projections
+
+
+@pytest.mark.parametrize("n_spots", [1, 2])
+def test_each_candidate_has_its_row_and_its_picture(n_spots):
+    page = render(Case("sub-x", ["SIMULATED: test"]), findings(n_spots))
+    assert f"{n_spots} candidate{'s' if n_spots > 1 else ''}. The most suspicious one: left" in page
+    assert "3.2 candidates each on average" in page
+    assert page.count("<img") == 2 + n_spots
+    assert ("Candidate 2: right" in page) == (n_spots == 2)
+    assert "hypo" in page and "The T1 alone deviates too" in page
+    assert "L" in page and "neurologists" in page
+
+
+def test_without_a_pet_no_word_is_about_uptake():
+    page = render(Case("sub-x", []), findings(1, pet=False))
+    assert "uptake is" not in page
+    assert "T1 alone deviates" in page
+
+
+def test_a_known_lesion_is_called_found_or_missed():
+    found = findings(1)
+    for lesion, words in ((found.labels > 0, "touched by candidate 1"), (np.roll(found.labels > 0, 8, 0), "missed")):
+        detection = detect_lesion(
+            found.clusters, found.labels, lesion, GRID, participant_id="sub-x", lesion_site="left insula", seed=0
+        )
+        assert words in render(Case("sub-x", [], lesion=lesion, detection=detection), found)
+
+
+def test_what_was_not_judged_is_named_by_region():
+    grid = Grid.of((55, 68, 59), np.array([[3.0, 0, 0, -81], [0, 3, 0, -117], [0, 0, 3, -81], [0, 0, 0, 1]]))
+    mask, z = np.ones(grid.shape, bool), np.ones(grid.shape, np.float32)
+    z[:, :, :18] = 0  # below z = -27 mm
+    empty = np.zeros(grid.shape, np.int16)
+    words = " ".join(untested_words(Findings(z, z, mask, {"z": z}, empty, []), grid))
+    assert f"({100 * 18 / 59:.1f} %)" in words
+    assert "left cerebellum" in words and "right temporal pole" in words
+    assert "parietal" not in words
+
+
+def test_everything_is_escaped():
+    page = render(Case("<script>x</script>", ["<b>"], ["<i>"], {"a": "</pre>"}), findings(1))
+    assert "<script>" not in page and "<b>" not in page and "<i>" not in page
+
+
+def test_notices_say_who_is_synthetic_and_who_is_simulated(tmp_path):
+    cohort = write_cohort(tmp_path / "cohort")
+    normative = normative_set(cohort, "real")
+    own, foreign = (notices(cohort, normative, patient_simulated=simulated) for simulated in (True, False))
+    assert (
+        "what 4 simulated healthy controls show (normative set: real)" in own[0]
+        and "None of their PETs is synthetic" in own[0]
+    )
+    assert own[1].startswith("SIMULATED: the images on this page")
+    assert foreign[1].startswith("SIMULATED CONTROLS")
+
+
+def bright(png, half):
+    """Mean colour saturation of the left or right half of the first view."""
+    picture = matplotlib.image.imread(io.BytesIO(png))[..., :3]
+    first = picture[30:, : picture.shape[1] // 4]
+    side = first[:, : first.shape[1] // 2] if half == "left" else first[:, first.shape[1] // 2 :]
+    return (side.max(axis=-1) - side.min(axis=-1)).mean()
+
+
+def test_the_left_of_the_brain_is_on_the_left_of_the_picture():
+    left = np.zeros(GRID.shape, np.float32)
+    left[4:8, 8:16, 6:14] = 5  # x below 0
+    layer = Layer("z", left, "magma", (0.0, 6.0), "z")
+    for png in (projections(left, np.zeros(GRID.shape, int), None, MASK, GRID), planes([layer], MASK, GRID)):
+        assert bright(png, "left") > 3 * bright(png, "right")
+
+
+def test_an_outline_lies_around_the_voxels_it_belongs_to():
+    spot = np.zeros(GRID.shape, bool)
+    spot[6:9, 11:14, 9:12] = True
+    layer = Layer("z", spot.astype(float), "gray", (0.0, 1.0), "z")
+    point = GRID.matrix[:3, :3] @ (7, 12, 10) + GRID.matrix[:3, 3]
+    picture = matplotlib.image.imread(
+        io.BytesIO(planes([layer], MASK, GRID, point, outlined=spot, colour="red"))
+    )[..., :3]  # fmt: skip
+    red = np.argwhere((picture[..., 0] > 0.8) & (picture[..., 1] < 0.3))
+    white = np.argwhere(picture[:, : picture.shape[1] // 4].min(axis=-1) > 0.95)
+    red, white = (points[(points[:, 1] < picture.shape[1] // 4) & (points[:, 0] > 30)] for points in (red, white))
+    inside = [p for p in white if (red.min(0) - 1 <= p).all() and (p <= red.max(0) + 1).all()]
+    assert len(red) and np.abs(red.mean(0) - np.mean(inside, axis=0)).max() < 3

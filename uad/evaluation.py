@@ -15,10 +15,12 @@ from synthpet.cohort.files import sha256, write_bytes, write_json, write_text, w
 from synthpet.console import progress, say
 from synthpet.errors import DataError
 from synthpet.stage import Stage
-from uad.calibrated import CalibratedDetector, ensure_calibrated, sweep
+from uad.calibrated import DEFINITIONS as CALIBRATION_DEFINITIONS
+from uad.calibrated import CalibratedDetector, check_heldout, ensure_calibrated, sweep
 from uad.clusters import COLUMNS as CLUSTER_COLUMNS
 from uad.clusters import Cluster
 from uad.detection import COLUMNS as RANK_COLUMNS
+from uad.detection import DEFINITIONS as RANK_DEFINITIONS
 from uad.detection import Detection, FrocPoint, detect_lesion, found_over_thresholds, froc, summarise
 from uad.normative import NormativeSet
 from uad.patient import Findings, examine, side_by_side, write_maps
@@ -35,6 +37,14 @@ FROC_COLUMNS = {
     "the most",
     "sensitivity": "share of the lesions that a kept cluster touches",
     "false_per_scan": "mean number of kept clusters per held-out control",
+}
+DEFINITIONS = {
+    **RANK_DEFINITIONS,
+    "control_counts": CALIBRATION_DEFINITIONS["control_counts"],
+    "lesion_free": "patients without a lesion mask, or with an empty one: examined, but in no sensitivity; how many of "
+    "them have no candidate, and the number of candidates of each",
+    "calibration": "see calibration.json of the detector",
+    "voxel_metrics": "mean and standard deviation over patients; voxel_metrics.json defines them",
 }
 FOUND_COLUMNS = {**WHO, "threshold": "as in froc.tsv", "found": "1: a kept cluster touches the lesion, 0: none does"}
 
@@ -54,6 +64,10 @@ def ensure_evaluation(cfg: DictConfig) -> Path:
     Raises:
         DataError: no patient, or no held-out control to calibrate on.
     """
+    if cfg.cohort.source != "phantom":  # which is there already: better to fail before the long work than after it
+        found = Cohort.open(Path(cfg.cohort.path))
+        check_patients(found)
+        check_heldout(found)
     cohort, normative, detectors = ensure_detectors(cfg)
     patients = check_patients(cohort)
     calibrated = ensure_calibrated(cfg, cohort, normative, detectors)
@@ -286,6 +300,7 @@ def summarise_seed(result: SeedResult) -> dict[str, Any]:
             "n_clusters": {p.patient.participant_id: len(p.clusters) for p in free},
         },
         "calibration": asdict(calibrated.calibration) | {"edge": calibrated.heldout.edge},
+        "definitions": DEFINITIONS,
         "voxel_metrics": {n: {"mean": m, "sd": sd} for n, (m, sd) in mean_and_sd(metrics).items()} if metrics else {},
     }
 

@@ -9,8 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from synthpet.cohort import Cohort
 from synthpet.report.html import Link, Page, Picture, Section, Table
 from uad.calibrated import CalibratedDetector
-from uad.detection import DEFINITIONS
-from uad.evaluation import PatientResult, SeedResult, headline
+from uad.evaluation import DEFINITIONS, PatientResult, SeedResult, headline
 from uad.figures import controls, froc_curve
 from uad.normative import NormativeSet
 from uad.patient_page import is_simulated, notices, provenance

@@ -14,7 +14,7 @@ from synthpet.report.html import Page, Picture, Section, Table
 from uad.calibration import Calibration
 from uad.clusters import COLUMNS, Cluster
 from uad.detection import Detection
-from uad.figures import pet_layer, planes, projections, t1w_layer
+from uad.figures import Layer, pet_layer, planes, projections, t1w_layer
 from uad.normative import NormativeSet
 from uad.patient import Findings
 
@@ -73,7 +73,8 @@ def make_page(case: Case, findings: Findings, calibration: Calibration, grid: Gr
         Section("What was not tested", untested_words(findings, grid)),
         Section("What the columns mean", (), [_definitions()]),
     ]
-    return Page(f"Suspicious places in T1 and PET: {case.name}", sections, case.notices, case.provenance)
+    images = "T1 alone" if findings.pet is None else "T1 and PET"
+    return Page(f"Suspicious places in the {images}: {case.name}", sections, case.notices, case.provenance)
 
 
 def projections_of(case: Case, findings: Findings, grid: Grid) -> bytes:
@@ -227,20 +228,24 @@ def _known(case: Case) -> list[str]:
 
 
 def _inputs(findings: Findings, grid: Grid) -> Picture:
-    layers = [t1w_layer(findings.t1w), *([] if findings.pet is None else [pet_layer(findings.pet * findings.mask)])]
+    same = "" if findings.pet is None else "Both images must show the same brain in the same place. "
     return Picture(
-        planes(layers, findings.mask, grid, outlined=findings.mask),
-        "The images that were examined, with the outline of the brain mask. The left of the picture is the left of the "
-        "patient (L), as neurologists show it and not as radiologists do. Both images must show the same brain in the "
-        "same place, and the outline must follow the brain; otherwise disregard this page.",
-        "T1 and PET in three planes with the outline of the brain mask.",
+        planes(_layers(findings), findings.mask, grid, outlined=findings.mask),
+        "What was examined, with the outline of the brain mask. The left of the picture is the left of the patient "
+        f"(L), as neurologists show it and not as radiologists do. {same}The outline must follow the brain; otherwise "
+        "disregard this page.",
+        "The examined images in three planes with the outline of the brain mask.",
     )
 
 
+def _layers(findings: Findings) -> list[Layer]:
+    pet = [] if findings.pet is None else [pet_layer(findings.pet * findings.mask)]  # no face may be recognised
+    return [t1w_layer(findings.t1w), *pet]
+
+
 def _candidate(cluster: Cluster, findings: Findings, grid: Grid) -> Section:
-    layers = [t1w_layer(findings.t1w), *([] if findings.pet is None else [pet_layer(findings.pet * findings.mask)])]
     picture = Picture(
-        planes(layers, findings.mask, grid, cluster.peak_mm, outlined=findings.labels == cluster.rank),
+        planes(_layers(findings), findings.mask, grid, cluster.peak_mm, outlined=findings.labels == cluster.rank),
         f"Planes through the strongest deviation at {_point(cluster.peak_mm)} mm; cyan: the candidate. Left of the "
         "picture: left of the patient.",
         f"Candidate {cluster.rank} outlined in three planes.",

@@ -7,6 +7,7 @@ that never saw that control.
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthpet.cohort import Cohort, Fold, Grid, Subject, check_no_leakage, read_folds, read_image
+from synthpet.cohort.files import sha256
 from synthpet.cohort.index import scale_t1w
 from synthpet.cohort.names import sidecar_path
 from synthpet.errors import DataError, DataLeakageError, UsageError
@@ -141,9 +143,18 @@ def _smoothing(smooth_fwhm_mm: float | str, cohort: Cohort, synthetic_folder: Pa
         return float(smooth_fwhm_mm)
     if synthetic_folder is None:
         raise UsageError("smooth_fwhm_mm=match: needs the folder of the synthetic PETs (`python -m synthpet.complete`)")
+    source, ids = replace(cohort, root=Path(synthetic_folder)), [s.participant_id for s in cohort.select("paired")]
+    images = [cohort.path(i, kind) for i in ids for kind in ("pet", "brain_mask")]
+    images += [source.path(i, "synthetic_pet") for i in ids]
+    return _matching(cohort, Path(synthetic_folder), tuple(sha256(path) for path in images if path.is_file()))
+
+
+@lru_cache(maxsize=8)
+def _matching(cohort: Cohort, synthetic_folder: Path, images: tuple[str, ...]) -> float:
+    """Measured once for the same ``images`` (SHA-256): a comparison asks again for every detector."""
     from uad.resolution import matching_fwhm_mm
 
-    return matching_fwhm_mm(cohort, Path(synthetic_folder))
+    return matching_fwhm_mm(cohort, synthetic_folder)
 
 
 def _member(cohort: Cohort, folder: Path | None, subject: Subject, kind: str) -> Member:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from synthpet.cohort import read_folds
+from synthpet.cohort import read_folds, write_image
 from synthpet.cohort.files import write_json
 from synthpet.cohort.names import sidecar_path
 from synthpet.completion import smooth_within
@@ -166,3 +166,23 @@ def test_smoothing_reaches_every_real_pet_and_no_synthetic_one(cohort, synthetic
     patient = completed.evaluated(cohort, "sub-07")
     np.testing.assert_array_equal(patient.pet, smoothed(cohort.load("sub-07", "pet"), patient.mask))
     np.testing.assert_array_equal(sharp.evaluated(cohort, "sub-07").pet, cohort.load("sub-07", "pet"))
+
+
+def test_the_matched_set_smooths_every_real_pet_to_the_resolution_of_the_synthetic_one(cohort, synthetic_folder):
+    source = replace(cohort, root=synthetic_folder)
+    pets = {s.participant_id: cohort.load(s.participant_id, "pet") for s in cohort.select("paired")}
+    for who, pet in pets.items():
+        smooth = smooth_within(pet, cohort.load_mask(who), 9.0, cohort.grid.spacing_mm)
+        write_image(source.path(who, "synthetic_pet"), smooth, cohort.grid)
+    matched = normative_set(cohort, "matched", synthetic_folder, smooth_fwhm_mm="match")
+    assert matched.smooth_fwhm_mm == pytest.approx(9.0, abs=0.2)
+    who = matched.members[0]
+    expected = smooth_within(
+        pets[who.participant_id], matched.load(who).mask, matched.smooth_fwhm_mm, cohort.grid.spacing_mm
+    )
+    np.testing.assert_array_equal(matched.load(who).pet, expected)
+    for name, pet in pets.items():  # other images, another match
+        write_image(source.path(name, "synthetic_pet"), pet, cohort.grid)
+    assert normative_set(cohort, "matched", synthetic_folder, smooth_fwhm_mm="match").smooth_fwhm_mm == 0
+    with pytest.raises(UsageError, match="smooth_fwhm_mm=match: needs the folder"):
+        normative_set(cohort, "matched", smooth_fwhm_mm="match")

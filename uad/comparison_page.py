@@ -49,8 +49,8 @@ def in_short(statistics: Mapping[str, Any]) -> list[str]:
     ]
     if said["the same"]:
         words.append(
-            f"Every patient at the same rank as with {reference}: {', '.join(said['the same'])}. That is no success of "
-            "the column: such a detector does not use what differs (the residual learns from measured PET only)."
+            f"Every patient at the same rank as with {reference}: {_by_detector(statistics)}. Equal ranks say nothing "
+            "of a column that the detector cannot use: the residual learns from measured PET only."
         )
     if statistics["n_tests"]:
         words.append(
@@ -62,6 +62,15 @@ def in_short(statistics: Mapping[str, Any]) -> list[str]:
         f"of 80 % with a probability of {statistics['power']:.2f} only."
     )
     return words
+
+
+def _by_detector(statistics: Mapping[str, Any]) -> str:
+    """The columns without a difference: ``residual with a, b; zmap with c``."""
+    same = {
+        detector: [name for name, found in cells.items() if found["identical"] and name != statistics["reference"]]
+        for detector, cells in statistics["columns"].items()
+    }
+    return "; ".join(f"{detector} with {', '.join(names)}" for detector, names in same.items() if names)
 
 
 def _against(found: Mapping[str, Any], base: Mapping[str, Any], n: int) -> str:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -12,7 +13,7 @@ from synthpet.console import say
 from synthpet.errors import UsageError
 from synthpet.stage import Stage
 from uad.comparison_statistics import Settings, compare
-from uad.comparison_table import Outcome, check_same_patients, plain_table, table_rows
+from uad.comparison_table import MISSED, ROWS, Outcome, check_same_patients, plain_table, table_rows
 from uad.evaluation import ensure_evaluation
 
 OWN_OPTIONS = ("compare.", "detector=", "normative=", "gan=")  # not handed on to the single evaluations
@@ -105,11 +106,23 @@ def _write(cfg: DictConfig, folder: Path, outcomes: Outcomes) -> list[Path]:
     text = "\n\n".join(f"{detector}\n{_for_terminal(table)}" for detector, table in tables.items())
     return [
         write_tsv(folder / "table.tsv", rows),
+        write_json(folder / "table.json", _about(settings.reference, list(rows[0]))),
         write_json(folder / "statistics.json", statistics),
         write_text(folder / "table.txt", "\n".join([text, "", *in_short(statistics)]) + "\n"),
         *(write_bytes(folder / "figures" / f"{name}.png", picture.png) for name, picture in pictures.items()),
         write_text(folder / "report.html", page.render()),
     ]
+
+
+def _about(reference: str, columns: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """What the columns and the rows of ``table.tsv`` mean."""
+    fixed: dict[str, dict[str, Any]] = {
+        "detector": {"Description": "configs/detector"},
+        "patient": {"Description": "BIDS id, or a summary of all patients", "Levels": ROWS},
+        "lesion_site": {"Description": "where the lesion is, in words"},
+    }
+    cells = f"rank of the true cluster with this normative set, first seed; {MISSED}: missed; the others are tested "
+    return fixed | {c: {"Description": f"{cells}against {reference}"} for c in columns if c not in fixed}
 
 
 def _for_terminal(rows: Sequence[Mapping[str, str]]) -> str:

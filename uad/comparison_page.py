@@ -224,7 +224,7 @@ def _oracle_section(statistics: Mapping[str, Any]) -> list[Section]:
 
 
 def _share_words(found: Mapping[str, float | None], form: str) -> str:
-    share = "no gain to share" if found["share"] is None else f"{100 * found['share']:.0f} %"
+    share = "no gain to share" if found["share"] is None else f"{round(100 * found['share'])} %"
     return f"{share} ({', '.join(f'{found[key]:{form}}' for key in ('real', 'column', 'oracle'))})"
 
 

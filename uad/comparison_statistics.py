@@ -233,6 +233,6 @@ def _share_words(name: str, found: Mapping[str, Mapping[str, float | None]], n: 
         values = found[key]
         numbers = f"real {values['real']:{form}}, {name} {values['column']:{form}}, oracle {values['oracle']:{form}}"
         share = values["share"]
-        said = "no gain to share" if share is None else f"{100 * share:.0f} % of the gain"
+        said = "no gain to share" if share is None else f"{round(100 * share)} % of the gain"
         parts.append(f"{measure}: {said} ({numbers})")
     return f"{name}: " + "; ".join(parts)

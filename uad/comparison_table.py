@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from synthpet.cohort.files import read_tsv
 from synthpet.errors import DataError
-from uad.detection import across_seeds
+from uad.detection import STRICT_MM, across_seeds
 from uad.statistics import censored_ranks, wilson_interval
 from uad.voxel_metrics import DEFINITIONS as VOXEL_METRICS
 
@@ -23,6 +23,21 @@ METRIC_WORDS = {
     "au_pro": "AU PRO",
     "au_pro_30": "AU PRO 30",
     "best_dice": "best Dice",
+}
+ROWS = {  # below the patients
+    "detected": "patients in whom a kept cluster touches the lesion",
+    "95 % interval": "of the share detected, Wilson",
+    "mean rank": "of the true cluster, detected patients only, as published: flatters a detector that finds few",
+    "mean rank, censored": "over all patients, a miss taken as the worst kept rank plus one",
+    "detected, strict": f"the cluster's centre of mass lies, besides, within {STRICT_MM:g} mm of the lesion",
+    "detected, all seeds": "mean ± sample standard deviation over the detector's seeds; only where there are several",
+    "detected, range": "[least–most] over the seeds",
+    "censored, all seeds": "as detected, all seeds, of the censored mean rank",
+    "censored, range": "[least–most] over the seeds",
+    "false per control": "mean number of kept clusters of a held-out control",
+    **{
+        METRIC_WORDS[name]: f"mean ± standard deviation over patients; {words}" for name, words in VOXEL_METRICS.items()
+    },
 }
 
 

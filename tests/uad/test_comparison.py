@@ -10,7 +10,7 @@ from synthpet.command import compose
 from synthpet.errors import DataError, UsageError
 from uad.comparison import _columns, _configure
 from uad.comparison_statistics import Settings, best_detector, compare, oracle_share
-from uad.comparison_table import Froc, Outcome, check_same_patients, plain_table, table_rows
+from uad.comparison_table import ROWS, Froc, Outcome, check_same_patients, plain_table, table_rows
 from uad.detection import COLUMNS
 from uad.evaluation import evaluation_folder
 from uad.training import uses_synthesis
@@ -72,6 +72,7 @@ def test_rows_below_the_table_give_the_spread_over_seeds(tmp_path):
     three = outcome(tmp_path, [1, 2, MISS, MISS], [1, MISS, MISS, MISS], [1, 2, 3, MISS])
     rows = {row["patient"]: row for row in table_rows({"real": three}, 10)}
     assert rows["detected"]["real"] == "2 of 4"  # the first seed
+    assert set(ROWS) <= set(rows)
     assert (rows["detected, all seeds"]["real"], rows["detected, range"]["real"]) == ("2.0 ± 1.0", "[1–3]")
     assert (rows["censored, all seeds"]["real"], rows["censored, range"]["real"]) == ("6.3 ± 2.1", "[4.2–8.5]")
     one = {row["patient"]: row for row in table_rows({"real": outcome(tmp_path, [1, 2])}, 10)}

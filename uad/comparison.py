@@ -103,6 +103,8 @@ def _write(cfg: DictConfig, folder: Path, outcomes: Outcomes) -> list[Path]:
     pictures = make_pictures(outcomes, settings)
     page = make_page(outcomes, tables, statistics, pictures, settings, simulated=_is_simulated(Path(cfg.cohort.path)))
     rows = [{"detector": detector, **row} for detector, table in tables.items() for row in table]
+    for stale in (folder / "figures").glob("*.png"):
+        stale.unlink()  # of detectors that were compared before
     text = "\n\n".join(f"{detector}\n{_for_terminal(table)}" for detector, table in tables.items())
     return [
         write_tsv(folder / "table.tsv", rows),

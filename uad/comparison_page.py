@@ -42,10 +42,10 @@ def in_short(statistics: Mapping[str, Any]) -> list[str]:
     differ = [f"{kind} than {reference}: {', '.join(said[kind])}" for kind in ("better", "worse") if said[kind]]
     words = [
         f"Distinguishable after correction for the number of tests, {'; '.join(differ)}. "
-        f"The other {len(cells) - len(said['better']) - len(said['worse'])} of {len(cells)} comparisons are not."
+        f"Not so the others ({len(cells) - len(said['better']) - len(said['worse'])} of {len(cells)} comparisons)."
         if differ
-        else f"With {n} patients, none of the {len(cells)} comparisons with {reference} is distinguishable after "
-        "correction for the number of tests."
+        else f"With {n} patients, no difference from {reference} is distinguishable after correction for the number of "
+        f"tests (comparisons: {len(cells)})."
     ]
     if said["the same"]:
         words.append(

@@ -224,7 +224,12 @@ class Evaluation:
         }
         case = Case(
             who,
-            notices(self.cohort, self.normative, patient_simulated=is_simulated(self.cohort)),
+            notices(
+                self.cohort,
+                self.normative,
+                patient_simulated=is_simulated(self.cohort),
+                expects_pet=self.cfg.detector.method == "residual",
+            ),
             provenance=provenance(calibrated.manifest, **about),
             lesion=lesion,
             detection=detection,

@@ -45,7 +45,9 @@ def make_report(
     return Page(
         f"Detection of lesions: {cfg.detector.name}, normative set {cfg.normative.name}",
         sections,
-        notices(cohort, normative, patient_simulated=is_simulated(cohort)),
+        notices(
+            cohort, normative, patient_simulated=is_simulated(cohort), expects_pet=cfg.detector.method == "residual"
+        ),
         provenance(first.calibrated.manifest, **options),
     )
 
@@ -129,7 +131,7 @@ def edge_words(edge: Mapping[str, Any]) -> str:
     return (
         f"Of the voxels above the threshold in held-out controls, {100 * above:.0f} % lie {near}; of all brain voxels, "
         f"{share:.0f} % do. "
-        + ("The edge shows more than its share." if above * 100 > share else "It shows no excess.")
+        + ("The edge shows more than its share." if above * 100 > share else "The edge shows no excess.")
     )
 
 

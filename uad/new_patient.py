@@ -201,7 +201,13 @@ class NewPatient:
 
     def _notices(self) -> list[str]:
         images = self.images
-        found = notices(self.cohort, self.normative, patient_simulated=images.simulated, has_pet=images.pet is not None)
+        found = notices(
+            self.cohort,
+            self.normative,
+            patient_simulated=images.simulated,
+            has_pet=images.pet is not None,
+            expects_pet=self.cfg.detector.method == "residual",
+        )
         if images.synthetic:
             found.append("SYNTHETIC: this person's PET was computed from a T1; nobody measured it (force=true).")
         if self.cfg.force:

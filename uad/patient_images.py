@@ -66,6 +66,8 @@ def read_patient(t1w: Path, pet: Path | None, mask: Path | None, grid: Grid) -> 
     uptake = None
     if pet is not None:
         uptake = read_image(pet, grid=grid)[0]
+        if np.array_equal(uptake, anatomy):
+            raise DataError(f"E_SAME {pet}: holds the same voxels as {t1w}; expected t1w= an MRI and pet= an FDG PET")
         _check_varies(pet, uptake, brain)
         _check_reach(pet, uptake, brain)
     files = tuple(path for path in (t1w, pet, mask_file) if path is not None)

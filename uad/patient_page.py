@@ -82,7 +82,10 @@ def projections_of(case: Case, findings: Findings, grid: Grid) -> bytes:
     return projections(findings.z, findings.labels, case.lesion, findings.mask, grid)
 
 
-def notices(cohort: Cohort, normative: NormativeSet, *, patient_simulated: bool, has_pet: bool = True) -> list[str]:
+def notices(
+    cohort: Cohort, normative: NormativeSet, *, patient_simulated: bool, has_pet: bool = True,
+    expects_pet: bool = False,
+) -> list[str]:  # fmt: skip
     """What the reader must know first: who was learned from, and which images are simulated or synthetic.
 
     Args:
@@ -90,6 +93,7 @@ def notices(cohort: Cohort, normative: NormativeSet, *, patient_simulated: bool,
         normative: whom the detector learned from.
         patient_simulated: whether the examined people are.
         has_pet: whether their PET was examined.
+        expects_pet: whether the detector compares each PET with one computed from the T1.
     """
     n, n_synthetic = len(normative.members), sum(member.synthetic for member in normative.members)
     simulated = is_simulated(cohort)
@@ -103,6 +107,11 @@ def notices(cohort: Cohort, normative: NormativeSet, *, patient_simulated: bool,
         found.append(
             f"SYNTHETIC: the PET of {n_synthetic} of these {n} controls was computed from their T1 MRI by a neural "
             "network; nobody measured it."
+        )
+    if expects_pet:
+        found.append(
+            "SYNTHETIC: each PET, the patient's too, is compared with the one that a neural network expects from the "
+            "person's own T1."
         )
     if patient_simulated:
         found.append(
@@ -176,7 +185,7 @@ def candidates_table(clusters: Sequence[Cluster]) -> Table:
     ]
     caption = (
         "Candidates by rank. Millimetres are MNI template coordinates (x grows to the right). hypo: less uptake than "
-        "in controls, hyper: more."
+        "normal, hyper: more."
     )
     return Table(header, rows, caption)
 
@@ -257,7 +266,7 @@ def _candidate_words(cluster: Cluster) -> str:
     words = [f"{cluster.volume_mm3 / 1000:.1f} cm³, mean z {cluster.mean_z:.1f}, at most {cluster.peak_z:.1f}."]
     if cluster.mean_pet_z is not None and cluster.pet_direction is not None:
         direction = PET_WORDS[cluster.pet_direction]
-        words.append(f"PET uptake is {direction} than in controls (z {cluster.mean_pet_z:+.1f}).")
+        words.append(f"PET uptake is {direction} than normal (z {cluster.mean_pet_z:+.1f}).")
     if cluster.asymmetry_percent is not None:
         less = "less" if cluster.asymmetry_percent < 0 else "more"
         words.append(f"It is {abs(cluster.asymmetry_percent):.0f} % {less} than at the same place of the other side.")

@@ -147,6 +147,11 @@ BAD = {
     "nan": ("pet", lambda path: _change(path, lambda d: np.where(d > 1, np.nan, d)), r"E_NONFINITE .*pet.nii.gz: n="),
     "becquerel": ("pet", lambda path: _change(path, lambda d: 9000 * d), r"E_UNITS .*pet.nii.gz: mean .*SUVR"),
     "half a PET": ("pet", lambda path: _change(path, lambda d: d * (np.indices(d.shape)[2] < 14)), "E_FIELD_OF_VIEW"),
+    "the T1 twice": (
+        "pet",
+        lambda path: shutil.copy(path.with_name("t1w.nii.gz"), path),
+        r"E_SAME .*pet.nii.gz: holds the same",
+    ),
     "empty mask": ("mask", lambda path: _change(path, lambda d: 0 * d), r"E_CONSTANT .*its brain mask is empty"),
 }
 

@@ -23,7 +23,7 @@ from uad.comparison_table import plain_table
 from uad.evaluation import ensure_evaluation, write_table
 from uad.normative import NormativeSet
 from uad.patient import examine, write_maps
-from uad.patient_images import PatientImages, check_stranger, check_units, read_patient
+from uad.patient_images import PatientImages, check_files, check_stranger, check_units, read_patient
 from uad.patient_page import Case, make_page, notices, projections_of, provenance
 from uad.rivals.deviation import STATISTICS
 from uad.training import detector_folder, ensure_detectors
@@ -57,10 +57,11 @@ def ensure_detection(cfg: DictConfig, overrides: Sequence[str] = ()) -> Path:
         DataLeakageError: the images are those of a control that was learned from.
     """
     name = patient_name(cfg)
+    t1w = Path(cfg.t1w).expanduser()
+    pet, mask = (None if cfg[key] is None else Path(cfg[key]).expanduser() for key in ("pet", "mask"))
+    check_files(t1w=t1w, pet=pet, mask=mask)
     cohort = ensure_cohort(cfg)
     check_heldout(cohort)
-    t1w, pet, mask = (None if cfg[key] is None else Path(cfg[key]).expanduser() for key in ("t1w", "pet", "mask"))
-    assert t1w is not None  # noqa: S101 - patient_name has refused that
     images = read_patient(t1w, pet, mask, cohort.grid)  # before the long work starts
     if images.synthetic and not cfg.force:
         raise DataError(

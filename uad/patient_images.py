@@ -43,6 +43,17 @@ class PatientImages:
     synthetic: bool
 
 
+def check_files(**files: Path | None) -> None:
+    """Refuse options that name no file; None: not given.
+
+    Raises:
+        DataError: naming all of them.
+    """
+    missing = [f"{option}={path}" for option, path in files.items() if path is not None and not path.is_file()]
+    if missing:
+        raise DataError(f"E_MISSING {', '.join(missing)}: no such file; expected a NIfTI image (.nii or .nii.gz)")
+
+
 def read_patient(t1w: Path, pet: Path | None, mask: Path | None, grid: Grid) -> PatientImages:
     """Read and check the images.
 
@@ -53,11 +64,8 @@ def read_patient(t1w: Path, pet: Path | None, mask: Path | None, grid: Grid) -> 
         grid: the cohort's.
 
     Raises:
-        DataError: a file is missing, unreadable, on another grid, constant, not finite, or not of a brain.
+        DataError: a file is unreadable, on another grid, constant, not finite, or not of a brain.
     """
-    for option, path in (("t1w", t1w), ("pet", pet), ("mask", mask)):
-        if path is not None and not path.is_file():
-            raise DataError(f"E_MISSING {option}={path}: no such file; expected a NIfTI image (.nii or .nii.gz)")
     anatomy = read_image(t1w, grid=grid)[0]
     _check_varies(t1w, anatomy, np.ones(grid.shape, bool))
     mask_file = mask or _beside(t1w)

@@ -189,9 +189,19 @@ def test_a_name_that_is_no_name_is_refused(images, work, name):
         detect(work, images, f"name='{name.strip(chr(39))}'")
 
 
-def test_no_t1_is_a_wrong_option():
-    with pytest.raises(UsageError, match="t1w: expected the patient's T1"):
-        ensure_detection(compose("uad_detect", *OPTIONS))
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        ([], 64, "t1w: expected the patient's T1"),
+        (["t1w=no.nii.gz", "pet=nor.nii"], 65, "E_MISSING t1w=no.nii.gz, pet=nor.nii: no such file"),
+    ],
+)
+def test_the_command_says_what_is_wrong_before_it_makes_anything(tmp_path, arguments, code, words):
+    command = [sys.executable, "-m", "uad.detect", *OPTIONS, *arguments]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=100)
+    assert result.returncode == code
+    assert words in result.stderr and "Traceback" not in result.stderr
+    assert not list(tmp_path.iterdir())
 
 
 def test_help_answers_at_once_and_loads_nothing_heavy():

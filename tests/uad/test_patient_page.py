@@ -1,6 +1,7 @@
 """The page about one person: what it says in words, and that its pictures are true to the sides."""
 
 import io
+from dataclasses import replace
 
 import matplotlib.image
 import numpy as np
@@ -44,6 +45,13 @@ def test_no_candidate_is_said_with_how_often_healthy_people_get_it():
     page = render(Case("sub-x", []), findings(0))
     assert "No candidate." in page and "Candidate 1" not in page
     assert page.count("<img") == 2  # the images that were read, the projections
+
+
+def test_a_single_control_says_nothing_about_the_share_without_candidates():
+    alone = replace(CALIBRATION, left_out=None, left_out_empty=None, n_scans=1)
+    for clusters in ([], findings(1).clusters):
+        words = " ".join(result_words(clusters, alone))
+        assert "None" not in words and "%" not in words
 
 
 @pytest.mark.parametrize("n_spots", [1, 2])

@@ -1,54 +1,76 @@
-"""The detector of this project: siamese autoencoder, one-class SVM per voxel, control-calibrated z-map.
+"""The detector of this project: siamese autoencoder, one-class SVM, control-calibrated z-map.
 
 The published recipe (Alaverdyan 2020) scores raw latent vectors of T1 and PET by the SVM's decision value. Options
-that depart from it, each named in the configuration: every voxel's control mean is taken out and the rest whitened
-(harmless anatomy dominates raw latents), the score is log(sum_i a_i k(x_i, x) / rho) instead of a decision value that
-saturates, and the map is weighted by the PET deviating in the direction that is looked for.
+that depart from it, each named in the configuration: what harmless anatomy explains is taken out of the latent vectors
+(``uad.latent_space``), only the directions in which less uptake moves them are kept, the score is
+log(sum_i a_i k(x_i, x) / rho) instead of a decision value that saturates, and the map is weighted by the PET deviating
+in the direction that is looked for.
 """
 
-import io
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from synthpet.cohort import Cohort
-from synthpet.cohort.files import write_bytes
 from synthpet.console import progress
-from uad.maps import ControlStatistics, to_z, weight_by_direction
+from synthpet.errors import UsageError
+from uad.latent_space import LatentSpace
+from uad.maps import ControlStatistics, to_z, towards, weight_by_direction
 from uad.normative import NormativeSet, Scan, check_normative
+from uad.representation.directions import lower_uptake, main_directions
 from uad.representation.fitting import fit_autoencoder
 from uad.representation.latents import dense_latents
 from uad.representation.storage import load_autoencoder
 from uad.rivals.zmap import ZMap
+from uad.support.subject import SubjectOneClassSVM
+from uad.support.svdd import VoxelwiseSvdd
 from uad.support.voxelwise import VoxelwiseOneClassSVM
 
-LATENTS, SPACE_OF_LATENTS, STATISTICS, PET_STATISTICS = "latents.npy", "latents.npz", "statistics.npz", "pet.npz"
+LATENTS, SPACE, STATISTICS, PET_STATISTICS = "latents.npy", "space.npz", "statistics.npz", "pet.npz"
+AUTOENCODER = ("autoencoder.safetensors", "autoencoder.json", "representation.json")
 MIN_SHARE = 0.5  # Not in the paper: voxels where at least this share of the controls has brain are judged
+N_SIMULATED = 4  # Not in the paper: controls in which lower uptake is simulated
+VOXELWISE = {"ocsvm_voxel": VoxelwiseOneClassSVM, "svdd": VoxelwiseSvdd}
+SUBJECT, AMPLITUDE = "ocsvm_subject", "latent_zmap"
+METHODS = (*VOXELWISE, SUBJECT, AMPLITUDE)
 
 
 class OneClassDetector:
-    """Learn the latent vectors of controls at every voxel; score how far a person lies outside.
+    """Learn the latent vectors of controls; score how far a person lies outside.
 
     Args:
         folder: receives the autoencoder, the controls' latent vectors and statistics.
         seed: of the autoencoder.
+        method: ``ocsvm_voxel`` or ``svdd``: a machine at every voxel over the controls; ``ocsvm_subject``: one machine
+            on each evaluated person's own latent vectors; ``latent_zmap``: no machine, the z-map of the latent vectors
+            along the first of the directions, signed.
         autoencoder: options of ``fit_autoencoder``.
         nu: of the one-class SVM.
         gamma: of its kernel, ``scale`` or a number.
-        residual: whether each voxel's control mean is taken out and the rest whitened.
+        latents: raw, whitened or conditional, see ``uad.latent_space``.
+        smooth_fwhm_mm: pools latent vectors over neighbours.
+        n_directions: keep only this many directions in which less uptake moves the latent vectors; None: all.
         log_score: whether the score is the logarithm that does not saturate.
         pool_fwhm_mm: pools mean and spread of the controls' scores over neighbours.
         direction: hypo, hyper or both: which PET deviations weigh.
+
+    Raises:
+        UsageError: an unknown method, or options that do not go together.
     """
 
     def __init__(
-        self, folder: Path, seed: int, *, autoencoder: dict, nu: float, gamma: float | str, residual: bool,
-        log_score: bool, pool_fwhm_mm: float, direction: str,
+        self, folder: Path, seed: int, *, method: str, autoencoder: dict, nu: float, gamma: float | str, latents: str,
+        smooth_fwhm_mm: float, n_directions: int | None, log_score: bool, pool_fwhm_mm: float, direction: str,
     ) -> None:  # fmt: skip
-        self.folder, self.seed, self.autoencoder = folder, seed, autoencoder
-        self.nu, self.gamma, self.residual, self.log_score = nu, gamma, residual, log_score
+        if method not in METHODS:
+            raise UsageError(f"detector.method={method}: expected one of {', '.join(METHODS)}")
+        if method == AMPLITUDE and n_directions is None:
+            raise UsageError(f"detector.method={method}: needs detector.n_directions=1, found null")
+        self.folder, self.seed, self.method, self.autoencoder = folder, seed, method, autoencoder
+        self.nu, self.gamma, self.latents, self.smooth_fwhm_mm = nu, gamma, latents, smooth_fwhm_mm
+        self.n_directions, self.log_score = n_directions, log_score
         self.pool_fwhm_mm, self.direction = pool_fwhm_mm, direction
 
     def files(self, normative: NormativeSet, cohort: Cohort) -> tuple[Path, ...]:
@@ -56,7 +78,7 @@ class OneClassDetector:
         return normative.files()
 
     def fit(self, normative: NormativeSet, cohort: Cohort) -> "OneClassDetector":
-        """Train the autoencoder, extract latent vectors, learn the spread of cross-fitted control scores.
+        """Train the autoencoder, extract latent vectors, learn mean and spread of the controls' scores.
 
         Raises:
             DataLeakageError: a patient or held-out control is among the normative set.
@@ -64,23 +86,14 @@ class OneClassDetector:
         check_normative(normative, cohort)
         self.folder.mkdir(parents=True, exist_ok=True)
         volumes = self._cache(normative)
-        model = fit_autoencoder(volumes, folder=self.folder, seed=self.seed, **self.autoencoder)
-        masks = np.stack([np.load(path, mmap_mode="r")[2] > 0 for path in volumes])
-        self.where_ = masks.mean(axis=0) >= MIN_SHARE
-        latents = np.lib.format.open_memmap(
-            self.folder / LATENTS, "w+", np.float32, (len(volumes), int(self.where_.sum()), model.latent_dim)
-        )
-        for k, path in enumerate(progress(volumes, "latent vectors of the controls")):
-            latents[k] = dense_latents(model, np.load(path), self.where_)
-        self._learn_space(latents)
-        for k in range(len(latents)):
-            latents[k] = self._to_space(latents[k])
-        latents.flush()
+        self.model_ = fit_autoencoder(volumes, folder=self.folder, seed=self.seed, **self.autoencoder)
+        brains = np.stack([np.load(path, mmap_mode="r")[-1] > 0 for path in volumes])
+        where = brains.mean(axis=0) >= MIN_SHARE
+        masks = brains[:, where]
+        self._extract(volumes, masks, where, cohort.grid.spacing_mm)
         self._fit_support()
-        maps = (
-            (self._volume(-score), mask & self.where_)
-            for score, mask in zip(self.support_.leave_one_out(log=self.log_score), masks, strict=True)
-        )
+        scores = progress(self._control_scores(masks), "scores of the controls", len(masks))
+        maps = ((self._volume(-score), brain & where) for score, brain in zip(scores, brains, strict=True))
         self.statistics_ = ControlStatistics.of(
             maps, cohort.grid.spacing_mm, mean_fwhm_mm=self.pool_fwhm_mm, spread_fwhm_mm=self.pool_fwhm_mm
         )
@@ -91,22 +104,16 @@ class OneClassDetector:
 
     def save(self, folder: Path) -> list[Path]:
         """Write what ``fit`` learned beside the autoencoder; return every file."""
-        space = io.BytesIO()
-        np.savez(space, where=self.where_, mean=self.mean_, whitening=self.whitening_)
         return [
-            write_bytes(folder / SPACE_OF_LATENTS, space.getvalue()),
+            self.space_.save(folder / SPACE),
             self.statistics_.save(folder / STATISTICS),
             self.pet_.statistics_.save(folder / PET_STATISTICS),
-            *(
-                folder / name
-                for name in (LATENTS, "autoencoder.safetensors", "autoencoder.json", "representation.json")
-            ),
+            *(folder / name for name in (LATENTS, *AUTOENCODER)),
         ]
 
     def restore(self, folder: Path, cohort: Cohort) -> None:
         """Read what ``save`` wrote."""
-        with np.load(folder / SPACE_OF_LATENTS, allow_pickle=False) as found:
-            self.where_, self.mean_, self.whitening_ = found["where"], found["mean"], found["whitening"]
+        self.space_ = LatentSpace.load(folder / SPACE)
         self.statistics_ = ControlStatistics.load(folder / STATISTICS)
         self.pet_ = ZMap(direction="both")
         self.pet_.statistics_ = ControlStatistics.load(folder / PET_STATISTICS)
@@ -118,8 +125,13 @@ class OneClassDetector:
         self, t1w: NDArray[np.float32], pet: NDArray[np.float32], mask: NDArray[np.bool_]
     ) -> dict[str, NDArray[np.float32]]:
         """The maps of one person: ``z``, high = abnormal; ``z_pet``, signed, negative = less uptake; (I, J, K)."""
-        z = to_z(self._volume(-self._score(Scan(t1w, pet, mask))), mask & self.where_, self.statistics_)
+        where = self.space_.where
+        latents = dense_latents(self.model_, _stack(Scan(t1w, pet, mask)), where)
+        score = self._score(self.space_.apply(latents, mask[where]), mask[where])
+        z = to_z(self._volume(-score), mask & where, self.statistics_)
         z_pet = self.pet_.z_map(t1w, pet, mask)["z_pet"]
+        if self.method == AMPLITUDE:  # has a sign of its own: high = less uptake
+            return {"z": towards(-z, self.direction), "z_pet": z_pet}
         return {"z": weight_by_direction(z, z_pet, self.direction), "z_pet": z_pet}
 
     def _cache(self, normative: NormativeSet) -> list[Path]:
@@ -129,34 +141,68 @@ class OneClassDetector:
             np.save(paths[-1], _stack(scan))
         return paths
 
-    def _learn_space(self, latents: NDArray[np.float32]) -> None:
-        """Mean latent vector of each voxel, (n_voxels, d), and the whitening of what remains, (d, d)."""
-        n, n_voxels, d = latents.shape
-        self.mean_ = latents.mean(axis=0) if self.residual else np.zeros((n_voxels, d), np.float32)
-        self.whitening_ = np.eye(d, dtype=np.float32)
-        if self.residual:
-            covariance = np.zeros((d, d))
-            for control in latents:
-                rest = control - self.mean_
-                covariance += rest.T @ rest / (n * n_voxels)
-            values, vectors = np.linalg.eigh(covariance)
-            self.whitening_ = (vectors / np.sqrt(np.maximum(values, 1e-4 * values.max()))).astype(np.float32)
+    def _extract(
+        self, volumes: Sequence[Path], masks: NDArray[np.bool_], where: NDArray[np.bool_], spacing_mm: Sequence[float]
+    ) -> None:
+        """Learn the space of latent vectors; write the controls' vectors in it, (n_controls, n_voxels, e)."""
+        raw = self.folder / "raw-latents.npy"
+        shape = (*masks.shape, self.model_.latent_dim)
+        latents = np.lib.format.open_memmap(raw, "w+", np.float32, shape)
+        for k, path in enumerate(progress(volumes, "latent vectors of the controls")):
+            latents[k] = dense_latents(self.model_, np.load(path), where)
+        self.space_ = LatentSpace.learn(self.latents, latents, masks, where, spacing_mm, self.smooth_fwhm_mm)
+        if self.n_directions is not None:
+            answers = np.concatenate(list(self._answers(volumes[:N_SIMULATED], latents, masks)))
+            self.space_ = self.space_.restrict(main_directions(answers, self.n_directions))
+        found = np.lib.format.open_memmap(
+            self.folder / LATENTS, "w+", np.float32, (*masks.shape, self.space_.matrix.shape[1])
+        )
+        for k, (control, mask) in enumerate(zip(latents, masks, strict=True)):
+            found[k] = self.space_.apply(control, mask)
+        found.flush()
+        del latents
+        raw.unlink()
 
-    def _to_space(self, latents: NDArray[np.float32]) -> NDArray[np.float32]:
-        return (latents - self.mean_) @ self.whitening_
+    def _answers(
+        self, volumes: Sequence[Path], latents: NDArray[np.float32], masks: NDArray[np.bool_]
+    ) -> Iterator[NDArray[np.float32]]:
+        """How the latent vectors of controls change where less uptake is simulated, (n_places, e) each."""
+        where = self.space_.where
+        rows = np.cumsum(where.ravel()).reshape(where.shape) - 1
+        rng = np.random.default_rng(self.seed)
+        for path, before, mask in zip(volumes, latents, masks, strict=False):
+            volume = np.load(path)
+            changed, places = lower_uptake(volume, (volume[-1] > 0) & where, self.space_.spacing_mm, rng)
+            after = dense_latents(self.model_, changed, where)
+            change = self.space_.apply(after, mask) - self.space_.apply(before, mask)
+            yield change[rows[tuple(places.T)]]
 
     def _fit_support(self) -> None:
-        latents = np.load(self.folder / LATENTS, mmap_mode="r")
-        self.support_ = VoxelwiseOneClassSVM(nu=self.nu, gamma=self.gamma).fit(np.asarray(latents))  # type: ignore[arg-type]
+        if self.method in VOXELWISE:
+            latents = np.load(self.folder / LATENTS, mmap_mode="r")
+            self.support_ = VOXELWISE[self.method](nu=self.nu, gamma=self.gamma).fit(np.asarray(latents))  # type: ignore[arg-type]
 
-    def _score(self, scan: Scan) -> NDArray[np.float64]:
-        latents = self._to_space(dense_latents(self.model_, _stack(scan), self.where_))
-        score = self.support_.log_decision_function if self.log_score else self.support_.decision_function
+    def _control_scores(self, masks: NDArray[np.bool_]) -> Iterator[NDArray[np.float64]]:
+        """Scores of each control, (n_voxels,), by machines that did not see it; its own machine saw nothing else."""
+        if self.method in VOXELWISE:
+            yield from self.support_.leave_one_out(log=self.log_score)
+        else:
+            yield from map(self._score, np.load(self.folder / LATENTS, mmap_mode="r"), masks)
+
+    def _score(self, latents: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """Scores of one person, (n_voxels,), high = normal."""
+        if self.method == AMPLITUDE:
+            return -latents[:, 0].astype(np.float64)
+        machine = self.support_ if self.method in VOXELWISE else self._own_machine(latents[mask])
+        score: Callable = machine.log_decision_function if self.log_score else machine.decision_function
         return score(latents)
 
+    def _own_machine(self, latents: NDArray[np.float32]) -> SubjectOneClassSVM:
+        return SubjectOneClassSVM(nu=self.nu, gamma=self.gamma, random_state=self.seed).fit(latents)  # type: ignore[arg-type]
+
     def _volume(self, values: NDArray) -> NDArray[np.float32]:
-        volume = np.zeros(self.where_.shape, np.float32)
-        volume[self.where_] = values
+        volume = np.zeros(self.space_.where.shape, np.float32)
+        volume[self.space_.where] = values
         return volume
 
 

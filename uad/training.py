@@ -99,13 +99,11 @@ def make_detector(cfg: DictConfig, cohort: Cohort, synthetic: Path | None, folde
     Raises:
         UsageError: an unknown ``detector.method``.
     """
-    if cfg.detector.method == "ocsvm_voxel":
+    if cfg.detector.method in ("ocsvm_voxel", "svdd", "ocsvm_subject", "latent_zmap"):
         from uad.oneclass import OneClassDetector
 
         chosen: Any = OmegaConf.to_container(cfg.detector)
-        return OneClassDetector(
-            folder, seed, **{key: chosen[key] for key in chosen if key not in ("name", "method", "seeds")}
-        )
+        return OneClassDetector(folder, seed, **{key: chosen[key] for key in chosen if key not in ("name", "seeds")})
     options: dict[str, Any] = {key: cfg.detector[key] for key in ("smooth_fwhm_mm", "spread_fwhm_mm", "direction")}
     if cfg.detector.method == "zmap":
         return ZMap(image=cfg.detector.get("image", "pet"), **options)
@@ -113,4 +111,7 @@ def make_detector(cfg: DictConfig, cohort: Cohort, synthetic: Path | None, folde
         return Asymmetry(**options)
     if cfg.detector.method == "residual" and synthetic is not None:
         return Residual(synthetic, synthesiser(generator_folder(cfg), synthetic, cohort), **options)
-    raise UsageError(f"detector.method={cfg.detector.method}: expected ocsvm_voxel, zmap, asymmetry or residual")
+    raise UsageError(
+        f"detector.method={cfg.detector.method}: expected ocsvm_voxel, svdd, ocsvm_subject, "
+        "latent_zmap, zmap, asymmetry or residual"
+    )

@@ -41,7 +41,7 @@ class ControlStatistics:
     @classmethod
     def of(
         cls, maps: Iterable[tuple[NDArray, NDArray[np.bool_]]], spacing_mm: Sequence[float], *,
-        mean_fwhm_mm: float = 0.0, spread_fwhm_mm: float = 0.0,
+        mean_fwhm_mm: float = 0.0, spread_fwhm_mm: float = 0.0, n: NDArray[np.int64] | None = None,
     ) -> "ControlStatistics":  # fmt: skip
         """Statistics of controls seen one by one: memory does not grow with their number.
 
@@ -54,19 +54,22 @@ class ControlStatistics:
             mean_fwhm_mm: Gaussian that pools the mean over neighbours, for raw values that should be alike nearby
                 (decision values); 0 for values with detail of their own (PET).
             spread_fwhm_mm: the same for the spread.
+            n: (I, J, K), how many controls have brain at each voxel, where ``maps`` are of some voxels only (their
+                masks say which) and pooling fills in the others; by default the masks are whole.
 
         Raises:
             DataError: fewer than two controls, different shapes, or values that are not finite.
 
         Source: running moments: Welford, Technometrics 4 (1962) 419.
         """
-        n, mean, squares, n_controls = _moments(maps)
+        n_seen, mean, squares, n_controls = _moments(maps)
+        n = n_seen if n is None else n
         judged = n >= max(2, int(np.ceil(MIN_SHARE * n_controls)))
         if not judged.any():
             raise DataError(f"E_CONTROLS {n_controls} controls have no voxel in common; expected at least 2 that do")
-        pooled = _pool(mean, n, mean_fwhm_mm, spacing_mm)
-        squares = squares + n * (mean - pooled) ** 2
-        freedom = np.maximum(n - 1, 0)
+        pooled = _pool(mean, n_seen, mean_fwhm_mm, spacing_mm)
+        squares = squares + n_seen * (mean - pooled) ** 2
+        freedom = np.maximum(n_seen - 1, 0)
         variance = _pool(squares / np.maximum(freedom, 1), freedom, spread_fwhm_mm, spacing_mm)
         spread = np.sqrt(np.maximum(variance, 0))
         floor = MIN_RELATIVE_SPREAD * np.median(spread[judged])

@@ -7,7 +7,7 @@ log(sum_i a_i k(x_i, x) / rho) instead of a decision value that saturates, and t
 in the direction that is looked for.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +54,7 @@ class OneClassDetector:
         n_directions: keep only this many directions in which less uptake moves the latent vectors; None: all.
         log_score: whether the score is the logarithm that does not saturate.
         pool_fwhm_mm: pools mean and spread of the controls' scores over neighbours.
+        score_every: voxelwise machines score the controls at every so manieth voxel along each axis; 1: everywhere.
         direction: hypo, hyper or both: which PET deviations weigh.
 
     Raises:
@@ -62,16 +63,19 @@ class OneClassDetector:
 
     def __init__(
         self, folder: Path, seed: int, *, method: str, autoencoder: dict, nu: float, gamma: float | str, latents: str,
-        smooth_fwhm_mm: float, n_directions: int | None, log_score: bool, pool_fwhm_mm: float, direction: str,
+        smooth_fwhm_mm: float, n_directions: int | None, log_score: bool, pool_fwhm_mm: float, score_every: int,
+        direction: str,
     ) -> None:  # fmt: skip
         if method not in METHODS:
             raise UsageError(f"detector.method={method}: expected one of {', '.join(METHODS)}")
         if method == AMPLITUDE and n_directions is None:
             raise UsageError(f"detector.method={method}: needs detector.n_directions=1, found null")
+        if score_every > 1 and not pool_fwhm_mm:
+            raise UsageError(f"detector.score_every={score_every}: needs detector.pool_fwhm_mm to fill in, found 0")
         self.folder, self.seed, self.method, self.autoencoder = folder, seed, method, autoencoder
         self.nu, self.gamma, self.latents, self.smooth_fwhm_mm = nu, gamma, latents, smooth_fwhm_mm
         self.n_directions, self.log_score = n_directions, log_score
-        self.pool_fwhm_mm, self.direction = pool_fwhm_mm, direction
+        self.pool_fwhm_mm, self.score_every, self.direction = pool_fwhm_mm, score_every, direction
 
     def files(self, normative: NormativeSet, cohort: Cohort) -> tuple[Path, ...]:
         """Every image that determines what ``fit`` learns."""
@@ -92,11 +96,7 @@ class OneClassDetector:
         masks = brains[:, where]
         self._extract(volumes, masks, where, cohort.grid.spacing_mm)
         self._fit_support()
-        scores = progress(self._control_scores(masks), "scores of the controls", len(masks))
-        maps = ((self._volume(-score), brain & where) for score, brain in zip(scores, brains, strict=True))
-        self.statistics_ = ControlStatistics.of(
-            maps, cohort.grid.spacing_mm, mean_fwhm_mm=self.pool_fwhm_mm, spread_fwhm_mm=self.pool_fwhm_mm
-        )
+        self.statistics_ = self._statistics(brains, masks)
         self.pet_ = ZMap(direction="both").fit(normative, cohort)
         for path in volumes:
             path.unlink()
@@ -128,7 +128,7 @@ class OneClassDetector:
         where = self.space_.where
         latents = dense_latents(self.model_, _stack(Scan(t1w, pet, mask)), where)
         score = self._score(self.space_.apply(latents, mask[where]), mask[where])
-        z = to_z(self._volume(-score), mask & where, self.statistics_)
+        z = to_z(-_fill(where, score), mask & where, self.statistics_)
         z_pet = self.pet_.z_map(t1w, pet, mask)["z_pet"]
         if self.method == AMPLITUDE:  # has a sign of its own: high = less uptake
             return {"z": towards(-z, self.direction), "z_pet": z_pet}
@@ -179,15 +179,35 @@ class OneClassDetector:
 
     def _fit_support(self) -> None:
         if self.method in VOXELWISE:
-            latents = np.load(self.folder / LATENTS, mmap_mode="r")
-            self.support_ = VOXELWISE[self.method](nu=self.nu, gamma=self.gamma).fit(np.asarray(latents))  # type: ignore[arg-type]
+            latents = np.load(self.folder / LATENTS, mmap_mode="c")  # "c": torch asks for arrays that it could write to
+            self.support_ = self._machine(np.asarray(latents))
 
-    def _control_scores(self, masks: NDArray[np.bool_]) -> Iterator[NDArray[np.float64]]:
-        """Scores of each control, (n_voxels,), by machines that did not see it; its own machine saw nothing else."""
-        if self.method in VOXELWISE:
-            yield from self.support_.leave_one_out(log=self.log_score)
+    def _statistics(self, brains: NDArray[np.bool_], masks: NDArray[np.bool_]) -> ControlStatistics:
+        """Mean and spread of the controls' scores, each from machines that did not see that control.
+
+        A person's own machine sees nobody else. Brains (n_controls, I, J, K), masks (n_controls, n_voxels).
+        """
+        latents = np.load(self.folder / LATENTS, mmap_mode="r")
+        scores: Iterable[NDArray]
+        if self.method not in VOXELWISE:
+            seen = self.space_.where
+            scores = (self._score(control, mask) for control, mask in zip(latents, masks, strict=True))
         else:
-            yield from map(self._score, np.load(self.folder / LATENTS, mmap_mode="r"), masks)
+            seen = np.zeros_like(self.space_.where)
+            seen[:: self.score_every, :: self.score_every, :: self.score_every] = True
+            seen &= self.space_.where
+            scores = self._machine(latents[:, seen[self.space_.where]]).leave_one_out(log=self.log_score)
+        maps = ((-_fill(seen, score), brain & seen) for score, brain in zip(scores, brains, strict=True))
+        return ControlStatistics.of(
+            maps,
+            self.space_.spacing_mm,
+            mean_fwhm_mm=self.pool_fwhm_mm,
+            spread_fwhm_mm=self.pool_fwhm_mm,
+            n=(brains & self.space_.where).sum(axis=0),
+        )
+
+    def _machine(self, latents: NDArray[np.float32]) -> VoxelwiseOneClassSVM:
+        return VOXELWISE[self.method](nu=self.nu, gamma=self.gamma).fit(latents)  # type: ignore[arg-type]
 
     def _score(self, latents: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.float64]:
         """Scores of one person, (n_voxels,), high = normal."""
@@ -200,10 +220,12 @@ class OneClassDetector:
     def _own_machine(self, latents: NDArray[np.float32]) -> SubjectOneClassSVM:
         return SubjectOneClassSVM(nu=self.nu, gamma=self.gamma, random_state=self.seed).fit(latents)  # type: ignore[arg-type]
 
-    def _volume(self, values: NDArray) -> NDArray[np.float32]:
-        volume = np.zeros(self.space_.where.shape, np.float32)
-        volume[self.space_.where] = values
-        return volume
+
+def _fill(where: NDArray[np.bool_], values: NDArray) -> NDArray[np.float32]:
+    """Values of the voxels of a mask as a volume, 0 elsewhere."""
+    volume = np.zeros(where.shape, np.float32)
+    volume[where] = values
+    return volume
 
 
 def _stack(scan: Scan) -> NDArray[np.float32]:

@@ -1,4 +1,4 @@
-# Two commands for a newcomer: `make study` (from nothing to synthetic PET, pictures and numbers) and `make test`.
+# Two commands for a newcomer: `make study` (from nothing to the table of detected lesions) and `make test`.
 PYTHON ?= python3
 BIN := .venv/bin
 
@@ -7,6 +7,7 @@ BIN := .venv/bin
 study: .venv/.installed
 	$(BIN)/python -m synthpet.evaluate gan=patch3d
 	$(BIN)/python -m synthpet.evaluate gan=semi3d
+	$(BIN)/python -m uad.compare
 
 test: lint
 	$(BIN)/python -m pytest -n 2

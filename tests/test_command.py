@@ -10,7 +10,7 @@ from synthpet.errors import DataError, DataLeakageError, DiskError, UsageError
 
 COMMANDS = [
     "synthpet.phantom", "synthpet.train", "synthpet.complete", "synthpet.evaluate", "synthpet.prepare",
-    "uad.train", "uad.evaluate", "uad.compare",
+    "uad.train", "uad.evaluate", "uad.compare", "uad.detect",
 ]  # fmt: skip
 
 

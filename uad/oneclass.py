@@ -2,12 +2,12 @@
 
 The published recipe (Alaverdyan 2020) scores raw latent vectors of T1 and PET by the SVM's decision value. Options
 that depart from it, each named in the configuration: what harmless anatomy explains is taken out of the latent vectors
-(``uad.latent_space``), only the directions in which less uptake moves them are kept, the score is
-log(sum_i a_i k(x_i, x) / rho) instead of a decision value that saturates, and the map is weighted by the PET deviating
-in the direction that is looked for.
+(``uad.latent_space``), only the directions in which less uptake moves them are kept, the score is a kernel distance
+instead of a decision value that saturates, and the map is weighted by the PET deviating in the direction that is
+looked for.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +35,7 @@ N_SIMULATED = 4  # Not in the paper: controls in which lower uptake is simulated
 VOXELWISE = {"ocsvm_voxel": VoxelwiseOneClassSVM, "svdd": VoxelwiseSvdd}
 SUBJECT, AMPLITUDE = "ocsvm_subject", "latent_zmap"
 METHODS = (*VOXELWISE, SUBJECT, AMPLITUDE)
+DECISION, DISTANCE = "decision", "distance"
 
 
 class OneClassDetector:
@@ -52,7 +53,7 @@ class OneClassDetector:
         latents: raw, whitened or conditional, see ``uad.latent_space``.
         smooth_fwhm_mm: pools latent vectors over neighbours.
         n_directions: keep only this many directions in which less uptake moves the latent vectors; None: all.
-        log_score: whether the score is the logarithm that does not saturate.
+        score: decision (the SVM's decision value, which saturates) or distance (``kernel_distance``, which does not).
         pool_fwhm_mm: pools mean and spread of the controls' scores over neighbours.
         score_every: voxelwise machines score the controls at every so manieth voxel along each axis; 1: everywhere.
         direction: hypo, hyper or both: which PET deviations weigh.
@@ -63,18 +64,20 @@ class OneClassDetector:
 
     def __init__(
         self, folder: Path, seed: int, *, method: str, autoencoder: dict, nu: float, gamma: float | str, latents: str,
-        smooth_fwhm_mm: float, n_directions: int | None, log_score: bool, pool_fwhm_mm: float, score_every: int,
+        smooth_fwhm_mm: float, n_directions: int | None, score: str, pool_fwhm_mm: float, score_every: int,
         direction: str,
     ) -> None:  # fmt: skip
         if method not in METHODS:
             raise UsageError(f"detector.method={method}: expected one of {', '.join(METHODS)}")
         if method == AMPLITUDE and n_directions is None:
             raise UsageError(f"detector.method={method}: needs detector.n_directions=1, found null")
+        if score not in (DECISION, DISTANCE):
+            raise UsageError(f"detector.score={score}: expected {DECISION} or {DISTANCE}")
         if score_every > 1 and not pool_fwhm_mm:
             raise UsageError(f"detector.score_every={score_every}: needs detector.pool_fwhm_mm to fill in, found 0")
         self.folder, self.seed, self.method, self.autoencoder = folder, seed, method, autoencoder
         self.nu, self.gamma, self.latents, self.smooth_fwhm_mm = nu, gamma, latents, smooth_fwhm_mm
-        self.n_directions, self.log_score = n_directions, log_score
+        self.n_directions, self.score = n_directions, score
         self.pool_fwhm_mm, self.score_every, self.direction = pool_fwhm_mm, score_every, direction
 
     def files(self, normative: NormativeSet, cohort: Cohort) -> tuple[Path, ...]:
@@ -128,7 +131,7 @@ class OneClassDetector:
         where = self.space_.where
         latents = dense_latents(self.model_, _stack(Scan(t1w, pet, mask)), where)
         score = self._score(self.space_.apply(latents, mask[where]), mask[where])
-        z = to_z(-_fill(where, score), mask & where, self.statistics_)
+        z = to_z(_fill(where, score), mask & where, self.statistics_)
         z_pet = self.pet_.z_map(t1w, pet, mask)["z_pet"]
         if self.method == AMPLITUDE:  # has a sign of its own: high = less uptake
             return {"z": towards(-z, self.direction), "z_pet": z_pet}
@@ -196,8 +199,9 @@ class OneClassDetector:
             seen = np.zeros_like(self.space_.where)
             seen[:: self.score_every, :: self.score_every, :: self.score_every] = True
             seen &= self.space_.where
-            scores = self._machine(latents[:, seen[self.space_.where]]).leave_one_out(log=self.log_score)
-        maps = ((-_fill(seen, score), brain & seen) for score, brain in zip(scores, brains, strict=True))
+            left_out = self._machine(latents[:, seen[self.space_.where]]).leave_one_out(self.score == DISTANCE)
+            scores = left_out if self.score == DISTANCE else -left_out
+        maps = ((_fill(seen, score), brain & seen) for score, brain in zip(scores, brains, strict=True))
         return ControlStatistics.of(
             maps,
             self.space_.spacing_mm,
@@ -210,12 +214,11 @@ class OneClassDetector:
         return VOXELWISE[self.method](nu=self.nu, gamma=self.gamma).fit(latents)  # type: ignore[arg-type]
 
     def _score(self, latents: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.float64]:
-        """Scores of one person, (n_voxels,), high = normal."""
+        """Scores of one person, (n_voxels,), high = abnormal."""
         if self.method == AMPLITUDE:
-            return -latents[:, 0].astype(np.float64)
+            return latents[:, 0].astype(np.float64)
         machine = self.support_ if self.method in VOXELWISE else self._own_machine(latents[mask])
-        score: Callable = machine.log_decision_function if self.log_score else machine.decision_function
-        return score(latents)
+        return machine.kernel_distance(latents) if self.score == DISTANCE else -machine.decision_function(latents)
 
     def _own_machine(self, latents: NDArray[np.float32]) -> SubjectOneClassSVM:
         return SubjectOneClassSVM(nu=self.nu, gamma=self.gamma, random_state=self.seed).fit(latents)  # type: ignore[arg-type]

@@ -167,20 +167,22 @@ def _feasible(guess: Tensor, cap: Tensor, total: Tensor) -> Tensor:
     return alpha + room * ((total - alpha.sum(-1, keepdim=True)) / room.sum(-1, keepdim=True).clamp_(min=tiny))
 
 
-def decision(alpha: Tensor, scaled: Tensor, total: Tensor, rho: Tensor, log: bool, dim: int) -> Tensor:
-    """Decision value sum(alpha k) - rho, or log(sum(alpha k) / rho), without loss of digits near or far.
+def decision(alpha: Tensor, scaled: Tensor, total: Tensor, rho: Tensor, dim: int) -> Tensor:
+    """Decision value sum(alpha k) - rho, without loss of digits where all k are near one.
 
     Args:
         alpha: weights; along ``dim`` the training vectors, otherwise shaped as the result.
         scaled: -gamma |x - x_i|^2, shaped like ``alpha``.
-        total: sum of the weights, so that sum(alpha k) = sum(alpha (k - 1)) + total also where all k are near one.
+        total: sum of the weights.
         rho: offset.
-        log: the logarithm of the ratio, which goes on falling where the difference saturates.
         dim: axis of the training vectors.
     """
-    difference = (alpha * scaled.expm1()).sum(dim).double() + (total.double() - rho.double())
-    if not log:
-        return difference
-    near = torch.log1p((difference / rho).clamp(min=-0.5))
-    far = torch.logsumexp(alpha.log() + scaled, dim).double() - rho.double().log()
-    return torch.where(difference.abs() < rho / 2, near, far)
+    return (alpha * scaled.expm1()).sum(dim).double() + (total.double() - rho.double())
+
+
+def kernel_distance(alpha: Tensor, scaled: Tensor, total: Tensor, dim: int) -> Tensor:
+    """Square root of -log(sum(alpha k) / total), without loss of digits near or far; arguments as for ``decision``."""
+    lost = (alpha * scaled.expm1()).sum(dim).double() / total.double()  # 0 at the support vectors, -1 far from all
+    near = -torch.log1p(lost.clamp(min=-0.5, max=0))
+    far = total.double().log() - torch.logsumexp(alpha.log() + scaled, dim).double()
+    return torch.where(lost > -0.5, near, far).clamp_(min=0).sqrt_()

@@ -82,9 +82,9 @@ class SubjectOneClassSVM(OutlierMixin, BaseEstimator):
         """Signed distance to the boundary of each vector of (n, d), (n,): positive = normal."""
         return self.score_samples(X) - self.offset_
 
-    def log_decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Logarithm of score / offset, (n,): positive = normal; it goes on falling far from all patches."""
-        return self._log_scores(X) - np.log(self.offset_)
+    def kernel_distance(self, X: ArrayLike) -> NDArray[np.float64]:
+        """As ``VoxelwiseOneClassSVM.kernel_distance``, (n,): high = abnormal; it grows on far from all patches."""
+        return np.sqrt(np.maximum(np.log(self.dual_coef_.sum()) - self._log_scores(X), 0))
 
     def predict(self, X: ArrayLike) -> NDArray[np.int64]:
         """+1 where normal, -1 where not, (n,)."""

@@ -38,8 +38,11 @@ class VoxelwiseSvdd(VoxelwiseOneClassSVM):
         """Minus the squared distance from the centre: ``decision_function`` less ``radius2_``."""
         return self.decision_function(query) - self.radius2_
 
-    def leave_one_out(self, log: bool = False) -> NDArray[np.float64]:
-        """Decision values of the controls from spheres that saw none of their vectors, (n_controls, n_voxels)."""
-        values = super().leave_one_out(log)
+    def leave_one_out(self, distance: bool = False) -> NDArray[np.float64]:
+        """Decision values (or kernel distances) of the controls from spheres that saw none of their vectors.
+
+        Shape (n_controls, n_voxels).
+        """
+        values = super().leave_one_out(distance)
         n = len(self.latents_)
-        return values if log else values * (2 / (self._totals(slice(None)) * (n - 1) / n))
+        return values if distance else values * (2 / (self._totals(slice(None)) * (n - 1) / n))

@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from uad.support.checks import check_gamma, check_latents, check_neighbours, check_nu, check_query
-from uad.support.dual import decision, exponents, scale_gamma, scale_gamma_of_choices, solve_dual
+from uad.support.dual import decision, exponents, kernel_distance, scale_gamma, scale_gamma_of_choices, solve_dual
 from uad.support.slabs import for_each, slabs
 
 
@@ -103,27 +103,28 @@ class VoxelwiseOneClassSVM(OutlierMixin, BaseEstimator):
         Returns:
             (n_voxels,) or (m, n_voxels). Far from all controls it saturates at ``-offset_``.
         """
-        return self._score(query, log=False)
+        return self._score(query, distance=False)
 
-    def log_decision_function(self, query: ArrayLike) -> NDArray[np.float64]:
-        """Logarithm of score / offset, log(sum_i a_i k(x_i, x) / rho): positive = normal, the same boundary.
+    def kernel_distance(self, query: ArrayLike) -> NDArray[np.float64]:
+        """Distance from the controls as the machine weighs them, sqrt(-log(sum_i a_i k(x_i, x) / sum_i a_i)).
 
-        Far from all controls it falls like -gamma |x - x_i|^2, where ``decision_function`` saturates.
-        Not in the paper: our choice. Arguments and result as for ``decision_function``.
+        It falls and rises with ``score_samples``, high = abnormal; far from all controls it grows like
+        sqrt(gamma) |x - x_i|, where ``decision_function`` saturates. Not in the paper: our choice.
+        Arguments and result as for ``decision_function``.
         """
-        return self._score(query, log=True)
+        return self._score(query, distance=True)
 
     def predict(self, query: ArrayLike) -> NDArray[np.int64]:
         """+1 where normal, -1 where not, of the shape that ``decision_function`` returns."""
         return np.where(self.decision_function(query) >= 0, 1, -1)
 
-    def leave_one_out(self, log: bool = False) -> NDArray[np.float64]:
+    def leave_one_out(self, distance: bool = False) -> NDArray[np.float64]:
         """Decision values of the controls, each from machines that saw none of its vectors.
 
         Equals a refit without that control, gamma included, and is found from the full solution.
 
         Args:
-            log: values of ``log_decision_function`` rather than of ``decision_function``.
+            distance: values of ``kernel_distance`` rather than of ``decision_function``.
 
         Returns:
             (n_controls, n_voxels).
@@ -136,7 +137,7 @@ class VoxelwiseOneClassSVM(OutlierMixin, BaseEstimator):
         per_voxel = len(self.dual_coef_) ** 2 * (n_controls if self.gamma == "scale" else 1)
 
         def work(slab: slice) -> None:
-            values[:, slab] = self._leave_one_out_slab(slab, log)
+            values[:, slab] = self._leave_one_out_slab(slab, distance)
 
         for_each(work, self._slabs(per_voxel), self.n_jobs)
         return values
@@ -179,27 +180,27 @@ class VoxelwiseOneClassSVM(OutlierMixin, BaseEstimator):
         """The same width (v, 1) for all voxels; None where it follows from the data."""
         return None if isinstance(self.gamma, str) else like.new_full((len(like), 1), self.gamma)
 
-    def _score(self, query: ArrayLike, log: bool) -> NDArray[np.float64]:
+    def _score(self, query: ArrayLike, distance: bool) -> NDArray[np.float64]:
         check_is_fitted(self)
         brains = check_query(query, self.latents_.shape[1:])
         values = np.empty(brains.shape[:2])
 
         def work(slab: slice) -> None:
-            values[:, slab] = self._score_slab(brains[:, slab], slab, log)
+            values[:, slab] = self._score_slab(brains[:, slab], slab, distance)
 
         for_each(work, self._slabs(len(self.dual_coef_) * self.n_features_in_), self.n_jobs)
         return values if np.ndim(query) == 3 else values[0]
 
-    def _score_slab(self, brains: NDArray[np.float32], slab: slice, log: bool) -> NDArray[np.float64]:
+    def _score_slab(self, brains: NDArray[np.float32], slab: slice, distance: bool) -> NDArray[np.float64]:
         index = slab if self.neighbours_ is None else self.neighbours_[slab].T.ravel()
         training = self._tensor(self.latents_[:, index]).reshape(len(self.dual_coef_), -1, self.n_features_in_)
         alpha, gamma = self._tensor(self.dual_coef_[:, slab]), self._tensor(self.gamma_[slab].astype(np.float32))
         total, rho = self._tensor(self._totals(slab)), self._tensor(self.offset_[slab])
         values = np.empty(brains.shape[:2])
         for value, brain in zip(values, brains, strict=True):
-            distance = torch.linalg.vector_norm(training - self._tensor(brain), dim=2)
-            scaled = -gamma * distance.square_()  # (n, v)
-            value[:] = decision(alpha, scaled, total, rho, log, dim=0).cpu().numpy()
+            scaled = -gamma * torch.linalg.vector_norm(training - self._tensor(brain), dim=2).square_()  # (n, v)
+            found = kernel_distance(alpha, scaled, total, 0) if distance else decision(alpha, scaled, total, rho, 0)
+            value[:] = found.cpu().numpy()
         return values
 
     def _totals(self, slab: slice) -> NDArray[np.float64]:
@@ -209,7 +210,7 @@ class VoxelwiseOneClassSVM(OutlierMixin, BaseEstimator):
             return np.full(len(range(*slab.indices(n_voxels))), self.nu * n_controls)
         return self.nu * n_controls * (self.neighbours_[slab] >= 0).sum(1)
 
-    def _leave_one_out_slab(self, slab: slice, log: bool) -> NDArray[np.float64]:
+    def _leave_one_out_slab(self, slab: slice, distance: bool) -> NDArray[np.float64]:
         vectors, means, present = self._training(slab)
         n, c = vectors.shape[1], len(self.latents_)
         of_control = torch.arange(n, device=vectors.device) // (n // c)
@@ -223,5 +224,6 @@ class VoxelwiseOneClassSVM(OutlierMixin, BaseEstimator):
         distances, _ = exponents(vectors)
         own = distances[:, :: n // c] * (2 * gamma[:, :, None])  # (v, c, n): a control's own vector against all
         dual = solve_dual(vectors, distances, gamma, cap, total, self.tol, start)
-        values = decision(dual.alpha, own, total[:, :, 0], dual.rho[:, :, 0], log, dim=2)
-        return values.T.cpu().numpy()
+        if distance:
+            return kernel_distance(dual.alpha, own, total[:, :, 0], 2).T.cpu().numpy()
+        return decision(dual.alpha, own, total[:, :, 0], dual.rho[:, :, 0], 2).T.cpu().numpy()

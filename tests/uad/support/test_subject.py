@@ -37,10 +37,10 @@ def test_a_lesion_in_the_brain_is_what_it_finds_abnormal():
     assert np.median(values[:50]) < np.quantile(values[50:], 0.05)
 
 
-def test_log_decision_stays_finite_and_falls_far_away():
+def test_the_kernel_distance_stays_finite_and_grows_with_the_distance():
     machine = SubjectOneClassSVM().fit(np.random.default_rng(0).normal(size=(100, 4)))
-    values = machine.log_decision_function(np.array([[1e2] * 4, [1e3] * 4]))
-    assert np.isfinite(values).all() and values[1] < 50 * values[0] < 0
+    values = machine.kernel_distance(np.array([[1e2] * 4, [1e3] * 4]))
+    assert np.isfinite(values).all() and 9 < values[1] / values[0] < 11
 
 
 def test_bad_parameters_are_named():

@@ -83,14 +83,14 @@ def test_solution_meets_the_optimality_conditions():
         assert slack[a < 1 - 1e-4].min() > -1e-4 and slack[a > 1e-4].max() < 1e-4
 
 
-@pytest.mark.parametrize("log", [False, True])
+@pytest.mark.parametrize("distance", [False, True])
 @pytest.mark.parametrize("nu, gamma", [(0.1, "scale"), (0.1, 0.05), (0.37, "scale"), (0.03, 1e-4)])
-def test_leave_one_out_equals_a_refit_without_that_control(nu, gamma, log):
+def test_leave_one_out_equals_a_refit_without_that_control(nu, gamma, distance):
     x = latents("heavy", 12)
-    values = VoxelwiseOneClassSVM(nu=nu, gamma=gamma).fit(x).leave_one_out(log)
+    values = VoxelwiseOneClassSVM(nu=nu, gamma=gamma).fit(x).leave_one_out(distance)
     for i in range(len(x)):
         refit = VoxelwiseOneClassSVM(nu=nu, gamma=gamma).fit(np.delete(x, i, axis=0))
-        expected = (refit.log_decision_function if log else refit.decision_function)(x[i])
+        expected = (refit.kernel_distance if distance else refit.decision_function)(x[i])
         np.testing.assert_allclose(values[i], expected, rtol=1e-3, atol=1e-4 * np.abs(expected).max())
 
 
@@ -118,21 +118,21 @@ def test_leave_one_out_leaves_out_all_neighbours_of_a_control():
         np.testing.assert_allclose(values[i], refit.decision_function(x[i]), atol=2e-4)
 
 
-def test_log_decision_falls_on_where_the_decision_saturates():
+def test_the_kernel_distance_grows_on_where_the_decision_saturates():
     x = latents("white", 20)
     machine = VoxelwiseOneClassSVM().fit(x)
     far, farther = (np.full((30, 16), value, np.float32) for value in (100, 200))
     np.testing.assert_array_equal(machine.decision_function(far), machine.decision_function(farther))
-    assert np.isfinite(machine.log_decision_function(farther)).all()
-    ratio = machine.log_decision_function(farther) / machine.log_decision_function(far)
-    np.testing.assert_allclose(ratio, 4, rtol=0.1)  # as the squared distance
+    assert np.isfinite(machine.kernel_distance(farther)).all()
+    np.testing.assert_allclose(machine.kernel_distance(farther) / machine.kernel_distance(far), 2, rtol=0.05)
 
 
-def test_log_decision_is_the_logarithm_of_score_over_offset():
+@pytest.mark.parametrize("gamma", ["scale", 1e-3])
+def test_the_kernel_distance_is_that_of_the_score(gamma):
     x, q = latents("white", 20), latents("white", 3, seed=1)
-    machine = VoxelwiseOneClassSVM().fit(x)
-    expected = np.log(machine.score_samples(q) / machine.offset_)
-    np.testing.assert_allclose(machine.log_decision_function(q), expected, rtol=1e-4, atol=1e-5)
+    machine = VoxelwiseOneClassSVM(gamma=gamma).fit(x)
+    expected = np.sqrt(-np.log(machine.score_samples(q) / machine.dual_coef_.sum(0)))
+    np.testing.assert_allclose(machine.kernel_distance(q), expected, rtol=1e-3)
 
 
 def test_order_of_controls_changes_nothing():
@@ -176,7 +176,7 @@ def test_equal_vectors_give_a_finite_machine():
     np.testing.assert_array_equal(machine.gamma_, 1)
     np.testing.assert_allclose(machine.decision_function(np.ones((2, 3))), 0, atol=1e-7)
     assert (machine.decision_function(np.zeros((2, 3))) < -0.05).all()
-    assert np.isfinite(machine.leave_one_out(log=True)).all()
+    assert np.isfinite(machine.leave_one_out(distance=True)).all()
 
 
 @pytest.mark.parametrize("change, message", [

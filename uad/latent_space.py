@@ -92,7 +92,7 @@ class LatentSpace:
         return np.ascontiguousarray(self._smooth(rest) @ self.matrix, np.float32)
 
     def restrict(self, directions: NDArray[np.float32]) -> "LatentSpace":
-        """The same space seen along some directions only, (e, k) orthonormal."""
+        """The same space seen along some directions only, or in other units: y times (e, k)."""
         return replace(self, matrix=self.matrix @ directions)
 
     def save(self, path: Path) -> Path:

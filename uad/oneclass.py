@@ -49,7 +49,7 @@ class OneClassDetector:
             along the first of the directions, signed.
         autoencoder: options of ``fit_autoencoder``.
         nu: of the one-class SVM.
-        gamma: of its kernel, ``scale`` or a number.
+        gamma: of its kernel, ``scale`` or a number; but for raw ones, latent vectors have mean square 1.
         latents: raw, whitened or conditional, see ``uad.latent_space``.
         smooth_fwhm_mm: pools latent vectors over neighbours.
         n_directions: keep only this many directions in which less uptake moves the latent vectors; None: all.
@@ -162,6 +162,11 @@ class OneClassDetector:
         )
         for k, (control, mask) in enumerate(zip(latents, masks, strict=True)):
             found[k] = self.space_.apply(control, mask)
+        if self.space_.centred:  # so that a gamma means the same whatever the autoencoder's units
+            rms = float(np.sqrt(np.mean([np.square(control).mean() for control in found])))
+            self.space_ = self.space_.restrict(np.eye(found.shape[2], dtype=np.float32) / rms)
+            for control in found:
+                control /= rms
         found.flush()
         del latents
         raw.unlink()

@@ -74,3 +74,20 @@ def test_each_synthetic_pet_belongs_to_its_own_person(people):
         if a != b
     ]
     assert np.mean(own) >= 0.95
+
+
+def test_a_detector_of_the_phantom_gives_sane_maps_of_real_people(people):
+    from uad.calibrated import ensure_calibrated
+    from uad.patient import examine
+    from uad.training import ensure_detectors
+
+    cohort, pets, _, _ = people
+    cfg = compose("uad_evaluate")
+    simulated, normative, detectors = ensure_detectors(cfg)
+    (calibrated,) = ensure_calibrated(cfg, simulated, normative, detectors).values()
+    shares = {}
+    for name, pet in pets.items():
+        mask = cohort.load_mask(name)
+        findings = examine(cohort.load_t1w(name), pet, mask, calibrated)
+        shares[name] = max((cluster.n_voxels for cluster in findings.clusters), default=0) / mask.sum()
+    assert max(shares.values()) <= 0.05, shares

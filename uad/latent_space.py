@@ -17,10 +17,9 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from synthpet.cohort.files import write_bytes
-from synthpet.cohort.template import FWHM_PER_SIGMA
+from synthpet.completion import smooth_within
 from synthpet.errors import UsageError
 
 KINDS = ("raw", "whitened", "conditional")
@@ -118,13 +117,10 @@ class LatentSpace:
         """Gaussian over the voxels that are judged; the edge is taken into account."""
         if not self.smooth_fwhm_mm:
             return rest
-        sigma = [self.smooth_fwhm_mm / FWHM_PER_SIGMA / spacing for spacing in self.spacing_mm]
-        volume = np.zeros(self.where.shape, np.float32)
-        weight = ndimage.gaussian_filter(self.where.astype(np.float32), sigma, mode="constant")[self.where]
-        smooth = np.empty_like(rest)
+        volume, smooth = np.zeros(self.where.shape, np.float32), np.empty_like(rest)
         for component in range(rest.shape[1]):
             volume[self.where] = rest[:, component]
-            smooth[:, component] = ndimage.gaussian_filter(volume, sigma, mode="constant")[self.where] / weight
+            smooth[:, component] = smooth_within(volume, self.where, self.smooth_fwhm_mm, self.spacing_mm)[self.where]
         return smooth
 
 

@@ -17,20 +17,21 @@ from synthpet.cohort import Cohort
 from synthpet.console import progress
 from synthpet.errors import UsageError
 from uad.latent_space import LatentSpace
-from uad.maps import ControlStatistics, to_z, towards, weight_by_direction
+from uad.maps import MIN_SHARE, ControlStatistics, to_z, towards, weight_by_direction
 from uad.normative import NormativeSet, Scan, check_normative
 from uad.representation.directions import lower_uptake, main_directions
 from uad.representation.fitting import fit_autoencoder
 from uad.representation.latents import dense_latents
 from uad.representation.storage import load_autoencoder
 from uad.rivals.zmap import ZMap
+from uad.support.storage import load_estimator, save_estimator
 from uad.support.subject import SubjectOneClassSVM
 from uad.support.svdd import VoxelwiseSvdd
 from uad.support.voxelwise import VoxelwiseOneClassSVM
 
-LATENTS, SPACE, STATISTICS, PET_STATISTICS = "latents.npy", "space.npz", "statistics.npz", "pet.npz"
+SPACE, SUPPORT, STATISTICS, PET_STATISTICS = "space.npz", "support", "statistics.npz", "pet.npz"
+LATENTS = "latents.npy"  # while training
 AUTOENCODER = ("autoencoder.safetensors", "autoencoder.json", "representation.json")
-MIN_SHARE = 0.5  # Not in the paper: voxels where at least this share of the controls has brain are judged
 N_SIMULATED = 4  # Not in the paper: controls in which lower uptake is simulated
 VOXELWISE = {"ocsvm_voxel": VoxelwiseOneClassSVM, "svdd": VoxelwiseSvdd}
 SUBJECT, AMPLITUDE = "ocsvm_subject", "latent_zmap"
@@ -97,11 +98,12 @@ class OneClassDetector:
         brains = np.stack([np.load(path, mmap_mode="r")[-1] > 0 for path in volumes])
         where = brains.mean(axis=0) >= MIN_SHARE
         masks = brains[:, where]
-        self._extract(volumes, masks, where, cohort.grid.spacing_mm)
-        self._fit_support()
-        self.statistics_ = self._statistics(brains, masks)
+        latents = self._extract(volumes, masks, where, cohort.grid.spacing_mm)
+        if self.method in VOXELWISE:
+            self.support_ = self._machine(latents)
+        self.statistics_ = self._statistics(latents, brains, masks)
         self.pet_ = ZMap(direction="both").fit(normative, cohort)
-        for path in volumes:
+        for path in (*volumes, self.folder / LATENTS):
             path.unlink()
         return self
 
@@ -111,7 +113,8 @@ class OneClassDetector:
             self.space_.save(folder / SPACE),
             self.statistics_.save(folder / STATISTICS),
             self.pet_.statistics_.save(folder / PET_STATISTICS),
-            *(folder / name for name in (LATENTS, *AUTOENCODER)),
+            *(save_estimator(self.support_, folder / SUPPORT) if self.method in VOXELWISE else ()),
+            *(folder / name for name in AUTOENCODER),
         ]
 
     def restore(self, folder: Path, cohort: Cohort) -> None:
@@ -122,7 +125,8 @@ class OneClassDetector:
         self.pet_.statistics_ = ControlStatistics.load(folder / PET_STATISTICS)
         self.pet_.spacing_mm_ = cohort.grid.spacing_mm
         self.model_ = load_autoencoder(folder)
-        self._fit_support()
+        if self.method in VOXELWISE:
+            self.support_ = load_estimator(folder / SUPPORT)
 
     def z_map(
         self, t1w: NDArray[np.float32], pet: NDArray[np.float32], mask: NDArray[np.bool_]
@@ -146,8 +150,8 @@ class OneClassDetector:
 
     def _extract(
         self, volumes: Sequence[Path], masks: NDArray[np.bool_], where: NDArray[np.bool_], spacing_mm: Sequence[float]
-    ) -> None:
-        """Learn the space of latent vectors; write the controls' vectors in it, (n_controls, n_voxels, e)."""
+    ) -> NDArray[np.float32]:
+        """Learn the space of latent vectors; the controls' vectors in it, (n_controls, n_voxels, e), a memory map."""
         raw = self.folder / "raw-latents.npy"
         shape = (*masks.shape, self.model_.latent_dim)
         latents = np.lib.format.open_memmap(raw, "w+", np.float32, shape)
@@ -167,9 +171,9 @@ class OneClassDetector:
             self.space_ = self.space_.restrict(np.eye(found.shape[2], dtype=np.float32) / rms)
             for control in found:
                 control /= rms
-        found.flush()
         del latents
         raw.unlink()
+        return found
 
     def _answers(
         self, volumes: Sequence[Path], latents: NDArray[np.float32], masks: NDArray[np.bool_]
@@ -185,17 +189,14 @@ class OneClassDetector:
             change = self.space_.apply(after, mask) - self.space_.apply(before, mask)
             yield change[rows[tuple(places.T)]]
 
-    def _fit_support(self) -> None:
-        if self.method in VOXELWISE:
-            latents = np.load(self.folder / LATENTS, mmap_mode="c")  # "c": torch asks for arrays that it could write to
-            self.support_ = self._machine(np.asarray(latents))
-
-    def _statistics(self, brains: NDArray[np.bool_], masks: NDArray[np.bool_]) -> ControlStatistics:
+    def _statistics(
+        self, latents: NDArray[np.float32], brains: NDArray[np.bool_], masks: NDArray[np.bool_]
+    ) -> ControlStatistics:
         """Mean and spread of the controls' scores, each from machines that did not see that control.
 
-        A person's own machine sees nobody else. Brains (n_controls, I, J, K), masks (n_controls, n_voxels).
+        A person's own machine sees nobody else.
+        Latents (n_controls, n_voxels, e), brains (n_controls, I, J, K), masks (n_controls, n_voxels).
         """
-        latents = np.load(self.folder / LATENTS, mmap_mode="r")
         scores: Iterable[NDArray]
         if self.method not in VOXELWISE:
             seen = self.space_.where

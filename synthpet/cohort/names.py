@@ -10,6 +10,7 @@ SPACE = "MNI152NLin2009aSym"  # the template that nilearn carries (ICBM 2009a, s
 # kind: (folder, entities before the space, entities after the resolution)
 IMAGES = {
     "t1w": ("anat", "", "desc-preproc_T1w"),
+    "flair": ("anat", "", "desc-preproc_FLAIR"),
     "brain_mask": ("anat", "", "desc-brain_mask"),
     "gm": ("anat", "", "label-GM_probseg"),
     "wm": ("anat", "", "label-WM_probseg"),

@@ -15,12 +15,16 @@ from synthpet.errors import DataError
 class RawSubject:
     """One person: who they are in the cohort, and where their images lie.
 
+    ``pet``: FDG, 3D or 4D; ``flair``; ``lesion_mask`` in the T1's space; each None where there is none.
     ``problem`` says why the person cannot be prepared, ``t1w`` is then None; ``notes`` are for the reader.
     """
 
     subject: Subject
     t1w: Path | None
     brain_mask: Path | None = None
+    pet: Path | None = None
+    flair: Path | None = None
+    lesion_mask: Path | None = None
     problem: str = ""
     notes: tuple[str, ...] = ()
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,10 +21,14 @@ from synthpet.cohort.files import sha256, write_json
 from synthpet.cohort.index import write_dataset_description
 from synthpet.cohort.names import image_path, sidecar_path
 from synthpet.console import progress
+from synthpet.device import has_gpu
 from synthpet.errors import DataLeakageError, UsageError
-from synthpet.generators import TrainedGenerator
+from synthpet.smoothing import smooth_within
 from synthpet.stage import Stage
 from synthpet.training import ensure_cohort, ensure_generators, generator_folder
+
+if TYPE_CHECKING:
+    from synthpet.generators import TrainedGenerator
 
 CONTROLS = ("paired", "unpaired", "heldout")
 ROLES = (*CONTROLS, "patient")
@@ -108,8 +112,10 @@ class Completion:
         return completed_folder(self.cfg)
 
     @cached_property
-    def generators(self) -> list[TrainedGenerator]:
+    def generators(self) -> "list[TrainedGenerator]":
         """One a fold."""
+        from synthpet.generators import TrainedGenerator  # imports torch
+
         return [TrainedGenerator(self.source / f"fold-{fold.index}") for fold in self.folds]
 
     @cached_property
@@ -154,9 +160,7 @@ class Completion:
         return written
 
     def _device(self) -> str:
-        import torch
-
-        return "cuda" if self.cfg.trainer.accelerator != "cpu" and torch.cuda.is_available() else "cpu"
+        return "cuda" if has_gpu(self.cfg.trainer.accelerator) else "cpu"
 
     def _write_subject(self, subject: Subject) -> list[Path]:
         used = generators_of(subject, self.folds)
@@ -249,18 +253,6 @@ def draw_donors(participant_ids: Sequence[str], donors: Sequence[str], rng: np.r
         pool.remove(donor)
         drawn.append(donor)
     return drawn
-
-
-def smooth_within(
-    pet: NDArray[np.float32], mask: NDArray[np.bool_], fwhm_mm: float, spacing_mm: Sequence[float]
-) -> NDArray[np.float32]:
-    """Gaussian smoothing of (I, J, K) data within a mask: what lies outside neither counts nor is filled."""
-    from scipy.ndimage import gaussian_filter
-
-    sigma = [fwhm_mm / 2.3548 / spacing for spacing in spacing_mm]
-    weight = gaussian_filter(mask.astype(np.float32), sigma)
-    smooth = gaussian_filter(np.where(mask, pet, 0).astype(np.float32), sigma)
-    return np.where(mask, smooth / np.maximum(weight, 1e-6), 0).astype(np.float32)
 
 
 def match_histogram(

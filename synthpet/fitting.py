@@ -19,7 +19,8 @@ from torch import nn
 from synthpet.cohort import Fold
 from synthpet.cohort.files import sha256, write_text
 from synthpet.console import bar, say
-from synthpet.gan import ConditionalGAN, resolve_precision
+from synthpet.device import resolve_precision
+from synthpet.gan import ConditionalGAN
 from synthpet.generators import CONFIG, save_generator
 from synthpet.inference import synthesise
 from synthpet.patches.data import MASK, PET, T1W, PatchDataModule

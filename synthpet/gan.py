@@ -213,16 +213,3 @@ def cosine_schedule(step: int, n_steps: int, rise: float = 0.03, floor: float = 
         return (step + 1) / (start + 1)
     done = (step - start) / max(1, n_steps - start)
     return floor + (1 - floor) * (1 + math.cos(math.pi * min(1, done))) / 2
-
-
-def resolve_precision(precision: str, accelerator: str) -> str:
-    """``auto`` becomes ``bf16-mixed`` where the hardware multiplies bfloat16 matrices (GPU, AMX), else ``32-true``.
-
-    On a CPU with AMX a training step takes about a third of the time; the generator's last layer and the losses stay
-    in float32.
-    """
-    if precision != "auto":
-        return precision
-    if accelerator != "cpu" and torch.cuda.is_available():
-        return "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"
-    return "bf16-mixed" if torch.cpu._is_amx_tile_supported() else "32-true"

@@ -2,13 +2,12 @@
 
 from pathlib import Path
 
-import torch
 from omegaconf import DictConfig, OmegaConf
 
 from synthpet.cohort import Cohort, Fold, check_no_leakage, make_folds, write_folds
 from synthpet.console import say
+from synthpet.device import has_gpu, resolve_precision
 from synthpet.errors import DataError
-from synthpet.gan import resolve_precision
 from synthpet.stage import Stage
 
 
@@ -78,7 +77,6 @@ def _train_side_by_side(
 
     from synthpet.fitting import fit_fold
 
-    on_gpu = cfg.trainer.accelerator != "cpu" and torch.cuda.is_available()
-    n_jobs = 1 if on_gpu else min(cfg.compute.n_jobs, len(missing))
+    n_jobs = 1 if has_gpu(cfg.trainer.accelerator) else min(cfg.compute.n_jobs, len(missing))
     tasks = (delayed(fit_fold)(cfg, stage, fold, volumes, cohort.grid.matrix) for stage, fold in missing)
     Parallel(n_jobs=n_jobs)(tasks)

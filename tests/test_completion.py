@@ -9,9 +9,10 @@ from safetensors.torch import load_file, save_file
 
 from synthpet.cohort import Fold, read_folds, read_image
 from synthpet.cohort.files import sha256
-from synthpet.completion import draw_donors, ensure_completed, generators_of, match_histogram, smooth_within
+from synthpet.completion import draw_donors, ensure_completed, generators_of, match_histogram
 from synthpet.errors import DataLeakageError, UsageError
 from synthpet.generators import TrainedGenerator
+from synthpet.smoothing import smooth_within
 from synthpet.training import generator_folder
 from tests.conftest import write_cohort
 from tests.test_training import configure  # the same small configuration

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from scipy import optimize
 
 from synthpet.cohort import Cohort, read_image
-from synthpet.completion import smooth_within
 from synthpet.errors import DataError
+from synthpet.smoothing import smooth_within
 
 WIDEST_MM = 20.0  # FWHM; no PET is blurred more than that
 PRECISION_MM = 0.05

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader, TensorDataset
 
 from synthpet.console import say
-from synthpet.gan import resolve_precision
+from synthpet.device import resolve_precision
 from uad.representation.autoencoder import SiameseAutoencoder
 from uad.representation.fitting import pair_terms
 from uad.representation.latents import dense_latents, patchwise_latents

@@ -22,9 +22,10 @@ from torch.utils.data import DataLoader
 
 from synthpet.cohort.files import sha256, write_json
 from synthpet.console import say
+from synthpet.device import resolve_precision
 from synthpet.errors import TrainingError
 from synthpet.fitting import MetricsFile, ProgressLines, SaveCheckpoint, steps_done
-from synthpet.gan import cosine_schedule, resolve_precision
+from synthpet.gan import cosine_schedule
 from uad.representation.autoencoder import CHANNEL, SiameseAutoencoder
 from uad.representation.pairs import MASK, PairBatch, PairBatches, open_volumes
 from uad.representation.quality import describe_representation

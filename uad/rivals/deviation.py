@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthpet.cohort import Cohort
-from synthpet.completion import smooth_within
+from synthpet.smoothing import smooth_within
 from uad.maps import ControlStatistics, to_z, towards
 from uad.normative import NormativeSet, check_normative
 

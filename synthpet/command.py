@@ -86,6 +86,9 @@ def _exit_on_error(error: BaseException) -> NoReturn:
     if isinstance(error, KeyboardInterrupt):
         sys.stderr.write("Interrupted. What was finished is kept; the same command goes on from there.\n")
         sys.exit(130)
+    if isinstance(error, BrokenPipeError):  # the reader, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing complains when Python flushes
+        sys.exit(141)
     if isinstance(error, SynthPetError):
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
         sys.exit(error.exit_code)

@@ -89,3 +89,9 @@ def test_semi3d_differs_from_patch3d_by_dimension_and_sampler_only():
 )
 def test_errors_carry_their_exit_code(error, code):
     assert error.exit_code == code
+
+
+def test_a_reader_that_stops_early_sees_no_traceback():
+    command = f"{sys.executable} -u -m uad.compare --help | head -1"
+    result = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=60)  # noqa: S602
+    assert result.stderr == ""

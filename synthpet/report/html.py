@@ -10,25 +10,26 @@ RESEARCH_USE = "For research only. Not a medical device: nothing on this page ma
 
 @dataclass(frozen=True)
 class Picture:
-    """A PNG with its caption (what to look for) and its text for those who cannot see it."""
+    """A PNG or WebP with its caption (what to look for) and its text for those who cannot see it."""
 
-    png: bytes
+    image: bytes
     caption: str
     alt: str
 
     @property
     def uri(self) -> str:
         """The picture as a ``data:`` address."""
-        return "data:image/png;base64," + base64.b64encode(self.png).decode()
+        kind = "webp" if self.image[8:12] == b"WEBP" else "png"
+        return f"data:image/{kind};base64," + base64.b64encode(self.image).decode()
 
 
 @dataclass(frozen=True)
 class Link:
-    """A cell of a table that leads to a file beside the page.
+    """A cell of a table, or a paragraph, that leads to a file beside the page or to a part of it.
 
     Args:
-        text: what stands in the cell.
-        href: the file, relative to the page's folder.
+        text: what is read.
+        href: the file, relative to the page's folder, or ``#`` and a section's anchor.
 
     Raises:
         ValueError: an address that leads elsewhere.
@@ -54,12 +55,16 @@ class Table:
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the page: heading, paragraphs, then tables, then pictures."""
+    """A part of the page: heading, paragraphs, then tables, then pictures.
+
+    ``anchor``: what links lead to; a section with one is one of many and is not named at the top.
+    """
 
     title: str
-    paragraphs: Sequence[str] = ()
+    paragraphs: Sequence[str | Link] = ()
     tables: Sequence[Table] = ()
     pictures: Sequence[Picture] = ()
+    anchor: str = ""
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ def write_report(evaluation: Evaluation, folder: Path, config: Mapping[str, Any]
     """
     pictures = make_pictures(evaluation)
     page = make_page(evaluation, pictures, config)
-    figures = [write_bytes(folder / "figures" / f"{name}.png", picture.png) for name, picture in pictures.items()]
+    figures = [write_bytes(folder / "figures" / f"{name}.png", picture.image) for name, picture in pictures.items()]
     return [*figures, write_text(folder / "report.html", page.render())]
 
 

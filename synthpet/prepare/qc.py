@@ -1,0 +1,180 @@
+"""Quality control of one prepared person: numbers that say whether brain, T1, PET and FLAIR lie where they should.
+
+The numbers are taken at 3 mm, so that they mean the same at every resolution of the cohort.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from synthpet.cohort.images import Grid
+from synthpet.cohort.template import TemplateImages, resample_template, template_grid, template_images
+from synthpet.prepare.qc_alignment import own_side_gain, residual_motion, tissue_fit
+
+GRID_MM = 3.0
+INNER_MM = 6.0  # the brain without its rim, whose width depends on the tool that stripped it
+PET_FWHM_MM = 6.0  # blur of the tissue maps that explain a PET
+ASYMMETRY_SIGMA_MM = 7.5  # blur of the grey matter before its two sides are compared
+GM, WM = 0.7, 0.9  # share of a voxel from which it counts as pure
+TISSUES = ("gm", "wm")
+
+COLUMNS = {
+    "similarity": "correlation of T1 and template within the template's brain",
+    "gm_correlation": "correlation of the grey matter maps of person and template",
+    "mask_dice": "overlap (Dice) of the brain masks of person and template",
+    "native_brain_ml": "volume of the brain mask in the person's own space, mL",
+    "t1w_shift_mm": "shift that would bring the prepared T1 nearer to the template, mm; 0: none",
+    "t1w_turn_deg": "turn that would, degrees; underestimated above 5",
+    "missing_percent": f"share of the template's brain, {INNER_MM:g} mm and more from its edge, that lies outside the "
+    "person's brain mask, %",
+    "outside_image_percent": "share of the template's brain that lies outside the raw T1's field of view, %",
+    "qform_sform_mm": "largest distance between where the two positions in the T1's header (qform, sform) put a corner "
+    "of the image, mm; 0: they agree, or there is one",
+    "sides_conflict": "1: qform and sform disagree on which side is left; 0: they do not",
+    "left_right": "correlation of the person's grey matter asymmetry with that of the others; negative: left and right "
+    "may be swapped; n/a: fewer than 8 people, or no common asymmetry",
+    "pet_coverage_percent": "share of the brain mask that the PET's field of view reaches, %",
+    "pet_fit": "correlation of the PET with the mixture of the person's own grey and white matter that explains it "
+    "best",
+    "pet_own_gain": "pet_fit less that of the PET's mirror image: around 0 the PET is another person's, or blurred; "
+    "below 0 its sides are those of the mirror image",
+    "pet_shift_mm": "shift that would bring the PET nearer to the T1's tissues, mm",
+    "pet_turn_deg": "turn that would, degrees; underestimated above 5",
+    "pet_gm_wm_ratio": "mean uptake of grey matter / white matter",
+    "pet_brain_suvr": "mean uptake of the brain, in units of the reference region",
+    "pet_cerebellum_suvr": "mean uptake of the cerebellum's grey matter, in units of the reference region",
+    "flair_fit": "as pet_fit, for the FLAIR",
+    "flair_own_gain": "as pet_own_gain, for the FLAIR",
+    "flair_shift_mm": "as pet_shift_mm, for the FLAIR",
+    "flair_turn_deg": "as pet_turn_deg, for the FLAIR",
+    "lesion_ml": "volume of the lesion mask on the template, mL",
+    "lesion_outside_percent": "share of the lesion mask outside the brain mask, %",
+}
+
+
+def measure_images(images: Mapping[str, NDArray], grid: Grid) -> dict[str, float]:
+    """The numbers that the prepared images themselves give.
+
+    Args:
+        images: (I, J, K) each on ``grid``: ``t1w`` (scaled), ``brain_mask``, ``gm``, ``wm``; where there are, ``pet``
+            (SUVR, 0 beyond its field of view), ``flair``, ``lesion_mask``.
+        grid: of a cohort, symmetric about x = 0.
+
+    Returns:
+        Those of ``COLUMNS`` that these images can give.
+    """
+    coarse = grid if min(grid.spacing_mm) >= GRID_MM - 0.01 else template_grid(GRID_MM)
+    template = template_images(coarse)
+    taken = {kind: _on(np.asarray(data, np.float32), grid, coarse) for kind, data in images.items()}
+    brain = taken["brain_mask"] > 0.5
+    shift, turn = residual_motion(taken["t1w"], [template.t1w], template.brain_mask, coarse)
+    numbers = {"t1w_shift_mm": shift, "t1w_turn_deg": turn, "missing_percent": _missing_percent(brain, coarse)}
+    if "pet" in taken:
+        numbers |= _measure_pet(taken, brain, coarse)
+    if "flair" in taken:
+        numbers |= _measure_alignment("flair", taken["flair"], [taken[t] for t in TISSUES], brain, coarse)
+    if "lesion_mask" in images:
+        numbers |= _measure_lesion(images["lesion_mask"] > 0.5, images["brain_mask"] > 0.5, grid)
+    return numbers
+
+
+def _on(data: NDArray[np.float32], grid: Grid, coarse: Grid) -> NDArray[np.float32]:
+    return data if grid.matches(coarse) else resample_template(data, grid, coarse)
+
+
+def _missing_percent(brain: NDArray[np.bool_], grid: Grid) -> float:
+    inner = inner_brain(template_images(grid), grid)
+    return 100 * float((inner & ~brain).sum() / inner.sum())
+
+
+def inner_brain(template: TemplateImages, grid: Grid) -> NDArray[np.bool_]:
+    """The template's brain ``INNER_MM`` and more from its edge, (I, J, K)."""
+    return ndimage.distance_transform_edt(template.brain_mask, sampling=grid.spacing_mm) >= INNER_MM
+
+
+def _measure_pet(taken: Mapping[str, NDArray], brain: NDArray[np.bool_], grid: Grid) -> dict[str, float]:
+    from synthpet.regions import named_regions
+
+    pet = taken["pet"]
+    seen = brain & (pet > 0)
+    found = {"pet_coverage_percent": 100 * float(seen.sum() / max(1, brain.sum()))}
+    regions = named_regions(grid)
+    cerebellum = np.isin(regions.labels, [1 + k for k, name in enumerate(regions.names) if "cerebellum" in name])
+    mean = {
+        name: float(pet[where].mean(dtype=np.float64)) if where.any() else np.nan
+        for name, where in {
+            "brain": seen,
+            "gm": seen & (taken["gm"] > GM),
+            "wm": seen & (taken["wm"] > WM),
+            "cerebellum": seen & cerebellum,
+        }.items()
+    }
+    found |= {
+        "pet_gm_wm_ratio": mean["gm"] / mean["wm"],
+        "pet_brain_suvr": mean["brain"],
+        "pet_cerebellum_suvr": mean["cerebellum"],
+    }
+    sigma = PET_FWHM_MM / float(np.sqrt(8 * np.log(2))) / np.asarray(grid.spacing_mm)
+    tissues = [ndimage.gaussian_filter(taken[tissue], sigma) for tissue in TISSUES]
+    return found | _measure_alignment("pet", pet, tissues, seen, grid)
+
+
+def _measure_alignment(
+    name: str, image: NDArray, tissues: list[NDArray], inside: NDArray[np.bool_], grid: Grid
+) -> dict[str, float]:
+    if inside.sum() < 1000:  # too little to judge
+        return {}
+    shift, turn = residual_motion(image, tissues, inside, grid)
+    return {
+        f"{name}_fit": tissue_fit(image, tissues, inside),
+        f"{name}_own_gain": own_side_gain(image, tissues, inside),
+        f"{name}_shift_mm": shift,
+        f"{name}_turn_deg": turn,
+    }
+
+
+def _measure_lesion(lesion: NDArray[np.bool_], brain: NDArray[np.bool_], grid: Grid) -> dict[str, float]:
+    n = int(lesion.sum())
+    outside = 100 * float((lesion & ~brain).sum()) / n if n else np.nan
+    return {"lesion_ml": n * float(np.prod(grid.spacing_mm)) / 1000, "lesion_outside_percent": outside}
+
+
+def asymmetry(gm: NDArray, grid: Grid) -> NDArray[np.float16]:
+    """Right minus left of the blurred grey matter, (n,): to be compared with the same of other people.
+
+    Args:
+        gm: (I, J, K) share of grey matter on ``grid``.
+        grid: of a cohort, symmetric about x = 0.
+    """
+    coarse = grid if min(grid.spacing_mm) >= GRID_MM - 0.01 else template_grid(GRID_MM)
+    smooth = ndimage.gaussian_filter(
+        _on(np.asarray(gm, np.float32), grid, coarse), ASYMMETRY_SIGMA_MM / np.asarray(coarse.spacing_mm)
+    )
+    brain = template_images(coarse).brain_mask
+    right = brain & brain[::-1]
+    right[: right.shape[0] // 2 + 1] = False
+    return (smooth - smooth[::-1])[right][::2].astype(np.float16)
+
+
+def measure_header(path: Path) -> dict[str, float]:
+    """How far apart qform and sform of an image's header lie, and whether they disagree on left and right."""
+    image = nib.load(path)
+    qform, sform = (matrix for matrix, _ in (image.get_qform(coded=True), image.get_sform(coded=True)))  # type: ignore[attr-defined]
+    if qform is None or sform is None:
+        return {"qform_sform_mm": 0.0, "sides_conflict": 0.0}
+    size = np.array(image.shape[:3]) - 1  # type: ignore[attr-defined]
+    corners = np.array([[*(np.array(c) * size), 1] for c in np.ndindex(2, 2, 2)]).T
+    apart = np.linalg.norm(((qform - sform) @ corners)[:3], axis=0).max()
+    turn = qform[:3, :3] @ np.linalg.inv(sform[:3, :3])
+    return {"qform_sform_mm": float(apart), "sides_conflict": float(turn[0, 0] < 0)}
+
+
+def brain_points_mm(n: int = 5000) -> NDArray[np.float64]:
+    """About ``n`` points spread over the template's brain, (n, 3), RAS+ mm."""
+    grid = template_grid(GRID_MM)
+    voxels = np.argwhere(template_images(grid).brain_mask)
+    return voxels[:: max(1, len(voxels) // n)] @ grid.matrix[:3, :3].T + grid.matrix[:3, 3]

@@ -1,0 +1,162 @@
+"""The pages of quality control: one of the cohort, the most suspicious first, and one of each person."""
+
+from collections.abc import Mapping, Sequence
+
+from synthpet.prepare.qc import COLUMNS
+from synthpet.prepare.qc_cohort import MIN_SIDES, Person, verdict_word
+from synthpet.prepare.qc_flags import CHECKS, OUTLIER_Z, Norm
+from synthpet.prepare.qc_person import DRAWN
+from synthpet.prepare.qc_pictures import CAPTIONS
+from synthpet.report.html import Link, Page, Picture, Section, Table
+
+NBSP = "\N{NO-BREAK SPACE}"
+SIGNS = {"wrong?": f"▲{NBSP}wrong?", "look": f"△{NBSP}look", "ok": "ok", "not checked": "▲ not checked"}
+SHOWN = {"similarity": "T1, r", "mask_dice": "Dice", "pet_fit": "PET, r"}  # of the table; those that somebody has
+HOW = (
+    "Scroll through the pictures below, the most suspicious first. Do not trust the verdict alone: it knows "
+    "numbers, you see brains. Whoever is wrong and cannot be mended: delete the row in participants.tsv.",
+    f"First row: {CAPTIONS['t1w']}",
+)
+SIDES = (
+    "Left and right: no picture shows whether they are swapped, and the template is symmetric. Two numbers can: "
+    f"left_right (this brain against the asymmetry that the others share; needs {MIN_SIDES} people) and pet_own_gain "
+    "(PET against T1 of the same person). A mistake that all images of all people share is seen by neither."
+)
+
+
+def cohort_page(name: str, people: Sequence[Person], refused: Mapping[str, str], provenance: Mapping[str, str]) -> Page:
+    """The page of all people.
+
+    Args:
+        name: of the cohort.
+        people: the most suspicious first.
+        refused: why others could not be prepared.
+        provenance: heading to text.
+    """
+    sections = [Section("In short", [_summary(people, refused)])]
+    if refused:
+        rows = [(who, " ".join(problem.split())) for who, problem in refused.items()]
+        table = Table(("Subject", "Reason"), rows, "These people are not in the cohort.", prose=True)
+        sections.append(Section("Could not be prepared", (), [table]))
+    sections.append(Section("All subjects", (), [_overview(people)]))
+    sections.append(Section("How to look at the pictures", [*HOW, *_more_captions(people), SIDES]))
+    sections += map(_strip, people)
+    sections.append(Section("What the numbers mean", _limits_words(), [_definitions(people)]))
+    return Page(f"Quality control: {name}", sections, provenance=provenance)
+
+
+def person_page(person: Person, norm: Norm) -> Page:
+    """Large pictures and every number of one person."""
+    found = person.checked
+    pictures = [
+        Picture(found.pictures[kind], CAPTIONS[kind], f"{kind} of {person.participant_id} in several planes")
+        for kind in DRAWN
+        if found is not None and kind in found.pictures
+    ]
+    sections = [
+        Section("What stands out", _findings(person)),
+        Section("Pictures", ["The left of a picture is the person's left."], (), pictures),
+        Section("Numbers", _limits_words(), [_numbers(person, norm)]),
+    ]
+    return Page(f"Quality control: {person.participant_id}, {verdict_word(person)}", sections)
+
+
+def _summary(people: Sequence[Person], refused: Mapping[str, str]) -> str:
+    count = {word: sum(verdict_word(person) == word for person in people) for word in SIGNS}
+    words = [f"{len(people)} people were prepared"]
+    if refused:
+        words.append(f"{len(refused)} could not be, for the reasons below")
+    words.append(f"{count['wrong?']} look wrong, {count['look']} deserve a look, {count['ok']} show nothing unusual")
+    if count["not checked"]:
+        words.append(f"{count['not checked']} could not be checked")
+    return "; ".join(words) + "."
+
+
+def _more_captions(people: Sequence[Person]) -> list[str]:
+    have = {kind for person in people if person.checked for kind in person.checked.pictures}
+    return [f"{CAPTIONS[kind]}" for kind in ("pet", "flair") if kind in have]
+
+
+def _overview(people: Sequence[Person]) -> Table:
+    columns = [column for column in SHOWN if any(person.numbers.get(column) is not None for person in people)]
+    header = ("Subject", "Verdict", "What stands out", *(SHOWN[column] for column in columns))
+    rows: list[list[str | Link]] = [
+        [
+            Link(person.participant_id, f"#{person.participant_id}"),
+            SIGNS[verdict_word(person)],
+            person.problem or ", ".join(flag.short for flag in person.verdict.flags) or "–",
+            *(_number(person.numbers.get(column)) for column in columns),
+        ]
+        for person in people
+    ]
+    return Table(
+        header,
+        rows,
+        "The most suspicious first. All numbers: qc.tsv. T1, r: T1 and template; PET, r: PET and own tissues.",
+        prose=True,
+    )
+
+
+def _strip(person: Person) -> Section:
+    large: list[str | Link] = [Link("Large pictures and all numbers", f"{person.participant_id}/report.html")]
+    if person.checked is None:
+        return Section(f"{person.participant_id}: not checked", [person.problem], anchor=person.participant_id)
+    picture = Picture(person.checked.pictures["strip"], "", f"Slices of {person.participant_id} with outlines")
+    title = f"{person.participant_id}: {verdict_word(person)}"
+    return Section(title, [*_flag_words(person), *large], (), [picture], person.participant_id)
+
+
+def _findings(person: Person) -> list[str]:
+    if person.problem:
+        return [person.problem]
+    return _flag_words(person) or ["Nothing stands out in the numbers. Look at the pictures."]
+
+
+def _flag_words(person: Person) -> list[str]:
+    """What stands out, then what to do."""
+    flags = person.verdict.flags
+    return [*map(str, flags), f"What to do: {person.verdict.advice}"] if flags else []
+
+
+def _numbers(person: Person, norm: Norm) -> Table:
+    flagged = {flag.column: flag.level for flag in person.verdict.flags}
+    rows = [
+        (
+            column,
+            _number(value),
+            _number(norm.centre.get(column)),
+            _limits(column),
+            flagged.get(column, ""),
+            COLUMNS.get(column, "measure of the preparation"),
+        )
+        for column, value in person.numbers.items()
+    ]
+    header = ("Number", "Value", "Cohort's median", "Limits", "Flag", "Meaning")
+    return Table(header, rows, "As in qc.tsv.", prose=True)
+
+
+def _limits_words() -> list[str]:
+    return [
+        "▲ beyond a limit for an alarm; △ beyond a limit for a notice, or an outlier: robust z (median and median "
+        f"absolute deviation of the cohort) of {OUTLIER_Z:g} or more in the bad direction, with 5 people or more."
+    ]
+
+
+def _limits(column: str) -> str:
+    if column not in CHECKS:
+        return ""
+    found = []
+    for sign, (low, high) in (("▲", CHECKS[column].alarm), ("△", CHECKS[column].notice)):
+        found += [f"{sign} below {low:g}"] if low is not None else []
+        found += [f"{sign} above {high:g}"] if high is not None else []
+    return ", ".join(found)
+
+
+def _definitions(people: Sequence[Person]) -> Table:
+    present = {column for person in people for column in person.numbers}
+    rows = [(column, words, _limits(column)) for column, words in COLUMNS.items() if column in present]
+    return Table(("Number", "Meaning", "Limits"), rows, "The numbers of qc.tsv that are judged.", prose=True)
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"

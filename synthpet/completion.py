@@ -20,6 +20,7 @@ from synthpet.cohort import Cohort, Fold, Subject, read_folds, read_image, write
 from synthpet.cohort.files import sha256, write_json
 from synthpet.cohort.index import write_dataset_description
 from synthpet.cohort.names import image_path, sidecar_path
+from synthpet.compute import Compute, in_processes
 from synthpet.console import progress
 from synthpet.device import has_gpu
 from synthpet.errors import DataLeakageError, UsageError
@@ -143,17 +144,14 @@ class Completion:
 
     def write(self) -> list[Path]:
         """Everybody's synthetic PET; with ``residual=resampled`` also one with a residual added."""
-        from joblib import Parallel, delayed
-
         about = {"name": f"Synthetic FDG PET ({self.cfg.gan.name})", "simulated": self.cfg.cohort.source == "phantom"}
         written = [
             *write_dataset_description(self.folder, **about, Synthetic=True),
             write_folds(self.folder / "folds.json", self.folds),
         ]
-        n_jobs = 1 if self._device() == "cuda" else self.cfg.compute.n_jobs
-        tasks = (delayed(self._write_subject)(subject) for subject in self.subjects)
-        done = Parallel(n_jobs=n_jobs, return_as="generator")(tasks)
-        for paths in progress(done, "synthesising PET", len(self.subjects)):
+        compute = Compute() if self._device() == "cuda" else Compute.of(self.cfg.compute)
+        done = in_processes(self._write_subject, self.subjects, compute, name=lambda subject: subject.participant_id)
+        for _, paths in progress(done, "synthesising PET", len(self.subjects)):
             written += paths
         if self.cfg.complete.residual == "resampled" and len(self.cohort.select("paired")) >= 2:  # somebody to donate
             written += self._write_resampled()

@@ -5,6 +5,7 @@ Memory holds a handful of volumes (mean PETs, voxelwise moments), whatever the n
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from synthpet.cohort import Cohort
 from synthpet.cohort.files import write_json, write_tsv
+from synthpet.compute import in_threads
 from synthpet.console import progress
 from synthpet.evaluation_source import IMAGES, ROLES, Case, Source
 from synthpet.quality import (
@@ -105,8 +107,6 @@ def evaluate(
     n_jobs: int = 1,
 ) -> Evaluation:
     """Evaluate, and keep what figures need; arguments as ``evaluate_synthesis``."""
-    from joblib import Parallel, delayed
-
     found_range = source.data_range  # reads the baselines, once, before threads share them
     peak = data_range or found_range
     measured: dict[str, list[Measured]] = {}
@@ -115,8 +115,8 @@ def evaluate(
         cases = [case for case in source.cases if case.role == role]
         if cases:
             spreads[role] = spread = measure_spread(source, cases)
-            jobs = (delayed(measure_case)(source, case, spread, peak, borders) for case in cases)
-            running = Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator")(jobs)
+            measure = partial(measure_case, source, spread=spread, data_range=peak, borders=borders)
+            running = in_threads(measure, cases, n_jobs)
             measured[role] = list(progress(running, f"measuring {role} controls", len(cases)))
     summary = summarise(measured, spreads, named_regions(source.cohort.grid).names, data_range=peak, seed=seed)
     summary |= {"simulated_cohort": source.is_simulated, "spacing_mm": source.cohort.grid.spacing_mm}

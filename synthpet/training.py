@@ -1,10 +1,13 @@
 """From a cohort to one trained generator per fold, in folders that a rerun reuses or continues."""
 
+from functools import partial
 from pathlib import Path
 
+from numpy.typing import NDArray
 from omegaconf import DictConfig, OmegaConf
 
 from synthpet.cohort import Cohort, Fold, check_no_leakage, make_folds, write_folds
+from synthpet.compute import Compute, in_processes
 from synthpet.console import say
 from synthpet.device import has_gpu, resolve_precision
 from synthpet.errors import DataError
@@ -73,10 +76,12 @@ def _train_side_by_side(
     cfg: DictConfig, cohort: Cohort, missing: list[tuple[Stage, Fold]], volumes: dict[str, Path]
 ) -> None:
     """One process a fold on a CPU: two single-threaded trainings are faster than one on two threads."""
-    from joblib import Parallel, delayed
+    compute = Compute() if has_gpu(cfg.trainer.accelerator) else Compute.of(cfg.compute).at_most(len(missing))
+    fit = partial(_fit, cfg=cfg, volumes=volumes, affine=cohort.grid.matrix)
+    list(in_processes(fit, missing, compute, name=lambda task: task[0].name))
 
+
+def _fit(task: tuple[Stage, Fold], cfg: DictConfig, volumes: dict[str, Path], affine: NDArray) -> None:
     from synthpet.fitting import fit_fold
 
-    n_jobs = 1 if has_gpu(cfg.trainer.accelerator) else min(cfg.compute.n_jobs, len(missing))
-    tasks = (delayed(fit_fold)(cfg, stage, fold, volumes, cohort.grid.matrix) for stage, fold in missing)
-    Parallel(n_jobs=n_jobs)(tasks)
+    fit_fold(cfg, *task, volumes, affine)

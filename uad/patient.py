@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from synthpet.cohort import Grid, write_image
 from synthpet.cohort.files import write_json
 from synthpet.cohort.names import sidecar_path
+from synthpet.compute import in_threads
 from uad.clusters import Cluster, find_clusters
 
 if TYPE_CHECKING:
@@ -120,13 +121,10 @@ def side_by_side(work: Callable[[Any], Any], people: Iterable[Any], n_jobs: int)
         n_jobs: how many at once.
     """
     import torch
-    from joblib import Parallel, delayed
 
     before = torch.get_num_threads()
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // n_jobs))
     try:
-        yield from Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator")(
-            delayed(work)(person) for person in people
-        )
+        yield from in_threads(work, people, n_jobs)
     finally:
         torch.set_num_threads(before)

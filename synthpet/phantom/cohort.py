@@ -1,6 +1,7 @@
 """The simulated cohort on disk: who is in it, made side by side, each subject written by its own worker."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from synthpet.cohort.files import write_json, write_text
 from synthpet.cohort.images import Grid, write_image
 from synthpet.cohort.index import Cohort, Subject, write_participants
 from synthpet.cohort.names import image_path, resolution_label, sidecar_path
+from synthpet.compute import Compute, in_processes
 from synthpet.console import progress, say
 from synthpet.errors import DataError
 from synthpet.phantom.person import Plan, simulate, simulate_on
@@ -64,7 +66,7 @@ def ensure_phantom(cfg: "DictConfig") -> Path:
         source = Cohort.open(anatomy)
         inputs = (anatomy / "participants.tsv", *_anatomy_files(source))
     stage = Stage("cohort", root, settings, inputs)
-    stage.ensure(lambda: _write_cohort(root, settings, anatomy, cfg.compute.n_jobs))
+    stage.ensure(lambda: _write_cohort(root, settings, anatomy, Compute.of(cfg.compute)))
     cohort = Cohort.open(root)
     numbers = ", ".join(f"{len(cohort.select(role))} {role}" for role in COUNTS)
     say(f"simulated cohort {root}: {numbers}; grid {cohort.grid}")
@@ -94,15 +96,14 @@ def _anatomy_files(source: Cohort) -> list[Path]:
     return source.files(ANATOMY_KINDS, controls)
 
 
-def _write_cohort(root: Path, settings: Mapping, anatomy: Path | None, n_jobs: int) -> list[Path]:
-    from joblib import Parallel, delayed
-
+def _write_cohort(root: Path, settings: Mapping, anatomy: Path | None, compute: Compute) -> list[Path]:
     source = Cohort.open(anatomy) if anatomy else None
     template = load_template(settings.get("resolution_mm", 3.0))
     plans = deal_subjects(settings, source) if source else plan_subjects(settings)
-    jobs = (delayed(_make_subject)(plan, template, settings, source, root) for plan in plans)
-    made = Parallel(n_jobs=n_jobs, return_as="generator")(jobs)
-    done = list(progress(made, "simulating subjects", len(plans)))
+    make = partial(_make_subject, template=template, settings=settings, source=source, root=root)
+    made = in_processes(make, plans, compute, name=lambda plan: plan.participant_id)
+    by_id = {plan.participant_id: result for plan, result in progress(made, "simulating subjects", len(plans))}
+    done = [by_id[plan.participant_id] for plan in plans]
     origin = "T1: real people, prepared; PET and lesions: simulated." if source else "T1 and PET: simulated."
     readme = write_text(root / "README.md", README.format(origin=origin))
     table = write_participants(root, [subject for subject, _ in done], name=settings["name"], simulated=True)

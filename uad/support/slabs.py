@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
+from synthpet.compute import in_threads
+
 T = TypeVar("T")
 
 
@@ -24,13 +26,12 @@ def for_each(work: Callable[[slice], T], parts: list[slice], n_jobs: int | None)
     because the operations on one slab are too small to be shared.
     """
     import torch
-    from joblib import Parallel, delayed
 
     n_jobs = min(n_jobs or torch.get_num_threads(), len(parts))
     with _one_core_each():
         if n_jobs == 1:
             return [work(part) for part in parts]
-        return Parallel(n_jobs=n_jobs, prefer="threads", require="sharedmem")(delayed(work)(part) for part in parts)
+        return list(in_threads(work, parts, n_jobs))
 
 
 @contextmanager

@@ -55,6 +55,18 @@ COLUMNS = {
     "lesion_outside_percent": "share of the lesion mask outside the brain mask, %",
 }
 
+MEASURES = {  # of the preparation, shown beside
+    "native_gm_ml": "grey matter in the person's own space, mL",
+    "native_wm_ml": "white matter in the person's own space, mL",
+    "native_csf_ml": "cerebrospinal fluid within the brain mask in the person's own space, mL",
+    "pet_coverage": "share of the brain mask that the PET's field of view reaches",
+    "pet_reference_mean": "mean of the reference region, in the PET's own unit",
+    "pet_mutual_information": "normalised mutual information of PET and T1, 1 (nothing in common) to 2",
+    "pet_gm_correlation": "correlation of the PET with the uptake that the person's tissues let expect",
+    "flair_mutual_information": "normalised mutual information of FLAIR and T1, 1 to 2",
+    "lesion_native_ml": "volume of the lesion mask in the person's own space, mL",
+}
+
 
 def measure_images(images: Mapping[str, NDArray], grid: Grid) -> dict[str, float]:
     """The numbers that the prepared images themselves give.

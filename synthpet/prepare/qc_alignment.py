@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from synthpet.cohort.images import Grid
 
-GRADIENT_SIGMA_MM = 3.0  # blur before the gradient
+SIGMA_MM = 3.0  # blur of all images: motions of several mm stay within what is linear
 CENTRE_MM = (0.0, -18.0, 8.0)  # of the template's brain: turns are about it
 
 
@@ -30,12 +30,12 @@ def residual_motion(
     Returns:
         Length of the shift in mm, and angle in degrees.
     """
-    sigma = GRADIENT_SIGMA_MM / np.asarray(grid.spacing_mm)
-    smooth = ndimage.gaussian_filter(np.asarray(image, np.float32), sigma)
+    sigma = SIGMA_MM / np.asarray(grid.spacing_mm)
+    smooth, *mixed = (ndimage.gaussian_filter(np.asarray(data, np.float32), sigma) for data in (image, *models))
     gradient = np.stack([g[inside] for g in np.gradient(smooth, *grid.spacing_mm)], 1)  # (n, 3)
     xyz = np.argwhere(inside) @ grid.matrix[:3, :3].T + grid.matrix[:3, 3] - CENTRE_MM  # (n, 3)
-    columns = [np.ones(len(xyz)), *(model[inside] for model in models), -gradient, -np.cross(xyz, gradient)]
-    solution = np.linalg.lstsq(np.column_stack(columns), image[inside], rcond=None)[0]
+    columns = [np.ones(len(xyz)), *(model[inside] for model in mixed), -gradient, -np.cross(xyz, gradient)]
+    solution = np.linalg.lstsq(np.column_stack(columns), smooth[inside], rcond=None)[0]
     shift, turn = solution[-6:-3], solution[-3:]
     return float(np.linalg.norm(shift)), float(np.rad2deg(np.linalg.norm(turn)))
 

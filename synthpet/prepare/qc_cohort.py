@@ -1,12 +1,12 @@
 """Quality control of a whole cohort: who is compared with whom, what stands out, in which order people are shown."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from synthpet.prepare.qc import COLUMNS
+from synthpet.prepare.qc import COLUMNS, MEASURES
 from synthpet.prepare.qc_flags import Norm, Verdict, judge
 from synthpet.prepare.qc_person import Checked
 
@@ -46,8 +46,7 @@ def judge_cohort(checked: Mapping[str, Checked], problems: Mapping[str, str]) ->
     """
     sides = left_right({who: found.asymmetry for who, found in checked.items()})
     full = {
-        who: Checked({**found.numbers, "left_right": sides.get(who)}, found.asymmetry, found.pictures)
-        for who, found in checked.items()
+        who: replace(found, numbers={**found.numbers, "left_right": sides.get(who)}) for who, found in checked.items()
     }
     norm = Norm.of([found.numbers for found in full.values()])
     people = [Person(who, found, judge(found.numbers, norm)) for who, found in full.items()]
@@ -82,7 +81,7 @@ def table_columns(people: Sequence[Person]) -> dict[str, str]:
     """The columns of ``qc.tsv`` with their meaning: those that somebody has."""
     present = dict.fromkeys(column for person in people for column in person.numbers)
     known = {column: words for column, words in COLUMNS.items() if column in present}
-    more = {c: "measure of the preparation, see the sidecar of the T1" for c in sorted(present) if c not in COLUMNS}
+    more = {c: MEASURES.get(c, "measure of the preparation") for c in sorted(present) if c not in COLUMNS}
     return {
         "participant_id": "BIDS id",
         "verdict": "wrong?: beyond a limit; look: unusual; ok: nothing stands out; not prepared; not checked",

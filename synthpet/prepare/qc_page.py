@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from synthpet.prepare.qc import COLUMNS
+from synthpet.prepare.qc import COLUMNS, MEASURES
 from synthpet.prepare.qc_cohort import MIN_SIDES, Person, verdict_word
 from synthpet.prepare.qc_flags import CHECKS, OUTLIER_Z, Norm
 from synthpet.prepare.qc_person import DRAWN
@@ -113,9 +113,10 @@ def _findings(person: Person) -> list[str]:
 
 
 def _flag_words(person: Person) -> list[str]:
-    """What stands out, then what to do."""
+    """What stands out, what to do, and what the preparation noted."""
     flags = person.verdict.flags
-    return [*map(str, flags), f"What to do: {person.verdict.advice}"] if flags else []
+    notes = [f"Note: {note}" for note in person.checked.notes] if person.checked else []
+    return [*map(str, flags), *([f"What to do: {person.verdict.advice}"] if flags else []), *notes]
 
 
 def _numbers(person: Person, norm: Norm) -> Table:
@@ -127,7 +128,7 @@ def _numbers(person: Person, norm: Norm) -> Table:
             _number(norm.centre.get(column)),
             _limits(column),
             flagged.get(column, ""),
-            COLUMNS.get(column, "measure of the preparation"),
+            {**MEASURES, **COLUMNS}.get(column, "measure of the preparation"),
         )
         for column, value in person.numbers.items()
     ]

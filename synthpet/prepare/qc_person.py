@@ -27,11 +27,15 @@ KINDS = ("t1w", "brain_mask", "gm", "wm", "pet", "flair", "lesion_mask")  # imag
 
 @dataclass(frozen=True)
 class Checked:
-    """What quality control wrote of one person: ``numbers`` by column, ``asymmetry`` (n,), ``pictures`` by name."""
+    """What quality control wrote of one person: ``numbers`` by column, ``asymmetry`` (n,), ``pictures`` by name.
+
+    ``notes``: what the preparation found worth saying.
+    """
 
     numbers: dict[str, float | None]
     asymmetry: NDArray[np.float32]
     pictures: dict[str, bytes]
+    notes: tuple[str, ...] = ()
 
 
 def qc_stage(participant_id: str, root: Path) -> Stage:
@@ -61,8 +65,9 @@ def read_checked(participant_id: str, root: Path) -> Checked:
     """Read what ``check_person`` wrote."""
     folder = root / participant_id
     pictures = {path.stem: path.read_bytes() for path in sorted((folder / FIGURES).glob("*.webp"))}
-    numbers = json.loads((folder / NUMBERS).read_text())
-    return Checked(numbers, np.load(folder / ASYMMETRY, allow_pickle=False).astype(np.float32), pictures)
+    found = json.loads((folder / NUMBERS).read_text())
+    sides = np.load(folder / ASYMMETRY, allow_pickle=False).astype(np.float32)
+    return Checked(found["Numbers"], sides, pictures, tuple(found["Notes"]))
 
 
 def _write(raw: RawSubject, root: Path, resolution_mm: float) -> list[Path]:
@@ -74,8 +79,8 @@ def _write(raw: RawSubject, root: Path, resolution_mm: float) -> list[Path]:
     grid = read_image(paths["t1w"])[1]
     images = {kind: read_image(path, grid=grid)[0] for kind, path in paths.items() if path.is_file()}
     images["t1w"] = scale_t1w(images["t1w"], images["brain_mask"] > 0.5)
-    measures = json.loads(sidecar_path(paths["t1w"]).read_text()).get("Measures", {})
-    numbers = {**_flat(measures), **measure_images(images, grid), **_measure_raw(raw, folder)}
+    about = json.loads(sidecar_path(paths["t1w"]).read_text())
+    numbers = {**_flat(about.get("Measures", {})), **measure_images(images, grid), **_measure_raw(raw, folder)}
     content = io.BytesIO()
     np.save(content, asymmetry(images["gm"], grid))
     drawn = draw_person(images, grid)
@@ -83,7 +88,7 @@ def _write(raw: RawSubject, root: Path, resolution_mm: float) -> list[Path]:
         if old.stem not in drawn:
             old.unlink()
     return [
-        write_json(folder / NUMBERS, numbers),
+        write_json(folder / NUMBERS, {"Numbers": numbers, "Notes": about.get("Notes", [])}),
         write_bytes(folder / ASYMMETRY, content.getvalue()),
         *(write_bytes(folder / FIGURES / f"{name}.webp", image) for name, image in drawn.items()),
     ]

@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sized
+from multiprocessing import current_process
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -20,16 +21,19 @@ def bar(done: int, total: int, width: int = 20) -> str:
     return f"[{'#' * full}{'.' * (width - full)}]"
 
 
-def progress(items: Iterable[T], label: str, total: int | None = None) -> Iterator[T]:
+def progress(items: Iterable[T], label: str, total: int | None = None, *, lines: bool = False) -> Iterator[T]:
     """Iterate with a progress bar and the remaining time; plain lines when not on a terminal.
 
     Args:
         items: what to go through.
         label: what is being done, in words.
         total: number of items where ``items`` does not know it.
+        lines: a line after each item, also on a terminal: for work whose processes write lines of their own.
     """
     total = total if total is not None else (len(items) if isinstance(items, Sized) else None)
-    if sys.stdout.isatty():
+    if lines:
+        yield from _plain_progress(items, label, total, every_s=0)
+    elif sys.stdout.isatty() and current_process().name == "MainProcess":  # bars of several processes would mix
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

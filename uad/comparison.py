@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,17 +10,22 @@ from omegaconf import DictConfig, OmegaConf
 
 from synthpet.cohort.files import write_bytes, write_json, write_text, write_tsv
 from synthpet.command import compose
-from synthpet.console import say
+from synthpet.compute import Compute, in_processes
+from synthpet.console import progress, say
 from synthpet.errors import UsageError
+from synthpet.evaluation import ensure_evaluated
 from synthpet.stage import Stage
+from synthpet.training import ensure_cohort
 from uad.comparison_statistics import Settings, compare
 from uad.comparison_table import MISSED, ROWS, Outcome, check_same_patients, plain_table, table_rows
 from uad.evaluation import ensure_evaluation
+from uad.training import uses_synthesis
 
 OWN_OPTIONS = ("compare.", "detector=", "normative=", "gan=")  # not handed on to the single evaluations
 READ = ("ranks.tsv", "summary.json", "froc.tsv", "froc_found.tsv")  # of each evaluation
 LAYOUT = 2  # of what is written here; another number makes folders of older versions anew
 
+Cell = tuple[str, str]  # detector, column
 Outcomes = Mapping[str, Mapping[str, Outcome]]  # detector to column to what was found
 
 
@@ -40,10 +46,9 @@ def ensure_comparison(cfg: DictConfig, overrides: Sequence[str] = ()) -> Path:
     """
     columns = _columns(cfg)
     shared = [option for option in overrides if not option.startswith(OWN_OPTIONS)]
-    outcomes = {
-        detector: {column: Outcome.read(ensure_evaluation(_configure(detector, column, shared))) for column in columns}
-        for detector in cfg.compare.detectors
-    }
+    cells = [(detector, column) for detector in cfg.compare.detectors for column in columns]
+    folders = _ensure_evaluations(cells, shared, Compute.of(cfg.compute))
+    outcomes = {d: {column: Outcome.read(folders[d, column]) for column in columns} for d in cfg.compare.detectors}
     check_same_patients(outcomes)
     folder = Path(cfg.work_dir) / "comparison"
     config = {
@@ -75,7 +80,24 @@ def _columns(cfg: DictConfig) -> list[str]:
     return known
 
 
-def _configure(detector: str, column: str, shared: Sequence[str]) -> DictConfig:
+def _ensure_evaluations(cells: Sequence[Cell], shared: Sequence[str], compute: Compute) -> dict[Cell, Path]:
+    """The folder of each cell's evaluation; cells side by side, which is faster than one on all cores."""
+    configurations = [_configure(cell, shared) for cell in cells]
+    synthetic = {cfg.gan.name: cfg for cfg in configurations if uses_synthesis(cfg)}
+    for cfg in synthetic.values():  # first, since several cells read it
+        ensure_evaluated(cfg)
+    ensure_cohort(configurations[0])
+    work = partial(_ensure_cell, shared=[*shared, *(["compute.n_jobs=1"] if compute.n_jobs > 1 else [])])
+    running = in_processes(work, cells, compute, name="-".join)
+    return dict(progress(running, "evaluations", len(cells), lines=True))
+
+
+def _ensure_cell(cell: Cell, shared: Sequence[str]) -> Path:
+    return ensure_evaluation(_configure(cell, shared))
+
+
+def _configure(cell: Cell, shared: Sequence[str]) -> DictConfig:
+    detector, column = cell
     normative, _, gan = column.partition("-")
     options = [f"detector={detector}", f"normative={normative}", *([f"gan={gan}"] if gan else [])]
     return compose("uad_evaluate", *options, *shared)
@@ -111,7 +133,7 @@ def _write(cfg: DictConfig, folder: Path, outcomes: Outcomes) -> list[Path]:
         write_json(folder / "table.json", _about(settings.reference, list(rows[0]))),
         write_json(folder / "statistics.json", statistics),
         write_text(folder / "table.txt", "\n".join([text, "", *in_short(statistics)]) + "\n"),
-        *(write_bytes(folder / "figures" / f"{name}.png", picture.png) for name, picture in pictures.items()),
+        *(write_bytes(folder / "figures" / f"{name}.png", picture.image) for name, picture in pictures.items()),
         write_text(folder / "report.html", page.render()),
     ]
 

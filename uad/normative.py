@@ -278,7 +278,7 @@ def _check_quality(folder: Path, used: set[tuple[str, str]]) -> None:
     if not path.is_file():
         raise DataError(
             f"E_QUALITY {path}: missing, so nobody knows whether these PETs have collapsed towards the mean; "
-            "run `python -m synthpet.evaluate`, or set force=true"
+            "run `python -m synthpet.evaluate`, or set normative.force=true"
         )
     roles = _read_json(path).get("roles", {})
     for role, image in sorted(used):
@@ -291,7 +291,7 @@ def _check_quality(folder: Path, used: set[tuple[str, str]]) -> None:
             raise DataError(
                 f"E_COLLAPSED {folder}: {image} PET of {role} controls has {ratio} of the real between-subject "
                 f"variance; expected at least {COLLAPSE_BELOW}. A normative set made from it would be too narrow; "
-                "train longer, use complete.residual=resampled, or set force=true"
+                "train longer, use complete.residual=resampled, or set normative.force=true"
             )
 
 

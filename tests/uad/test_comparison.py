@@ -210,7 +210,7 @@ def test_the_oracle_is_left_out_where_nobody_knows_everybodys_true_pet(tmp_path,
 
 
 def test_the_matched_column_names_the_generator_whose_smoothness_it_takes():
-    cfg = _configure("zmap", "matched-semi3d", ["study=tiny"])
+    cfg = _configure(("zmap", "matched-semi3d"), ["study=tiny"])
     assert cfg.normative.smooth_fwhm_mm == "match"
     assert uses_synthesis(cfg)
     assert evaluation_folder(cfg).as_posix() == "outputs/phantom-tiny/evaluation-zmap-matched-semi3d"

@@ -40,7 +40,7 @@ def test_the_page_says_synthetic_simulated_and_escapes_what_it_is_given(page):
 
 def test_every_picture_is_a_png_with_words(pictures):
     assert {name.partition("-")[0] for name in pictures} == {"table", "ranks", "sensitivity", "froc", "seeds"}
-    assert all(p.png.startswith(b"\x89PNG") and p.caption and p.alt for p in pictures.values())
+    assert all(p.image.startswith(b"\x89PNG") and p.caption and p.alt for p in pictures.values())
 
 
 def test_the_answer_stands_first_and_never_says_equivalent(page, cells):

@@ -154,9 +154,10 @@ def write_dataset_description(root: Path, *, name: str, simulated: bool, **more:
         "Simulated": simulated,
         **more,
     }
+    ours = ("run*.json", "quality.*", "folds.json", "report*", "figures", "qc*", "not_used.tsv", "transforms")
     return [
         write_json(root / "dataset_description.json", description),
-        write_text(root / ".bidsignore", "run*.json\nquality.*\nfolds.json\nreport*\nfigures\nqc*\ntransforms\n"),
+        write_text(root / ".bidsignore", "".join(f"{name}\n" for name in ours)),
     ]
 
 

@@ -1,19 +1,32 @@
-"""``python -m synthpet.prepare``: raw BIDS to a cohort."""
+"""``python -m synthpet.prepare``: raw BIDS to a cohort; also in the form of BIDS Apps."""
 
+import sys
 from typing import TYPE_CHECKING
 
 from synthpet.command import command
+from synthpet.errors import UsageError
+from synthpet.prepare.bids_app import to_overrides
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 
 @command("prepare")
-def main(cfg: "DictConfig") -> None:
+def prepare(cfg: "DictConfig") -> None:
     """Prepare every subject that is not prepared yet, and write the cohort."""
     from synthpet.prepare.cohort import ensure_prepared
 
     ensure_prepared(cfg)
+
+
+def main() -> None:
+    """Understand ``<bids_dir> <out_dir> participant`` as well as ``key=value``."""
+    try:
+        sys.argv[1:] = to_overrides(sys.argv[1:])
+    except UsageError as error:
+        sys.stderr.write(f"UsageError: {error}\n")
+        sys.exit(error.exit_code)
+    prepare()
 
 
 if __name__ == "__main__":

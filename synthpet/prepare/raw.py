@@ -1,14 +1,23 @@
-"""What a raw BIDS folder holds: its subjects, one T1w each, and what participants.tsv says of them."""
+"""What a folder of raw or processed images holds: its people, the images of each, and what participants.tsv says."""
 
-import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
-from synthpet.cohort.files import read_tsv
 from synthpet.cohort.index import Subject
 from synthpet.cohort.names import check_participant_id
-from synthpet.errors import DataError
+from synthpet.errors import DataError, UsageError
+from synthpet.prepare.choose import Choice, choose
+from synthpet.prepare.layouts import classifier, find_layout
+from synthpet.prepare.participants import COLUMNS, Participants, bids_id, read_participants
+from synthpet.prepare.roles import Identity, RoleRules, deal_roles, identify
+from synthpet.prepare.scan import ANY_SPACE, KINDS, NotUsed, Scan, natural
+from synthpet.prepare.tracer import why_not_tracer
+from synthpet.prepare.walk import list_images
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
 
 
 @dataclass(frozen=True)
@@ -17,6 +26,7 @@ class RawSubject:
 
     ``pet``: FDG, 3D or 4D; ``flair``; ``lesion_mask`` in the T1's space; each None where there is none.
     ``problem`` says why the person cannot be prepared, ``t1w`` is then None; ``notes`` are for the reader.
+    ``root``: the folder that was read, None where a path stands for itself.
     """
 
     subject: Subject
@@ -27,124 +37,272 @@ class RawSubject:
     lesion_mask: Path | None = None
     problem: str = ""
     notes: tuple[str, ...] = ()
+    root: Path | None = None
+
+    def source(self, path: Path) -> str:
+        """A path as results may name it: below the folder that was read, without the machine's own folders."""
+        if self.root is not None and path.is_relative_to(self.root):
+            return path.relative_to(self.root).as_posix()
+        parts = path.parts
+        return "/".join(
+            parts[parts.index(self.subject.participant_id) :] if self.subject.participant_id in parts else parts[-1:]
+        )
 
 
-def read_raw(
-    bids_dir: Path,
-    *,
-    brain_mask: str | None = None,
-    control_groups: Sequence[str] = ("control",),
-    patient_groups: Sequence[str] = ("patient",),
-) -> list[RawSubject]:
-    """Find every ``sub-*`` folder's first T1w and its row of ``participants.tsv``.
+@dataclass(frozen=True)
+class RawOptions:
+    """How a folder is read; the defaults are those of ``configs/prepare.yaml``.
+
+    ``patterns``: path patterns by kind (``scan.KINDS``); ``participants``: the table, None: participants.tsv of the
+    folder; ``session``: label, None: the first that has a T1; ``leave_out``: a folder that is not entered.
+    """
+
+    layout: str = "auto"
+    patterns: Mapping[str, str] = field(default_factory=dict)
+    participants: Path | None = None
+    session: str | None = None
+    tracer: str = "18FFDG"
+    rules: RoleRules = field(default_factory=RoleRules)
+    leave_out: Path | None = None
+
+    @classmethod
+    def of(cls, cfg: "DictConfig") -> "RawOptions":
+        """From the command's configuration.
+
+        Raises:
+            UsageError: a share that is none.
+        """
+        share = float(cfg.heldout_share)
+        if not 0 <= share < 1:
+            raise UsageError(f"heldout_share={share:g}: expected a share from 0 to below 1")
+        unknown = set(cfg["columns"]) - set(COLUMNS)
+        if unknown:
+            raise UsageError(f"columns.{', '.join(sorted(unknown))}: expected {', '.join(COLUMNS)}")
+        rules = RoleRules(
+            columns={**COLUMNS, **cfg["columns"]},
+            control_groups=tuple(map(str, cfg.control_groups)),
+            patient_groups=tuple(map(str, cfg.patient_groups)),
+            role_values={str(key): str(value) for key, value in cfg.role_values.items()},
+            heldout_share=share,
+            seed=int(cfg.seed),
+        )
+        return cls(
+            layout=str(cfg.layout),
+            patterns={kind: str(cfg[kind]) for kind in KINDS if cfg[kind] is not None},
+            participants=Path(cfg.participants) if cfg.participants else None,
+            session=None if cfg.session is None else str(cfg.session),
+            tracer=str(cfg.tracer),
+            rules=rules,
+            leave_out=Path(cfg.out),
+        )
+
+
+@dataclass(frozen=True)
+class RawData:
+    """Everybody of a folder, what was seen and is not used, and what the reader should know of the whole."""
+
+    layout: str
+    people: tuple[RawSubject, ...]
+    not_used: tuple[NotUsed, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def read_raw(bids_dir: Path, options: RawOptions | None = None) -> RawData:
+    """Find everybody's T1w, FDG PET, FLAIR and masks, and give each a role.
+
+    Images are told apart by their names alone; nothing but JSON, TSV and the headers of T1s and brain masks is read.
 
     Args:
-        bids_dir: the raw BIDS folder.
-        brain_mask: pattern below ``bids_dir`` of masks in the T1's own space, with ``{participant_id}``.
-        control_groups: values of the group column that mean control.
-        patient_groups: values of the group column that mean patient.
+        bids_dir: raw BIDS, Clinica CAPS, PETPrep's outputs, or any folder with patterns.
+        options: how it is read.
 
     Raises:
-        DataError: no folder there, no subject in it, or a participants.tsv that names somebody twice.
+        DataError: no folder there, nobody in it, or a participants.tsv that cannot be used.
+        UsageError: an unknown layout or a pattern that tells nobody apart.
     """
-    bids_dir = Path(bids_dir)
-    folders = sorted(path for path in bids_dir.glob("sub-*") if path.is_dir())
-    if not folders:
-        found = "a folder without sub-* folders" if bids_dir.is_dir() else "no such folder"
-        raise DataError(
-            f"E_NO_BIDS {bids_dir}: {found}; expected raw BIDS, sub-<label>/[ses-<label>/]anat/*_T1w.nii.gz"
-        )
-    table = _read_participants(bids_dir / "participants.tsv")
-    people = []
-    for folder in folders:
-        row = table.get(folder.name, {})
-        subject, notes = _who(folder.name, row, control_groups, patient_groups)
-        people.append(_find_images(bids_dir, subject, brain_mask, notes))
-    return people
+    bids_dir, options = Path(bids_dir), options or RawOptions()
+    if not bids_dir.is_dir():
+        raise DataError(f"E_NO_BIDS {bids_dir}: no such folder; expected raw BIDS, sub-<label>/anat/*_T1w.nii.gz")
+    images, others = list_images(bids_dir, options.leave_out)
+    layout = find_layout(options.layout, images, options.patterns)
+    classify = classifier(layout, options.patterns, bids_dir.resolve().name)
+    scans: list[Scan] = []
+    not_used = list(others)
+    for image in images:
+        found = classify(image)
+        if isinstance(found, Scan):
+            scans.append(found)
+        else:
+            not_used.append(NotUsed(str(image), found))
+    ambiguous: dict[str, str] = {}
+    if layout == "patterns":
+        scans, ambiguous = _with_bids_ids(scans)
+    ids = _participants_of(bids_dir, layout, scans)
+    if not ids:
+        raise DataError(_nobody(bids_dir, layout, images, others))
+    not_used += [NotUsed(str(s.path), "of nobody with a T1w") for s in scans if s.participant_id not in ids]
+    table, notes = _table(bids_dir, options, ids)
+    found_people = [
+        _person(bids_dir, pid, [s for s in scans if s.participant_id == pid], table, options) for pid in ids
+    ]
+    clear = [
+        replace(p, t1w=None, problem=ambiguous[p.subject.participant_id])
+        if p.subject.participant_id in ambiguous
+        else p
+        for p, _ in found_people
+    ]
+    people, given_up = _with_roles(clear, options.rules)
+    for _, dropped in found_people:
+        not_used += dropped
+    return RawData(layout, tuple(people), tuple(sorted(not_used + given_up)), tuple(notes))
 
 
-def _read_participants(path: Path) -> dict[str, dict[str, str]]:
-    """The rows by participant id (``sub-`` added where it was left out); empty without a table."""
-    if not path.is_file():
-        return {}
-    rows: dict[str, dict[str, str]] = {}
-    for row in read_tsv(path):
-        label = (row.get("participant_id") or "").strip()
-        participant_id = label if label.startswith("sub-") else f"sub-{label}"
-        if participant_id in rows:
-            raise DataError(f"E_DUP_ID {path}: {participant_id} stands in several rows; expected one row a person")
-        rows[participant_id] = {key: (value or "").strip() for key, value in row.items() if key}
-    return rows
+def _participants_of(bids_dir: Path, layout: str, scans: Iterable[Scan]) -> list[str]:
+    """Everybody's id: who has a folder, or for patterns who has a T1w."""
+    if layout == "patterns":
+        return sorted({scan.participant_id for scan in scans if scan.kind == "t1w"}, key=natural)
+    root = bids_dir / "subjects" if layout == "caps" and (bids_dir / "subjects").is_dir() else bids_dir
+    return sorted((path.name for path in root.glob("sub-*") if path.is_dir()), key=natural)
 
 
-def _who(
-    participant_id: str, row: dict[str, str], control_groups: Iterable[str], patient_groups: Iterable[str]
-) -> tuple[Subject, tuple[str, ...]]:
-    """The person's place in a cohort of T1 alone: a patient, or an unpaired control."""
-    notes = []
-    given = _value(row, "group")
-    patient = given in set(patient_groups)
-    if given and not patient and given not in set(control_groups):
-        notes.append(f"group {given!r} taken as control")
-    age, sex = _value(row, "age"), _value(row, "sex", "gender")
-    if age and not _is_number(age):
-        notes.append(f"age {age!r} is not a number, left out")
-    initial = (sex or "").upper()[:1]
-    if sex and initial not in ("F", "M"):
-        notes.append(f"sex {sex!r} is not F or M, left out")
-    subject = Subject(
-        participant_id=participant_id,
-        group="patient" if patient else "control",
-        role="patient" if patient else "unpaired",
-        age=float(age) if age and _is_number(age) else None,
-        sex=initial if initial in ("F", "M") else None,
-        site=_value(row, "site"),
-        lesion_site=_value(row, "lesion_site") if patient else None,
+def _nobody(bids_dir: Path, layout: str, images: Sequence[PurePosixPath], others: Sequence[NotUsed]) -> str:
+    """Why nobody was found, and what to do about it."""
+    if layout == "patterns":
+        return f"E_NO_BIDS {bids_dir}: none of {len(images)} NIfTI files matches the pattern t1w="
+    below = sorted({path.parent.name for path in bids_dir.glob("*/sub-*") if path.is_dir()})
+    dicom = any("DICOM" in other.reason for other in others)
+    advice = f" Is it bids_dir={bids_dir / below[0]}?" if below else ""
+    advice = advice or (" It holds DICOM: convert it to BIDS first (dcm2bids)." if dicom else "")
+    advice = advice or (f" Its {len(images)} NIfTI files need patterns (t1w=, pet=, ...)." if images else "")
+    return (
+        f"E_NO_BIDS {bids_dir}: a folder without sub-* folders; expected raw BIDS, "
+        f"sub-<label>/[ses-<label>/]anat/*_T1w.nii.gz, Clinica CAPS or PETPrep outputs.{advice}"
     )
-    return subject, tuple(notes)
 
 
-def _value(row: dict[str, str], *columns: str) -> str | None:
-    """The first of these columns that holds a value; column names in any case."""
-    lower = {key.lower(): value for key, value in row.items()}
-    return next((lower[c] for c in columns if lower.get(c, "").lower() not in ("", "n/a", "nan", "na")), None)
+def _table(bids_dir: Path, options: RawOptions, ids: Sequence[str]) -> tuple[Participants, list[str]]:
+    """participants.tsv of the folder, or for outputs below derivatives that of the raw folder above."""
+    if options.participants is not None and not options.participants.is_file():
+        raise UsageError(f"participants={options.participants}: no such file")
+    here = bids_dir.absolute()
+    raw = [parent.parent for parent in (here, *here.parents) if parent.name == "derivatives"][:1]
+    places = [options.participants] if options.participants else [f / "participants.tsv" for f in (here, *raw)]
+    path = next((place for place in places if place and place.is_file()), None)
+    if path is None:
+        return Participants(), ["no participants.tsv: everybody is taken as control"]
+    table = read_participants(path, options.rules.columns)
+    notes = list(table.notes)
+    absent = sorted(set(table.rows) - set(ids), key=natural)
+    if absent:
+        notes.append(f"{path.name} names {len(absent)} without images here: {', '.join(absent[:10])}")
+    if not {(options.rules.columns.get(c) or c).lower() for c in ("group", "role")} & set(table.columns):
+        notes.append(f"{path.name} has no column group or role (columns.group=): everybody is taken as control")
+    return table, notes
 
 
-def _is_number(text: str) -> bool:
-    return bool(re.fullmatch(r"\d+(\.\d*)?", text))
-
-
-def _find_images(bids_dir: Path, subject: Subject, brain_mask: str | None, notes: tuple[str, ...]) -> RawSubject:
-    participant_id = subject.participant_id
-    folder = bids_dir / participant_id
+def _person(
+    bids_dir: Path, participant_id: str, scans: Sequence[Scan], table: Participants, options: RawOptions
+) -> tuple[RawSubject, list[NotUsed]]:
+    """One person's images, with a role where the table gives one."""
+    identity = identify(participant_id, table, options.rules)
     try:
         check_participant_id(participant_id)
     except DataError as error:
-        return RawSubject(subject, None, problem=str(error), notes=notes)
-    images = sorted(_t1w_images(folder), key=_natural)
-    if not images:
-        problem = f"E_NO_T1W {folder}: no [ses-*/]anat/*_T1w.nii or .nii.gz"
-        return RawSubject(subject, None, problem=problem, notes=notes)
-    if len(images) > 1:
-        notes = (*notes, f"{len(images)} T1w, the first is used: {images[0].relative_to(folder)}")
-    if brain_mask is None:
-        return RawSubject(subject, images[0], notes=notes)
-    masks = sorted(bids_dir.glob(brain_mask.format(participant_id=participant_id)), key=_natural)
-    if len(masks) != 1:
-        problem = f"E_MASK {participant_id}: {len(masks)} files match brain_mask={brain_mask!r}; expected one"
-        return RawSubject(subject, None, problem=problem, notes=notes)
-    return RawSubject(subject, images[0], masks[0], notes=notes)
+        reason = "its person's id is not allowed in BIDS"
+        problem = str(error).replace("in participants.tsv", f"in {bids_dir}")
+        return (
+            RawSubject(identity.subject, None, problem=problem, notes=identity.notes, root=bids_dir),
+            [NotUsed(str(scan.path), reason) for scan in scans],
+        )
+    sidecar_notes: list[str] = []
+
+    def why_not_pet(scan: Scan) -> str:
+        reason, note = why_not_tracer(scan, bids_dir, options.tracer)
+        if scan.space == ANY_SPACE and reason.startswith("its tracer is unknown"):
+            reason = ""  # the user's pattern says that it is
+        if note:
+            sidecar_notes.append(note)
+        return reason
+
+    def why_not_mask(mask: Scan, t1w: Scan) -> str:
+        return "" if mask.space == ANY_SPACE else _why_not_grid(bids_dir / mask.path, bids_dir / t1w.path)
+
+    choice = choose(scans, session=options.session, why_not=why_not_mask, why_not_pet=why_not_pet)
+    problem = _problem(bids_dir, identity, choice, scans, options)
+    notes = (*identity.notes, *choice.notes, *sidecar_notes)
+    paths = {kind: bids_dir / scan.path for kind, scan in choice.used.items()} if not problem else {}
+    person = RawSubject(identity.subject, paths.pop("t1w", None), **paths, problem=problem, notes=notes, root=bids_dir)
+    return person, [NotUsed(str(scan.path), reason) for scan, reason in choice.dropped]
 
 
-def _t1w_images(folder: Path) -> list[Path]:
-    return [
-        path
-        for pattern in ("anat/*_T1w.nii*", "ses-*/anat/*_T1w.nii*")
-        for path in folder.glob(pattern)
-        if path.name.endswith((".nii", ".nii.gz"))
-    ]
+def _problem(bids_dir: Path, identity: Identity, choice: Choice, scans: Sequence[Scan], options: RawOptions) -> str:
+    """Why a person cannot be prepared: every reason, one after the other; empty where nothing is wrong."""
+    participant_id = identity.subject.participant_id
+    problems = [identity.problem] if identity.problem else []
+    if "t1w" not in choice.used:
+        where = "" if options.session is None else f" of session {options.session}"
+        expected = options.patterns.get("t1w", "[ses-*/]anat/*_T1w.nii or .nii.gz")
+        problems.append(f"E_NO_T1W {bids_dir / participant_id}: no {expected}{where}")
+    pattern = options.patterns.get("brain_mask")
+    n_masks = sum(scan.kind == "brain_mask" for scan in scans)
+    if pattern and n_masks != 1:
+        problems.append(f"E_MASK {participant_id}: {n_masks} files match brain_mask={pattern!r}; expected one")
+    if identity.subject.role in ("paired", "heldout") and "pet" not in choice.used:
+        problems.append(
+            f"E_ROLE {participant_id}: role {identity.subject.role} in participants.tsv, but no FDG PET was found "
+            "(not_used.tsv lists what was seen); give the PET, or role unpaired"
+        )
+    for scan in choice.used.values():
+        path = bids_dir / scan.path
+        if path.is_symlink() and not path.exists():
+            problems.append(
+                f"E_POINTER {participant_id} ({path}): a link to nothing; fetch the data first (datalad get)"
+            )
+    return "; ".join(problems)
 
 
-def _natural(path: Path) -> list[object]:
-    """Sort key in which run-2 stands before run-10."""
-    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", str(path))]
+def _why_not_grid(mask: Path, t1w: Path) -> str:
+    """Why a brain mask that was found by its name does not lie on the T1's grid; headers alone are read."""
+    import nibabel as nib
+    import numpy as np
+
+    try:
+        a, b = (nib.as_closest_canonical(nib.load(path)) for path in (mask, t1w))
+    except Exception:  # what is wrong with the file is said when it is read
+        return ""
+    same = a.shape[:3] == b.shape[:3] and np.allclose(a.affine, b.affine, atol=1e-2)
+    return "" if same else "brain mask on another grid than the T1w"
+
+
+def _with_roles(people: Sequence[RawSubject], rules: RoleRules) -> tuple[list[RawSubject], list[NotUsed]]:
+    """Deal roles to the controls without one; a PET of somebody who is unpaired by the table is not used."""
+    can_be = {p.subject.participant_id: (p.subject, p.pet is not None) for p in people if not p.problem}
+    subjects = deal_roles(can_be, rules)
+    done, given_up = [], []
+    for person in people:
+        subject = subjects.get(person.subject.participant_id)
+        if subject is None:  # a problem: no role matters, but the type wants one
+            done.append(replace(person, subject=replace(person.subject, role=person.subject.role or "unpaired")))
+            continue
+        person = replace(person, subject=subject)
+        if subject.role == "unpaired" and person.pet is not None:
+            given_up.append(NotUsed(person.source(person.pet), "its person has the role unpaired in participants.tsv"))
+            person = replace(person, pet=None, notes=(*person.notes, "role unpaired, the PET is not used"))
+        if subject.role == "patient" and person.pet is None:
+            person = replace(person, notes=(*person.notes, "patient without FDG PET"))
+        done.append(person)
+    return done, given_up
+
+
+def _with_bids_ids(scans: Sequence[Scan]) -> tuple[list[Scan], dict[str, str]]:
+    """Scans of ids that BIDS allows (letters and digits of a folder's name), and why an id stands for nobody alone."""
+    named: dict[str, set[str]] = {}
+    for scan in scans:
+        named.setdefault(bids_id(scan.participant_id), set()).add(scan.participant_id.removeprefix("sub-"))
+    problems = {
+        pid: f"E_ID {pid}: stands for several folders ({', '.join(sorted(names))}); expected names that differ in "
+        "letters or digits"
+        for pid, names in named.items()
+        if len(names) > 1
+    }
+    return [replace(scan, participant_id=bids_id(scan.participant_id)) for scan in scans], problems

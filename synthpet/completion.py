@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,12 +24,10 @@ from synthpet.compute import Compute, in_processes
 from synthpet.console import progress
 from synthpet.device import has_gpu
 from synthpet.errors import DataLeakageError, UsageError
+from synthpet.generators import TrainedGenerator
 from synthpet.smoothing import smooth_within
 from synthpet.stage import Stage
 from synthpet.training import ensure_cohort, ensure_generators, generator_folder
-
-if TYPE_CHECKING:
-    from synthpet.generators import TrainedGenerator
 
 CONTROLS = ("paired", "unpaired", "heldout")
 ROLES = (*CONTROLS, "patient")
@@ -113,10 +111,8 @@ class Completion:
         return completed_folder(self.cfg)
 
     @cached_property
-    def generators(self) -> "list[TrainedGenerator]":
+    def generators(self) -> list[TrainedGenerator]:
         """One a fold."""
-        from synthpet.generators import TrainedGenerator  # imports torch
-
         return [TrainedGenerator(self.source / f"fold-{fold.index}") for fold in self.folds]
 
     @cached_property

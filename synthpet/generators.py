@@ -1,22 +1,23 @@
-"""Trained generators on disk: safetensors and YAML, so that loading one runs no code."""
+"""Trained generators on disk: safetensors and YAML, so that loading one runs no code.
+
+Torch and Lightning are imported where a network is needed: most commands only ask whether its file is up to date.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from omegaconf import OmegaConf
-from safetensors.torch import load_file, save_file
-from torch import nn
 
 from synthpet.cohort.files import sha256
 from synthpet.errors import DataError
-from synthpet.gan import build_generator
-from synthpet.inference import synthesise
+
+if TYPE_CHECKING:
+    from torch import nn
 
 WEIGHTS = "generator.safetensors"
 CONFIG = "config.yaml"
@@ -65,6 +66,10 @@ class TrainedGenerator:
         device: str = "cpu",
     ) -> NDArray[np.float32]:
         """The PET of one subject in SUVR, (I, J, K); arguments as ``inference.synthesise``."""
+        import torch
+
+        from synthpet.inference import synthesise
+
         with torch.autocast(device, torch.bfloat16, enabled=self.config["precision"].startswith("bf16")):
             return synthesise(
                 _load(self, self.sha256, device),
@@ -80,16 +85,20 @@ class TrainedGenerator:
 
 
 @lru_cache(maxsize=16)
-def _load(generator: TrainedGenerator, sha256: str, device: str) -> nn.Module:
+def _load(generator: TrainedGenerator, sha256: str, device: str) -> "nn.Module":
     return load_generator(generator).to(device)
 
 
-def load_generator(generator: TrainedGenerator) -> nn.Module:
+def load_generator(generator: TrainedGenerator) -> "nn.Module":
     """The network with its weights, in evaluation mode.
 
     Raises:
         DataError: the weights do not belong to the configuration beside them.
     """
+    from safetensors.torch import load_file
+
+    from synthpet.gan import build_generator
+
     gan = generator.gan
     network = build_generator(gan["spatial_dims"], gan["patch_size"][2], gan["coordinates"], gan["generator"])
     try:
@@ -99,8 +108,10 @@ def load_generator(generator: TrainedGenerator) -> nn.Module:
     return network.eval()
 
 
-def save_generator(network: nn.Module, folder: Path) -> Path:
+def save_generator(network: "nn.Module", folder: Path) -> Path:
     """Write a network's weights as safetensors, whole or not at all."""
+    from safetensors.torch import save_file
+
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     temporary = folder / f".partial-{WEIGHTS}"
     save_file(state, temporary)

@@ -38,8 +38,6 @@ def ensure_generators(cfg: DictConfig) -> tuple[Fold, ...]:
         DataError: the cohort has no paired controls.
         DataLeakageError: a fold would see what it must not see.
     """
-    from synthpet.patches.data import cache_volumes
-
     cohort = ensure_cohort(cfg)
     paired = [subject.participant_id for subject in cohort.select("paired")]
     if len(paired) < 2:
@@ -53,6 +51,8 @@ def ensure_generators(cfg: DictConfig) -> tuple[Fold, ...]:
     if not missing:
         say(f"generators {cfg.gan.name}: up to date ({generator_folder(cfg)})")
         return folds
+    from synthpet.patches.data import cache_volumes  # imports torch and Lightning
+
     volumes = cache_volumes(cohort, paired, Path(cfg.work_dir) / "cache")
     _train_side_by_side(cfg, cohort, missing, volumes)
     return folds

@@ -82,11 +82,11 @@ def _columns(cfg: DictConfig) -> list[str]:
 
 def _ensure_evaluations(cells: Sequence[Cell], shared: Sequence[str], compute: Compute) -> dict[Cell, Path]:
     """The folder of each cell's evaluation; cells side by side, which is faster than one on all cores."""
-    configurations = [_configure(cell, shared) for cell in cells]
-    synthetic = {cfg.gan.name: cfg for cfg in configurations if uses_synthesis(cfg)}
-    for cfg in synthetic.values():  # first, since several cells read it
-        ensure_evaluated(cfg)
+    heads = {key: cell for cell in reversed(cells) for key in cell}.values()  # a cell of each detector and column
+    configurations = [_configure(cell, shared) for cell in dict.fromkeys(heads)]
     ensure_cohort(configurations[0])
+    for cfg in {cfg.gan.name: cfg for cfg in configurations if uses_synthesis(cfg)}.values():
+        ensure_evaluated(cfg)  # before them, since several cells read it
     work = partial(_ensure_cell, shared=[*shared, *(["compute.n_jobs=1"] if compute.n_jobs > 1 else [])])
     running = in_processes(work, cells, compute, name="-".join)
     return dict(progress(running, "evaluations", len(cells), lines=True))

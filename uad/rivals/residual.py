@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from synthpet.cohort import Cohort, read_image
 from synthpet.errors import DataError, DataLeakageError, UsageError
+from synthpet.generators import TrainedGenerator
 from synthpet.smoothing import smooth_within
 from uad.normative import Member, NormativeSet, check_synthetic, generator_hashes
 from uad.rivals.deviation import Measure, PetDeviation
@@ -110,8 +111,6 @@ def synthesiser(
     made = json.loads((synthetic_folder / "run.json").read_text())["config"]
     if made["histogram_matching"]:
         raise UsageError(f"{synthetic_folder}: made with complete.histogram_matching=true; the residual needs it false")
-    from synthpet.generators import TrainedGenerator  # imports torch
-
     generators = {k: TrainedGenerator(generator_folder / f"fold-{k}") for k in sorted(hashes)}
     changed = [str(g.weights) for k, g in generators.items() if not g.weights.is_file() or g.sha256 != hashes[k]]
     if changed:

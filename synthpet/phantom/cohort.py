@@ -14,7 +14,7 @@ from synthpet.cohort.index import Cohort, Subject, write_participants
 from synthpet.cohort.names import image_path, resolution_label, sidecar_path
 from synthpet.compute import Compute, in_processes
 from synthpet.console import progress, say
-from synthpet.errors import DataError
+from synthpet.errors import DataError, UsageError
 from synthpet.phantom.person import Plan, simulate, simulate_on
 from synthpet.phantom.scanner import Scanner, draw_scanner
 from synthpet.phantom.template import Template, load_template
@@ -80,7 +80,16 @@ def _semireal(cfg: "DictConfig", anatomy: Path, root: Path, settings: dict) -> t
     if Path(cfg.work_dir) == Path("outputs", cfg.cohort.name):
         root = Path("outputs", f"{source}-semireal", "cohort")
     unused = ("resolution_mm", "source", "name")
-    return root, {"name": f"{source}-semireal", **{k: v for k, v in settings.items() if k not in unused}}
+    settings = {k: v for k, v in settings.items() if k not in unused}
+    if cfg.patients_per_anatomy != 1:
+        settings["patients_per_anatomy"] = _positive(cfg.patients_per_anatomy)
+    return root, {"name": f"{source}-semireal", **settings}
+
+
+def _positive(number: object) -> int:
+    if isinstance(number, int) and number >= 1:
+        return number
+    raise UsageError(f"patients_per_anatomy={number}: expected a whole number, 1 or more")
 
 
 def _anatomy_files(source: Cohort) -> list[Path]:
@@ -124,16 +133,26 @@ def plan_subjects(settings: Mapping) -> list[Plan]:
 
 
 def deal_subjects(settings: Mapping, source: Cohort) -> list[Plan]:
-    """Deal the controls of a cohort into the roles, in the proportions of the configured numbers."""
+    """Deal the controls of a cohort into the roles, in the proportions of the configured numbers.
+
+    Whoever is dealt to the patients becomes ``patients_per_anatomy`` of them, each with a lesion, metabolism and PET of
+    its own, and nobody's control.
+    """
     controls = source.select("paired", "unpaired", "heldout")
     counts = _in_proportion([settings[count] for count in COUNTS.values()], len(controls))
     order = np.random.default_rng((settings["seed"], DEALING_STREAM)).permutation(len(controls))
     scanners = _scanners(settings["seed"])
+    copies = settings.get("patients_per_anatomy", 1)
     places = [(code, number) for code, count in enumerate(counts) for number in range(count)]
     plans = []
-    for k, (code, number) in enumerate(places):
-        subject, seed = controls[order[k]], (settings["seed"], code, number)
-        plans.append(Plan(subject.participant_id, tuple(COUNTS)[code], number, scanners[k % len(SITES)], seed, subject))
+    for k, (code, place) in enumerate(places):
+        subject, role = controls[order[k]], tuple(COUNTS)[code]
+        several = role == "patient" and copies > 1
+        for copy in range(copies if several else 1):
+            number = place * copies + copy if several else place
+            label = f"{subject.participant_id}lesion{copy + 1}" if several else subject.participant_id
+            seed = (settings["seed"], code, number)
+            plans.append(Plan(label, role, number, scanners[k % len(SITES)], seed, subject))
     return sorted(plans, key=lambda plan: plan.participant_id)
 
 

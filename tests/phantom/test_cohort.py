@@ -13,7 +13,7 @@ from synthpet.cohort import Cohort
 from synthpet.cohort.files import sha256
 from synthpet.cohort.names import sidecar_path
 from synthpet.command import compose
-from synthpet.errors import DataError
+from synthpet.errors import DataError, UsageError
 from synthpet.phantom.cohort import deal_subjects, ensure_phantom, plan_subjects
 
 COMMON = {"t1w", "brain_mask", "gm", "wm", "csf", "expected_pet"}
@@ -154,6 +154,25 @@ def test_roles_are_dealt_in_the_configured_proportions(tiny_cohort):
     roles = [plan.role for plan in plans]
     assert [roles.count(role) for role in KINDS] == [3, 1, 2, 2]
     assert len({plan.seed for plan in plans}) == len(plans) == 8
+
+
+def test_one_real_anatomy_carries_several_patients_but_no_control(tiny_cohort, small):
+    shares = ("cohort.n_paired=2", "cohort.n_unpaired=2", "cohort.n_patients=4", "patients_per_anatomy=3")
+    cohort = Cohort.open(ensure_phantom(small("several", f"anatomy={tiny_cohort.root}", *shares)))
+    patients, controls = cohort.select("patient"), cohort.select("paired", "unpaired", "heldout")
+    anatomies = {patient.participant_id.partition("lesion")[0] for patient in patients}
+    assert (len(patients), len(anatomies)) == (12, 4)
+    assert not anatomies & {control.participant_id for control in controls}
+    assert len(anatomies) + len(controls) == 8
+    first, second = patients[:2]
+    for kind, same in {"brain_mask": True, "pet": False, "lesion_mask": False}.items():
+        equal = np.array_equal(cohort.load(first.participant_id, kind), cohort.load(second.participant_id, kind))
+        assert equal == same, kind
+
+
+def test_patients_per_anatomy_must_be_a_positive_number(tiny_cohort, small):
+    with pytest.raises(UsageError, match="patients_per_anatomy=0"):
+        ensure_phantom(small("none", f"anatomy={tiny_cohort.root}", "patients_per_anatomy=0"))
 
 
 def test_ids_run_through_the_controls_and_sites_alternate():

@@ -10,10 +10,15 @@ if TYPE_CHECKING:
 
 @command("phantom")
 def main(cfg: "DictConfig") -> None:
-    """Write the cohort, or say that it is up to date."""
-    from synthpet.phantom.cohort import ensure_phantom
+    """Write the cohort, or with ``raw=<folder>`` the people's raw scans; or say that it is up to date."""
+    if cfg.raw:
+        from synthpet.phantom.raw_dataset import ensure_raw
 
-    ensure_phantom(cfg)
+        ensure_raw(cfg)
+    else:
+        from synthpet.phantom.cohort import ensure_phantom
+
+        ensure_phantom(cfg)
 
 
 if __name__ == "__main__":

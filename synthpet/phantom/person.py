@@ -15,7 +15,7 @@ from synthpet.phantom.metabolism import Variation, activity, individual_effect
 from synthpet.phantom.scanner import Scanner, acquire_pet, acquire_t1w, block_mean, strip_skull, suvr
 from synthpet.phantom.template import Template
 
-STREAMS = ("person", "anatomy", "lesion", "metabolism", "t1w", "mask", "pet")
+STREAMS = ("person", "anatomy", "lesion", "metabolism", "t1w", "mask", "pet", "pose", "flair", "box")
 
 
 @dataclass(frozen=True)
@@ -43,14 +43,31 @@ class Plan:
         return np.random.default_rng((*self.seed, STREAMS.index(stream)))
 
 
-def simulate(plan: Plan, template: Template, settings: Mapping) -> tuple[Subject, dict[str, NDArray]]:
-    """Make a wholly simulated person: the row of the table and the images on the grid, by kind."""
+@dataclass(frozen=True)
+class Person:
+    """A simulated person before any scanner: age in years, sex, anatomy, and a patient's lesion."""
+
+    age: float
+    sex: str
+    anatomy: Anatomy
+    lesion: Lesion | None
+
+
+def make_person(plan: Plan, template: Template, settings: Mapping) -> Person:
+    """Draw a person on the template's fine lattice; a lesion that T1 shows has thickened the cortex."""
     rng = plan.rng("person")
     age, sex = float(np.round(rng.uniform(20, 65), 1)), str(rng.choice(["F", "M"]))
     anatomy = grow(template, plan.rng("anatomy"), age)
     lesion = _lesion(plan, anatomy, settings)
     if lesion and lesion.mri_visible:
         anatomy, lesion = thicken(anatomy, lesion)
+    return Person(age, sex, anatomy, lesion)
+
+
+def simulate(plan: Plan, template: Template, settings: Mapping) -> tuple[Subject, dict[str, NDArray]]:
+    """Make a wholly simulated person: the row of the table and the images on the grid, by kind."""
+    person = make_person(plan, template, settings)
+    anatomy, lesion = person.anatomy, person.lesion
     brain = strip_skull(anatomy, plan.rng("mask"))
     t1w = acquire_t1w(plan.scanner, anatomy, plan.rng("t1w"))
     weight = block_mean(lesion.weight) if lesion else np.zeros_like(t1w)
@@ -58,8 +75,10 @@ def simulate(plan: Plan, template: Template, settings: Mapping) -> tuple[Subject
         t1w = blur_boundary(t1w, weight, template.lattice)
     images: dict[str, NDArray] = {"t1w": scale_t1w(t1w, brain), "brain_mask": brain}
     images |= {kind: block_mean(getattr(anatomy, kind)) for kind in ("gm", "wm", "csf")}
-    images |= _pet_images(plan, anatomy, lesion, age, brain, template.lattice, block_mean)
-    return _with_lesion(plan, age, sex, plan.scanner.name, lesion, weight, images)
+    images |= _pet_images(plan, anatomy, lesion, person.age, brain, template.lattice, block_mean)
+    if lesion:
+        images["lesion_mask"] = lesion_mask(weight)
+    return describe(plan, person.age, person.sex, plan.scanner.name, lesion), images
 
 
 def simulate_on(
@@ -83,11 +102,12 @@ def simulate_on(
         anatomy, lesion = thicken(anatomy, lesion)
         grey, white = (np.average(t1w, weights=tissue**4) for tissue in (before.gm, before.wm))
         t1w = brain * blur_boundary(t1w + (grey - white) * (anatomy.gm - before.gm), lesion.weight, grid)
-    weight = lesion.weight if lesion else np.zeros_like(t1w)
     images: dict[str, NDArray] = {"t1w": t1w, "brain_mask": brain}
     images |= {kind: getattr(anatomy, kind) for kind in ("gm", "wm", "csf")}
     images |= _pet_images(plan, anatomy, lesion, age, brain, grid, lambda volume: volume)
-    return _with_lesion(plan, source.age, source.sex, source.site or plan.scanner.name, lesion, weight, images)
+    if lesion:
+        images["lesion_mask"] = lesion_mask(lesion.weight)
+    return describe(plan, source.age, source.sex, source.site or plan.scanner.name, lesion), images
 
 
 def read_anatomy(
@@ -122,23 +142,28 @@ def _pet_images(
     to_grid: Callable[[NDArray], NDArray],
 ) -> dict[str, NDArray]:  # fmt: skip
     tissues = anatomy.gm, anatomy.wm, anatomy.csf
-    effect = individual_effect(plan.rng("metabolism"), anatomy.lattice, age, Variation())
-    if lesion:
-        effect = effect * lesion.uptake_factor()
-    measured = acquire_pet(plan.scanner, to_grid(activity(*tissues, anatomy.uptake * effect)), grid, plan.rng("pet"))
+    actual = to_grid(tracer(plan, anatomy, lesion, age))
+    measured = acquire_pet(plan.scanner, actual, grid, plan.rng("pet"))
     expected = acquire_pet(plan.scanner, to_grid(activity(*tissues, anatomy.uptake)), grid, None)
     kind = "withheld_pet" if plan.role == "unpaired" else "pet"
     return {kind: suvr(measured, brain), "expected_pet": suvr(expected, brain)}
 
 
-def _with_lesion(
-    plan: Plan, age: float | None, sex: str | None, site: str, lesion: Lesion | None,
-    weight: NDArray[np.float32], images: dict[str, NDArray],
-) -> tuple[Subject, dict[str, NDArray]]:  # fmt: skip
-    """The row of the table, and the lesion mask among the images: at least one voxel, whatever the grid."""
+def tracer(plan: Plan, anatomy: Anatomy, lesion: Lesion | None, age: float) -> NDArray[np.float32]:
+    """One person's tracer concentration (I, J, K) on the anatomy's lattice, template's whole-brain mean about 1."""
+    effect = individual_effect(plan.rng("metabolism"), anatomy.lattice, age, Variation())
+    if lesion:
+        effect = effect * lesion.uptake_factor()
+    return activity(anatomy.gm, anatomy.wm, anatomy.csf, anatomy.uptake * effect)
+
+
+def lesion_mask(weight: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Where the lesion is, of its weight (I, J, K): at least one voxel, whatever the grid."""
+    return weight > min(0.4, 0.9 * float(weight.max()))
+
+
+def describe(plan: Plan, age: float | None, sex: str | None, site: str, lesion: Lesion | None) -> Subject:
+    """The person's row of the table."""
     group = "patient" if plan.role == "patient" else "control"
     subject = Subject(plan.participant_id, group, plan.role, age, sex, site)
-    if lesion is None:
-        return subject, images
-    images["lesion_mask"] = weight > min(0.4, 0.9 * float(weight.max()))
-    return replace(subject, lesion_site=lesion.site, mri_visible=lesion.mri_visible), images
+    return replace(subject, lesion_site=lesion.site, mri_visible=lesion.mri_visible) if lesion else subject

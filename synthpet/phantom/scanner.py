@@ -60,13 +60,13 @@ def acquire_t1w(scanner: Scanner, anatomy: Anatomy, rng: np.random.Generator) ->
     lattice = anatomy.lattice
     sigma = [fwhm / FWHM / lattice.spacing_mm for fwhm in scanner.t1_fwhm_mm]
     bias = scanner.bias * lattice.resampled(8.0).random_field(rng, 70.0)
-    signal = gaussian_filter(_t1_signal(scanner, anatomy, rng), sigma)
+    signal = gaussian_filter(t1_signal(scanner, anatomy, rng), sigma)
     blurred = block_mean(signal * np.exp(lattice.resampled(8.0).resample(bias, lattice)))
     noise = scanner.t1_noise * rng.standard_normal((2, *blurred.shape), dtype=np.float32)
     return np.hypot(blurred + noise[0], noise[1])  # Rician: the magnitude of a complex signal
 
 
-def _t1_signal(scanner: Scanner, anatomy: Anatomy, rng: np.random.Generator) -> NDArray[np.float32]:
+def t1_signal(scanner: Scanner, anatomy: Anatomy, rng: np.random.Generator) -> NDArray[np.float32]:
     """Signal (I, J, K) before the scanner blurs it: tissues, myelin in grey matter, remains of the meninges."""
     coarse = anatomy.lattice.resampled(6.0)
     regional = coarse.resample(0.04 * coarse.random_field(rng, 35.0), anatomy.lattice)
@@ -113,8 +113,12 @@ def block_mean(volume: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def strip_skull(anatomy: Anatomy, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """Brain mask (I, J, K) on the grid as stripping leaves it: with a rim of fluid, 1 mm more or less in patches."""
+    """Brain mask (I, J, K) on the grid, as stripping leaves it."""
+    return block_mean(stripped_inside(anatomy, rng).astype(np.float32)) > 0.5
+
+
+def stripped_inside(anatomy: Anatomy, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """What skull stripping leaves, (I, J, K) on the fine lattice: with a rim of fluid, 1 mm more or less in patches."""
     coarse = anatomy.lattice.resampled(5.0)
     error = 0.8 * coarse.random_field(rng, 18.0) + rng.normal(0.6, 0.5)
-    inside = anatomy.depth + coarse.resample(np.clip(error, -2, RIM_MM), anatomy.lattice) > 0
-    return block_mean(inside.astype(np.float32)) > 0.5
+    return anatomy.depth + coarse.resample(np.clip(error, -2, RIM_MM), anatomy.lattice) > 0

@@ -100,7 +100,7 @@ def _sheets(images: Mapping[str, NDArray], grid: Grid) -> list[Sheet]:
         flair = np.where(near, images["flair"], 0)
         low, high = np.percentile(flair[mask > 0.5], [1, 99])
         lines = (Line(wm, GREEN), Line(mask, RED), *lesion)
-        sheets.append(Sheet("flair", _grey(flair, (min(0.0, float(low)), float(high))), lines))
+        sheets.append(Sheet("flair", _grey(flair, (min(0.0, float(low)), 1.3 * float(high))), lines))
     if lesion and images["lesion_mask"].any():
         sheets.append(Sheet("lesion", _grey(t1w, T1W_SHOWN), lesion))
     return sheets

@@ -15,20 +15,31 @@ from synthpet.cohort.files import read_tsv, sha256, write_json, write_text
 from synthpet.command import compose
 from synthpet.console import say
 from synthpet.errors import DataError, UsageError
+from synthpet.prepare.native import NativeSpace
 from synthpet.stage import Stage
 from synthpet.training import ensure_cohort
 from uad.calibrated import CalibratedDetector, check_heldout, ensure_calibrated
 from uad.clusters import COLUMNS
 from uad.comparison_table import plain_table
 from uad.evaluation import ensure_evaluation, write_table
+from uad.native_space import NATIVE_COLUMNS, native_places, write_native_maps
 from uad.normative import NormativeSet
-from uad.patient import examine, write_maps
+from uad.patient import Findings, examine, write_maps
 from uad.patient_images import PatientImages, check_files, check_stranger, check_units, read_patient
 from uad.patient_page import Case, make_page, notices, projections_of, provenance
+from uad.raw_patient import Given, on_cohort_grid
 from uad.rivals.deviation import STATISTICS
 from uad.training import detector_folder, ensure_detectors
 
-OWN_OPTIONS = ("t1w=", "pet=", "mask=", "name=", "force=", "detect.")  # not handed on to the evaluations
+OWN_OPTIONS = (
+    "t1w=",
+    "pet=",
+    "mask=",
+    "name=",
+    "force=",
+    "brain_mask_command=",
+    "detect.",
+)  # not handed on to the evaluations
 N_COMPARED = 5  # controls whose PET says what the units are
 SHOWN = ("rank", "side", "region", "peak_mm", "volume_mm3", "mean_z", "mean_t1w_z", "mean_pet_z", "asymmetry_percent")
 DEFINITIONS = {
@@ -49,7 +60,8 @@ def ensure_detection(cfg: DictConfig, overrides: Sequence[str] = ()) -> Path:
         overrides: what the user changed on the command line; it holds for what is run before, too.
 
     Returns:
-        The folder ``detect-<name>``: z-map, cluster labels, ``clusters.tsv``, ``summary.json``, ``report.html``.
+        The folder ``detect-<name>``: z-map, cluster labels, ``clusters.tsv``, ``summary.json``, ``report.html``; maps
+        over the raw T1 where its place is known; ``prepared/`` where the images were not on the cohort's grid.
 
     Raises:
         UsageError: no T1, a name that is no name, or a detector that needs a PET and gets none.
@@ -62,13 +74,14 @@ def ensure_detection(cfg: DictConfig, overrides: Sequence[str] = ()) -> Path:
     check_files(t1w=t1w, pet=pet, mask=mask)
     cohort = ensure_cohort(cfg)
     check_heldout(cohort)
-    images = read_patient(t1w, pet, mask, cohort.grid)  # before the long work starts
+    given = _on_grid(cfg, cohort, name, t1w, pet, mask)  # before the long work starts
+    images = read_patient(given.t1w, given.pet, given.mask, cohort.grid, given.raw)
     if images.synthetic and not cfg.force:
         raise DataError(
             f"E_SYNTHETIC {pet}: says that it is a synthetic PET, computed from a T1; expected a measured one: no "
             "lesion can be seen in what was never measured. Leave pet= out, or set force=true"
         )
-    remarks = []
+    remarks = list(given.remarks)
     if pet is None:
         used = _without_pet(cfg, overrides)
         remarks.append(cost_of_no_pet(cfg, used, cohort, overrides))
@@ -80,11 +93,20 @@ def ensure_detection(cfg: DictConfig, overrides: Sequence[str] = ()) -> Path:
         controls = ((scan.pet, scan.mask) for scan in islice(normative.scans(), N_COMPARED))
         check_units(pet, images, controls)
     calibrated = ensure_calibrated(cfg, cohort, normative, detectors)
-    detection = NewPatient(cfg, cohort, normative, next(iter(calibrated.values())), name, images, tuple(remarks))
-    stage = Stage(f"detection {name}", detection.folder, detection.config(), images.files)
+    native = NativeSpace.beside(given.t1w)
+    detection = NewPatient(
+        cfg, cohort, normative, next(iter(calibrated.values())), name, images, tuple(remarks), native
+    )
+    inputs = (*images.files, *(native.files if native is not None else ()))
+    stage = Stage(f"detection {name}", detection.folder, detection.config(), inputs)
     stage.ensure(detection.write)
     say_findings(detection.folder)
     return detection.folder
+
+
+def _on_grid(cfg: DictConfig, cohort: Cohort, name: str, t1w: Path, pet: Path | None, mask: Path | None) -> Given:
+    folder = Path(cfg.work_dir) / f"detect-{name}"
+    return on_cohort_grid(t1w, pet, mask, cohort, folder, cfg.brain_mask_command)
 
 
 def patient_name(cfg: DictConfig) -> str:
@@ -142,6 +164,7 @@ class NewPatient:
         name: of the results.
         images: the person's.
         remarks: what limits the examination.
+        native: the person's own space, where the T1's preparation kept it.
     """
 
     cfg: DictConfig
@@ -151,6 +174,7 @@ class NewPatient:
     name: str
     images: PatientImages
     remarks: tuple[str, ...]
+    native: NativeSpace | None = None
 
     @property
     def folder(self) -> Path:
@@ -174,7 +198,10 @@ class NewPatient:
         pet = None if images.pet is None else self.normative.smooth(images.pet, images.mask)
         findings = examine(images.t1w, pet, images.mask, self.calibrated)
         about = {"configuration": self.config(), "images": {path.name: sha256(path) for path in images.files}}
-        case = Case(self.name, self._notices(), self.remarks, provenance(self.calibrated.manifest, **about))
+        places = native_places(findings.clusters, self.native) if self.native is not None else []
+        case = Case(
+            self.name, self._notices(), self.remarks, provenance(self.calibrated.manifest, **about), native=places
+        )
         picture = projections_of(case, findings, grid)
         page = make_page(case, findings, self.calibrated.calibration, grid, picture)
         calibration = self.calibrated.calibration
@@ -193,12 +220,22 @@ class NewPatient:
             "definitions": DEFINITIONS,
         }
         rows = [cluster.row() for cluster in findings.clusters]
+        for row, place in zip(rows, places, strict=False):
+            row |= place.row()
+        columns = {**COLUMNS, **(NATIVE_COLUMNS if self.native is not None else {})}
         return [
             *write_maps(findings, grid, self.folder, f"{self.name}_space-{self.cohort.space}_res-{self.cohort.res}"),
-            *write_table(self.folder / "clusters.tsv", rows, COLUMNS),
+            *self._write_native(findings),
+            *write_table(self.folder / "clusters.tsv", rows, columns),
             write_json(self.folder / "summary.json", summary),
             write_text(self.folder / "report.html", page.render()),
         ]
+
+    def _write_native(self, findings: Findings) -> list[Path]:
+        """Maps over the raw T1, where it is known where that lies."""
+        if self.native is None:
+            return []
+        return write_native_maps(findings, self.cohort.grid, self.native, self.folder, self.name)
 
     def _notices(self) -> list[str]:
         images = self.images

@@ -54,7 +54,9 @@ def check_files(**files: Path | None) -> None:
         raise DataError(f"E_MISSING {', '.join(missing)}: no such file; expected a NIfTI image (.nii or .nii.gz)")
 
 
-def read_patient(t1w: Path, pet: Path | None, mask: Path | None, grid: Grid) -> PatientImages:
+def read_patient(
+    t1w: Path, pet: Path | None, mask: Path | None, grid: Grid, raw: tuple[Path, ...] = ()
+) -> PatientImages:
     """Read and check the images.
 
     Args:
@@ -62,6 +64,7 @@ def read_patient(t1w: Path, pet: Path | None, mask: Path | None, grid: Grid) -> 
         pet: FDG PET in SUVR on ``grid``; None: there is none.
         mask: brain mask; None: the BIDS image beside the T1, or where a skull-stripped T1 is not 0.
         grid: the cohort's.
+        raw: what the images were prepared from; it can say that it is simulated or synthetic.
 
     Raises:
         DataError: a file is unreadable, on another grid, constant, not finite, or not of a brain.
@@ -79,10 +82,9 @@ def read_patient(t1w: Path, pet: Path | None, mask: Path | None, grid: Grid) -> 
         _check_varies(pet, uptake, brain)
         _check_reach(pet, uptake, brain)
     files = tuple(path for path in (t1w, pet, mask_file) if path is not None)
-    simulated = any(_sidecar(path).get("Simulated") for path in files)
-    return PatientImages(
-        scale_t1w(anatomy, brain), uptake, brain, files, simulated, pet is not None and says_synthetic(pet)
-    )
+    simulated = any(_sidecar(path).get("Simulated") for path in (*files, *raw))
+    synthetic = pet is not None and any(says_synthetic(path) for path in (pet, *raw))
+    return PatientImages(scale_t1w(anatomy, brain), uptake, brain, files, simulated, synthetic)
 
 
 def says_synthetic(pet: Path) -> bool:

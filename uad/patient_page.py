@@ -15,6 +15,7 @@ from uad.calibration import Calibration
 from uad.clusters import COLUMNS, Cluster
 from uad.detection import Detection
 from uad.figures import Layer, pet_layer, planes, projections, t1w_layer
+from uad.native_space import NATIVE_COLUMNS, NativePlace
 from uad.normative import NormativeSet
 from uad.patient import Findings
 
@@ -33,6 +34,7 @@ class Case:
         provenance: heading to text.
         lesion: (I, J, K), the lesion where it is known.
         detection: how the clusters compare with it.
+        native: where each cluster lies in the person's own T1, where that is known.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Case:
     provenance: Mapping[str, str] = field(default_factory=dict)
     lesion: NDArray[np.bool_] | None = None
     detection: Detection | None = None
+    native: Sequence[NativePlace] = ()
 
 
 def make_page(case: Case, findings: Findings, calibration: Calibration, grid: Grid, picture: bytes) -> Page:
@@ -65,13 +68,15 @@ def make_page(case: Case, findings: Findings, calibration: Calibration, grid: Gr
         f"Maximum-intensity projections of the anomaly map of {case.name}.",
     )
     if findings.clusters:
-        sections.append(Section("Candidates", [_table_words()], [candidates_table(findings.clusters)], [overview]))
+        sections.append(
+            Section("Candidates", _table_words(case), [candidates_table(findings.clusters, case.native)], [overview])
+        )
         sections += [_candidate(cluster, findings, grid) for cluster in findings.clusters]
     else:
         sections.append(Section("The anomaly map", (), (), [overview]))
     sections += [
         Section("What was not tested", untested_words(findings, grid)),
-        Section("What the columns mean", (), [_definitions()]),
+        Section("What the columns mean", (), [_definitions(case)]),
     ]
     images = "T1 alone" if findings.pet is None else "T1 and PET"
     return Page(f"Suspicious places in the {images}: {case.name}", sections, case.notices, case.provenance)
@@ -161,10 +166,11 @@ def place(cluster: Cluster) -> str:
     return cluster.region if cluster.side == "midline" else f"{cluster.side} {cluster.region}"
 
 
-def candidates_table(clusters: Sequence[Cluster]) -> Table:
-    """The ranked candidates."""
+def candidates_table(clusters: Sequence[Cluster], native: Sequence[NativePlace] = ()) -> Table:
+    """The ranked candidates; ``native``: their places in the person's own T1."""
+    own = ("Peak in own T1, mm",) if native else ()
     header = (
-        "Rank", "Side", "Region (mm to it)", "Peak x y z, mm", "Centre x y z, mm", "Volume, mm³", "Mean z",
+        "Rank", "Side", "Region (mm to it)", "Peak x y z, mm", "Centre x y z, mm", *own, "Volume, mm³", "Mean z",
         "z in T1", "z in PET", "PET", "Asymmetry, %",
     )  # fmt: skip
     rows = [
@@ -174,6 +180,7 @@ def candidates_table(clusters: Sequence[Cluster]) -> Table:
             f"{c.region} ({c.region_distance_mm:.0f})",
             _point(c.peak_mm),
             _point(c.centre_mm),
+            *([_point(native[k].peak_mm)] if native else []),
             f"{c.volume_mm3:.0f}",
             f"{c.mean_z:.1f}",
             _signed(c.mean_t1w_z),
@@ -181,11 +188,12 @@ def candidates_table(clusters: Sequence[Cluster]) -> Table:
             c.pet_direction or "–",
             "–" if c.asymmetry_percent is None else f"{c.asymmetry_percent:+.0f}",
         ]
-        for c in clusters
+        for k, c in enumerate(clusters)
     ]
     caption = (
         "Candidates by rank. Millimetres are MNI template coordinates (x grows to the right). hypo: less uptake than "
         "normal, hyper: more."
+        + (" Own T1: scanner coordinates (RAS+) of the raw image, as a viewer shows them." if native else "")
     )
     return Table(header, rows, caption)
 
@@ -278,15 +286,22 @@ def _candidate_words(cluster: Cluster) -> str:
     return " ".join(words)
 
 
-def _table_words() -> str:
-    return (
+def _table_words(case: Case) -> list[str]:
+    words = [
         "z says how many standard deviations a place lies from the controls. Region names are approximate: the number "
         "in brackets is the distance to the nearest labelled point of that region."
-    )
+    ]
+    if case.native:
+        words.append(
+            f"Open {case.name}_space-T1w_desc-clusters_dseg.nii.gz over the raw T1 in any viewer to see the candidates "
+            "in the patient's own space."
+        )
+    return words
 
 
-def _definitions() -> Table:
-    return Table(("in clusters.tsv", "meaning"), list(COLUMNS.items()), "Every column of clusters.tsv.", prose=True)
+def _definitions(case: Case) -> Table:
+    columns = {**COLUMNS, **(NATIVE_COLUMNS if case.native else {})}
+    return Table(("in clusters.tsv", "meaning"), list(columns.items()), "Every column of clusters.tsv.", prose=True)
 
 
 def _point(xyz: Sequence[float]) -> str:

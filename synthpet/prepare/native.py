@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import SimpleITK as sitk  # noqa: N813 - the library's customary name
 from numpy.typing import NDArray
 
 from synthpet.cohort.images import Grid
-from synthpet.prepare.itk import RAS_TO_LPS, from_itk, lps_geometry, one_thread, to_itk
+from synthpet.prepare.itk import RAS_TO_LPS, resample
 from synthpet.prepare.transform import AFFINE, Transform
 
 ABOUT = "about.json"  # beside the transforms; its ``native_grid`` is the whole grid of the raw T1
@@ -50,7 +49,6 @@ class NativeSpace:
         lps = np.atleast_2d(np.asarray(template_mm, np.float64)) * flip
         return np.array([to_native.TransformPoint(point.tolist()) for point in lps]) * flip
 
-    @one_thread()
     def resample(self, data: NDArray, grid: Grid, *, labels: bool = False) -> NDArray[np.float32]:
         """Bring an image of the template onto the raw T1's grid, 0 outside.
 
@@ -59,15 +57,7 @@ class NativeSpace:
             grid: in template space.
             labels: take the nearest voxel instead of interpolating linearly.
         """
-        resampler = sitk.ResampleImageFilter()
-        origin, spacing, direction = lps_geometry(self.grid)
-        resampler.SetSize(list(self.grid.shape))
-        resampler.SetOutputOrigin(origin.tolist())
-        resampler.SetOutputSpacing(spacing.tolist())
-        resampler.SetOutputDirection(direction.ravel().tolist())
-        resampler.SetTransform(self.transform.native_to_template)
-        resampler.SetInterpolator(sitk.sitkNearestNeighbor if labels else sitk.sitkLinear)
-        return from_itk(resampler.Execute(to_itk(data, grid)))
+        return resample(data, grid, self.grid, self.transform.native_to_template, nearest=labels)
 
     def missed_percent(self, template_mm: NDArray) -> float:
         """Share of points of the template, (n, 3) RAS+ mm, that lie outside the raw T1's field of view, in percent."""

@@ -1,0 +1,111 @@
+"""A new patient's raw images: prepared first, as the cohort was, when they do not lie on the cohort's grid."""
+
+import json
+import re
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from synthpet.cohort import Cohort, Subject, read_image
+from synthpet.cohort.names import image_path, resolution_label
+from synthpet.cohort.template import template_grid
+from synthpet.command import compose
+from synthpet.console import say
+from synthpet.errors import DataError
+
+if TYPE_CHECKING:
+    from synthpet.prepare.settings import Settings
+
+PREPARED = "prepared"  # folder below the patient's results
+
+
+class Given(NamedTuple):
+    """A patient's images on the cohort's grid, and what their preparation found; ``raw``: the files given."""
+
+    t1w: Path
+    pet: Path | None
+    mask: Path | None
+    raw: tuple[Path, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+
+def on_cohort_grid(
+    t1w: Path, pet: Path | None, mask: Path | None, cohort: Cohort, folder: Path, brain_mask_command: str | None
+) -> Given:
+    """The images as they are when the T1 lies on the cohort's grid; otherwise prepared into ``folder``.
+
+    Args:
+        t1w: raw or prepared.
+        pet: in the same state as the T1; raw: on any grid, 3D or 4D, any unit.
+        mask: brain mask on the T1's grid.
+        cohort: whose grid is wanted, and whose preparation is repeated.
+        folder: of the patient's results.
+        brain_mask_command: program that writes a brain mask, as for ``synthpet.prepare``.
+
+    Raises:
+        DataError: an image that cannot be prepared, or a cohort on a grid that ``synthpet.prepare`` does not make.
+    """
+    grid = read_image(t1w)[1]
+    if cohort.grid.matches(grid):
+        return Given(t1w, pet, mask)
+    settings = settings_of(cohort, brain_mask_command)
+    if not template_grid(settings.resolution_mm).matches(cohort.grid):
+        raise DataError(
+            f"E_GRID {t1w}: not on the cohort's grid, and the cohort was not made by `python -m synthpet.prepare`, so "
+            f"that the image cannot be prepared alike.\n  found: {grid}\n  expected: {cohort.grid}\n"
+            "  Resample it as the cohort's images were"
+        )
+    return _prepare(t1w, pet, mask, folder, settings)
+
+
+def settings_of(cohort: Cohort, brain_mask_command: str | None = None) -> "Settings":
+    """How the cohort's people were prepared, from their manifests; the defaults of ``synthpet.prepare`` otherwise."""
+    from synthpet.prepare.settings import Settings
+
+    resolution_mm = max(cohort.grid.spacing_mm)
+    settings = Settings.from_config(compose("prepare", "bids_dir=.", f"cohort.resolution_mm={resolution_mm:g}"))
+    known = {field.name for field in fields(Settings)} - {"engine", "resolution_mm"}
+    for subject in cohort.subjects:
+        manifest = cohort.root / subject.participant_id / "run.json"
+        if manifest.is_file():
+            config = json.loads(manifest.read_text()).get("config", {})
+            settings = replace(settings, **{key: _plain(config[key]) for key in known & set(config)})
+            break
+    return settings if brain_mask_command is None else replace(settings, brain_mask_command=brain_mask_command)
+
+
+def _plain(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _prepare(t1w: Path, pet: Path | None, mask: Path | None, folder: Path, settings: "Settings") -> Given:
+    """One person, as ``synthpet.prepare`` does it."""
+    from synthpet.prepare.raw import RawSubject
+    from synthpet.prepare.subject import subject_stage, write_subject
+
+    label = re.sub(r"[^0-9a-zA-Z]", "", folder.name.removeprefix("detect-").removeprefix("sub-")) or "patient"
+    raw = RawSubject(Subject(f"sub-{label}", "patient", "patient"), t1w, brain_mask=mask, pet=pet)
+    root = folder / PREPARED
+    say(f"{t1w.name} is not on the cohort's grid: it is prepared first, into {root}")
+    try:
+        subject_stage(raw, root, settings).ensure(lambda: write_subject(raw, root, settings))
+    except RuntimeError as error:  # of ITK: its last line says what happened
+        raise DataError(f"E_ITK {t1w}: {(str(error).strip().splitlines() or ['no reason given'])[-1]}") from error
+    res = resolution_label(settings.resolution_mm)
+    paths = {kind: root / image_path(f"sub-{label}", kind, res=res) for kind in ("t1w", "pet", "brain_mask")}
+    files = tuple(path for path in (t1w, pet, mask) if path is not None)
+    remarks = _remarks(raw, root, settings.resolution_mm)
+    return Given(paths["t1w"], paths["pet"] if pet is not None else None, paths["brain_mask"], files, remarks)
+
+
+def _remarks(raw: Any, root: Path, resolution_mm: float) -> tuple[str, ...]:
+    """What quality control says of the preparation."""
+    from synthpet.prepare.qc_flags import Norm, judge
+    from synthpet.prepare.qc_person import check_person, read_checked
+
+    problem = check_person(raw, root, resolution_mm)
+    if problem:
+        return (f"The preparation could not be checked: {problem}",)
+    checked = read_checked(raw.subject.participant_id, root)
+    flags = judge(checked.numbers, Norm()).flags
+    return tuple(f"CHECK THE PREPARATION: {flag.words} ({flag.numbers}). {flag.advice}" for flag in flags)

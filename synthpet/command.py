@@ -68,13 +68,18 @@ def _checked(run: Callable[["DictConfig"], object]) -> Callable[["DictConfig"], 
 
 
 def _expand(arguments: Iterable[str]) -> list[str]:
-    """``cohort=<a folder>`` is short for ``cohort=folder cohort.path=<the folder>``; group options stay."""
+    """``cohort=<a folder>`` is short for ``cohort=folder cohort.path=<the folder>``; group options stay.
+
+    The cohort is named after its folder; after the folder above where it is called ``cohort``, as commands call it.
+    """
     expanded = []
     for argument in arguments:
         folder = argument.removeprefix("cohort=")
         if folder != argument and ("/" in folder or Path(folder).is_dir()):
-            path = str(Path(folder).expanduser().resolve()).replace("'", "\\'")
-            expanded += ["cohort=folder", f"cohort.path='{path}'", f"cohort.name='{Path(path).name}'"]
+            found = Path(folder).expanduser().resolve()
+            name = found.parent.name if found.name == "cohort" else found.name
+            path, name = (text.replace("'", "\\'") for text in (str(found), name))
+            expanded += ["cohort=folder", f"cohort.path='{path}'", f"cohort.name='{name}'"]
         else:
             expanded.append(argument)
     return expanded

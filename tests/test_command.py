@@ -66,6 +66,8 @@ def test_cohort_folder_is_short_for_group_and_path(tmp_path):
         "seed=1",
     ]
     assert _expand(["cohort=phantom"]) == ["cohort=phantom"]
+    inner = tmp_path / "hospital" / "cohort"
+    assert _expand([f"cohort={inner}"])[2] == "cohort.name='hospital'"  # results go to outputs/hospital
 
 
 @pytest.mark.parametrize("study", ["tiny", "quick", "zotova2021"])

@@ -26,9 +26,8 @@ def announce(raw: RawData, out: Path) -> None:
     named = [f"{roles[role]} {role}" for roles_of in ROLES.values() for role in roles_of if roles[role]]
     images = {"FDG PET": "pet", "FLAIR": "flair", "brain mask": "brain_mask", "lesion mask": "lesion_mask"}
     counts = [f"{word} {sum(getattr(person, kind) is not None for person in usable)}" for word, kind in images.items()]
-    say(
-        f"{len(raw.people)} subjects, {LAYOUTS[raw.layout]}: {', '.join(named) or 'nobody usable'}; {', '.join(counts)}"
-    )
+    who = f"{len(raw.people)} subject{'s' * (len(raw.people) > 1)}, {LAYOUTS[raw.layout]}"
+    say(f"{who}: {', '.join(named) or 'nobody usable'}; {', '.join(counts)}")
     for note in raw.notes:
         say(f"  {note}")
     for note, people in _by_note(raw.people).items():

@@ -1,4 +1,4 @@
-"""The command in the form of BIDS Apps: ``<bids_dir> <out_dir> participant [options]``, as Hydra overrides."""
+"""What is typed, for Hydra: the form of BIDS Apps as overrides, paths and patterns in quotes."""
 
 import re
 from collections.abc import Sequence
@@ -23,6 +23,7 @@ OPTIONS = {
     "--work-dir": "work_dir",
     "--work_dir": "work_dir",
 }
+TEXTS = ("bids_dir", "out", "participants", "t1w", "pet", "flair", "brain_mask", "lesion_mask", "brain_mask_command")
 OVERRIDE = re.compile(r"[+~]{0,2}[A-Za-z_][\w.@/]*(=.*)?", re.DOTALL)
 HYDRA_FLAGS = ("--help", "-h", "--hydra-help", "--version", "--cfg", "-c", "--info", "-i", "--multirun", "-m", "--run",
                "-r", "--resolve", "--package", "-p", "--config-path", "-cp", "--config-name", "-cn", "--config-dir",
@@ -57,6 +58,23 @@ def to_overrides(arguments: Sequence[str]) -> list[str]:
         else:
             translated.append(f"{key}={_quote(_one(key, values))}")
     return [*translated, *overrides]
+
+
+def quote_texts(arguments: Sequence[str]) -> list[str]:
+    """Put the values of paths and patterns in quotes, since ``{label}`` and some signs mean something to Hydra.
+
+    A sweep (``--multirun``) is left alone: there a comma separates values.
+    """
+    if {"--multirun", "-m"} & set(arguments):
+        return list(arguments)
+    return [_quote_text(argument) for argument in arguments]
+
+
+def _quote_text(argument: str) -> str:
+    key, equals, value = argument.partition("=")
+    if not equals or key not in TEXTS or value[:1] in ("'", '"') or value in ("", "null", "???"):
+        return argument
+    return f"{key}={_quote(value)}"
 
 
 def _is_override(argument: str) -> bool:

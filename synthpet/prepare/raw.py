@@ -288,6 +288,8 @@ def _with_roles(people: Sequence[RawSubject], rules: RoleRules) -> tuple[list[Ra
         if subject.role == "unpaired" and person.pet is not None:
             given_up.append(NotUsed(person.source(person.pet), "its person has the role unpaired in participants.tsv"))
             person = replace(person, pet=None, notes=(*person.notes, "role unpaired, the PET is not used"))
+        if subject.group == "control" and person.lesion_mask is not None:
+            person = replace(person, notes=(*person.notes, "taken as control, but has a lesion mask"))
         if subject.role == "patient" and person.pet is None:
             person = replace(person, notes=(*person.notes, "patient without FDG PET"))
         done.append(person)

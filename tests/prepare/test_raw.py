@@ -37,7 +37,8 @@ def test_t1_flair_pet_and_masks_of_one_person_are_found(tmp_path):
     assert person.flair.name == "sub-01_FLAIR.nii.gz"
     assert person.brain_mask.name == "sub-01_desc-brain_mask.nii.gz"
     assert person.lesion_mask.name == "sub-01_label-lesion_mask.nii.gz"
-    assert (person.subject.role, person.notes, person.problem) == ("paired", (), "")
+    assert (person.subject.role, person.problem) == ("paired", "")
+    assert person.notes == ("taken as control, but has a lesion mask",)
     assert reasons(raw) == {
         "sub-01/anat/sub-01_T2w.nii.gz": "T2w: not an image that is looked for (T1w, FLAIR, pet and masks are)"
     }

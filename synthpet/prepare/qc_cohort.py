@@ -99,9 +99,9 @@ def table_rows(people: Sequence[Person], refused: Mapping[str, str]) -> list[dic
         for who, problem in refused.items()
     ]
     for person in people:
-        row = {"participant_id": person.participant_id, "verdict": verdict_word(person), **person.numbers}
-        row |= {"flags": ";".join(flag.column for flag in person.verdict.flags), "problem": person.problem}
-        rows.append(row)
+        flags = ";".join(flag.column for flag in person.verdict.flags)
+        known = {"participant_id": person.participant_id, "verdict": verdict_word(person), "flags": flags}
+        rows.append({**known, **person.numbers, "problem": person.problem})
     return rows
 
 

@@ -1,0 +1,44 @@
+"""The tables and pages of a prepared cohort: who is in it, who is not, who could not be checked."""
+
+import json
+
+import pytest
+
+from synthpet.cohort.files import read_tsv
+from synthpet.prepare.cohort import ensure_prepared
+from tests.prepare.test_cohort import configure
+from tests.test_bids_validator import errors
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory, raw_bids):
+    return ensure_prepared(configure(raw_bids, tmp_path_factory.mktemp("finish"))).root
+
+
+def test_the_table_has_everybody_and_every_column_is_explained(root):
+    rows = {row["participant_id"]: row for row in read_tsv(root / "qc.tsv")}
+    assert [row["verdict"] for row in rows.values()] == ["not prepared", "not prepared", "ok"]
+    assert float(rows["sub-01"]["t1w_turn_deg"]) < 1 and float(rows["sub-01"]["outside_image_percent"]) == 0
+    assert list(json.loads((root / "qc.json").read_text())) == list(rows["sub-01"])
+
+
+def test_the_page_names_the_refused_with_reasons_and_no_folder_of_the_machine(root, raw_bids):
+    page = (root / "report.html").read_text()
+    assert page.index("E_NOT_NIFTI sub-02") < page.index('href="#sub-01"')
+    for path in (root / "report.html", root / "qc.tsv", root / "sub-01" / "report.html", root / "sub-01" / "qc.json"):
+        assert str(raw_bids) not in path.read_text() and str(root.parent) not in path.read_text()
+
+
+def test_the_prepared_cohort_passes_the_bids_validator(root):
+    assert errors(root) == []
+
+
+def test_whoever_cannot_be_checked_is_said_and_hides_nobody(root, raw_bids, capsys):
+    lost = next(root.glob("sub-01/anat/*label-GM*.nii.gz"))
+    lost.rename(lost.with_suffix(".away"))
+    (root / "sub-01" / "run-qc.json").unlink()
+    manifest = root / "sub-01" / "run.json"  # the subject itself is up to date but for that image
+    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "outputs": {}}))
+    ensure_prepared(configure(raw_bids, root.parent))
+    assert "sub-01 not checked: E_QC sub-01: KeyError: 'gm'" in capsys.readouterr().out
+    assert "not checked" in (root / "report.html").read_text()

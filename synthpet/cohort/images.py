@@ -84,6 +84,52 @@ def read_image(path: Path, *, grid: Grid | None = None) -> tuple[NDArray[np.floa
     return np.ascontiguousarray(data), found
 
 
+@dataclass(frozen=True)
+class Frames:
+    """A 3D or 4D image whose frames are converted one at a time: a dynamic PET as float32 need not fit in memory.
+
+    ``path``; ``grid`` of every frame (RAS+); ``n``, how many there are; ``frame(k)``, (I, J, K) float32, not checked
+    for NaN and infinity.
+    """
+
+    path: Path
+    grid: Grid
+    image: nib.Nifti1Image
+
+    @property
+    def n(self) -> int:
+        """How many frames there are; 1 for a 3D image."""
+        return 1 if len(self.image.shape) == 3 else int(self.image.shape[3])
+
+    def frame(self, k: int) -> NDArray[np.float32]:
+        """Frame ``k``, (I, J, K)."""
+        data = self.image.dataobj if len(self.image.shape) == 3 else self.image.dataobj[..., k]
+        turned = nib.apply_orientation(np.asarray(data, np.float32), nib.io_orientation(self.image.affine))
+        return np.ascontiguousarray(turned)
+
+
+def read_frames(path: Path) -> Frames:
+    """Read a 3D or 4D NIfTI file in RAS+ order, after reading its stream to the end.
+
+    Args:
+        path: ``.nii`` or ``.nii.gz``.
+
+    Raises:
+        DataError: not a whole NIfTI image, or neither 3D nor 4D.
+    """
+    path = Path(path)
+    image = _parse(path, _whole_content(path))
+    shape = image.shape[:4] if all(n == 1 for n in image.shape[4:]) else image.shape
+    if len(shape) not in (3, 4) or min(shape) < 1:
+        raise DataError(f"E_DIM {path}: found {len(shape)}D, shape {shape}; expected a 3D or 4D image")
+    if shape != image.shape:
+        image = nib.Nifti1Image(np.asanyarray(image.dataobj).reshape(shape), image.affine, image.header)
+    orientation = nib.io_orientation(image.affine)
+    extent = [image.shape[a] for a in np.argsort(orientation[:, 0])]
+    affine = image.affine @ nib.orientations.inv_ornt_aff(orientation, image.shape[:3])
+    return Frames(path, Grid.of(tuple(extent), affine), image)
+
+
 def _whole_content(path: Path) -> bytes:
     """The uncompressed bytes, with the gzip checksum verified (nibabel alone stops before it)."""
     try:
@@ -118,6 +164,8 @@ def _parse(path: Path, content: bytes) -> nib.Nifti1Image:
         needed = image.dataobj.offset + int(np.prod(image.shape)) * image.get_data_dtype().itemsize
     except Exception as error:
         raise DataError(f"E_NOT_NIFTI {path}: {error}") from error
+    if image.get_data_dtype().kind not in "iuf":
+        raise DataError(f"E_DTYPE {path}: voxels of type {image.get_data_dtype()}; expected real numbers, not colours")
     if len(content) < needed:
         raise DataError(f"E_TRUNCATED {path}: {len(content):,} bytes; its header promises {needed:,}")
     if image.header["qform_code"] == 0 and image.header["sform_code"] == 0:
@@ -127,7 +175,7 @@ def _parse(path: Path, content: bytes) -> nib.Nifti1Image:
     return image
 
 
-def write_image(path: Path, data: NDArray, grid: Grid, *, description: str = "") -> Path:
+def write_image(path: Path, data: NDArray, grid: Grid, *, description: str = "", space: str = "mni") -> Path:
     """Write (I, J, K) data as NIfTI with a header made from nothing but the grid: no patient data is carried over.
 
     Floats are stored as float32, integers and booleans as uint8; equal input gives equal bytes.
@@ -137,11 +185,12 @@ def write_image(path: Path, data: NDArray, grid: Grid, *, description: str = "")
         data: the volume, on ``grid``.
         grid: where the voxels are.
         description: the header's ``descrip``, at most 79 bytes.
+        space: what the grid's millimetres are, as NIfTI has it: ``mni`` or ``scanner``.
     """
     kind = np.float32 if np.issubdtype(data.dtype, np.floating) else np.uint8
     image = nib.Nifti1Image(np.asarray(data, kind), grid.matrix)
     image.header.set_xyzt_units("mm")
-    image.set_sform(grid.matrix, code="mni")
-    image.set_qform(grid.matrix, code="mni")
+    image.set_sform(grid.matrix, code=space)
+    image.set_qform(grid.matrix, code=space)
     image.header["descrip"] = description.encode()[:79]
     return write_bytes(path, gzip.compress(image.to_bytes(), compresslevel=4, mtime=0))

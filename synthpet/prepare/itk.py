@@ -17,6 +17,7 @@ RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 N4_SPACING_MM = 4.0
 N4_ITERATIONS = (50, 50, 50, 50)
 FWHM_PER_SIGMA = float(np.sqrt(8 * np.log(2)))
+IDENTITY = sitk.Transform(3, sitk.sitkIdentity)
 
 
 @contextmanager
@@ -53,14 +54,17 @@ def from_itk(image: sitk.Image) -> NDArray[np.float32]:
 
 
 @one_thread()
-def resample(data: NDArray, source: Grid, grid: Grid, transform: sitk.Transform) -> NDArray[np.float32]:
-    """Interpolate linearly, once.
+def resample(
+    data: NDArray, source: Grid, grid: Grid, transform: sitk.Transform, *, nearest: bool = False
+) -> NDArray[np.float32]:
+    """Interpolate once: linearly, or take the nearest voxel.
 
     Args:
         data: (I, J, K) on ``source``.
         source: where ``data`` lies.
         grid: where the result is wanted; zero where it lies outside ``source``.
         transform: maps points of ``grid``'s space to points of ``source``'s space, LPS+ millimetres.
+        nearest: take the nearest voxel, for labels.
     """
     resampler = sitk.ResampleImageFilter()
     origin, spacing, direction = lps_geometry(grid)
@@ -69,8 +73,17 @@ def resample(data: NDArray, source: Grid, grid: Grid, transform: sitk.Transform)
     resampler.SetOutputSpacing(spacing.tolist())
     resampler.SetOutputDirection(direction.ravel().tolist())
     resampler.SetTransform(transform)
-    resampler.SetInterpolator(sitk.sitkLinear)
+    resampler.SetInterpolator(sitk.sitkNearestNeighbor if nearest else sitk.sitkLinear)
     return from_itk(resampler.Execute(to_itk(data, source)))
+
+
+def coarser_grid(grid: Grid, spacing_mm: float) -> Grid:
+    """The grid with voxels of ``spacing_mm`` over the same box, along the same axes."""
+    step = spacing_mm / np.asarray(grid.spacing_mm)
+    shape = tuple(int(n) for n in np.ceil(np.asarray(grid.shape) / step))
+    affine = grid.matrix @ np.diag([*step, 1])
+    affine[:3, 3] = (grid.matrix @ [*((step - 1) / 2), 1])[:3]
+    return Grid.of(shape, affine)
 
 
 def antialias(data: NDArray, source: Grid, spacing_mm: float) -> NDArray[np.float32]:
@@ -78,9 +91,31 @@ def antialias(data: NDArray, source: Grid, spacing_mm: float) -> NDArray[np.floa
 
     The Gaussian's FWHM and the source voxel add in squares to ``spacing_mm``, as for the template's images.
     """
-    widening = np.maximum(spacing_mm**2 - np.square(source.spacing_mm), 0)
-    sigma = np.sqrt(widening) / FWHM_PER_SIGMA / source.spacing_mm
-    return ndimage.gaussian_filter(np.asarray(data, np.float32), sigma, mode="constant")
+    fwhm_mm = antialias_fwhm_mm(source, spacing_mm)
+    return ndimage.gaussian_filter(np.asarray(data, np.float32), _sigma(fwhm_mm, source), mode="constant")
+
+
+def antialias_fwhm_mm(source: Grid, spacing_mm: float) -> NDArray[np.float64]:
+    """Widths of the Gaussian of ``antialias`` along I, J, K, (3,)."""
+    return np.sqrt(np.maximum(spacing_mm**2 - np.square(source.spacing_mm), 0))
+
+
+def blur_in_view(
+    data: NDArray[np.float32], view: NDArray[np.bool_], grid: Grid, fwhm_mm: NDArray[np.float64]
+) -> NDArray[np.float32]:
+    """Blur (I, J, K) data by a Gaussian of ``fwhm_mm`` (3,) where ``view`` is; what lies outside does not count."""
+    sigma = _sigma(fwhm_mm, grid)
+    if not sigma.any():
+        return np.where(view, data, 0).astype(np.float32)
+    blurred, weight = (
+        ndimage.gaussian_filter(np.asarray(image, np.float32), sigma, mode="constant")
+        for image in (np.where(view, data, 0), view)
+    )
+    return np.where(view, blurred / np.maximum(weight, 1e-6), 0).astype(np.float32)
+
+
+def _sigma(fwhm_mm: NDArray[np.float64], grid: Grid) -> NDArray[np.float64]:
+    return fwhm_mm / FWHM_PER_SIGMA / grid.spacing_mm
 
 
 @one_thread()

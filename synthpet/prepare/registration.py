@@ -17,13 +17,14 @@ from numpy.typing import NDArray
 from synthpet.cohort.images import Grid
 from synthpet.cohort.template import template_grid, template_images
 from synthpet.errors import DataError, UsageError
-from synthpet.prepare.itk import antialias, lps_geometry, one_thread, resample, to_itk
+from synthpet.prepare.itk import antialias, coarser_grid, lps_geometry, one_thread, resample, to_itk
 from synthpet.prepare.transform import Transform
 
 REGISTRATION_MM = 2.0
 SYN_ITERATIONS = (40, 20, 0)  # at 8, 4 and 2 mm: the last level would follow the template's blurred folding
 SCALE_RANGE = (0.5, 2.0)  # of the volume; anything else is no brain of a person
 
+METHODS = {"syn": "affine + SyN", "affine": "affine", "rigid": "rigid (brain size differences remain)"}
 Engine = Literal["ants", "simpleitk"]
 
 
@@ -33,15 +34,15 @@ def choose_engine(registration: str) -> Engine:
     Raises:
         UsageError: an unknown registration, or ``syn`` without ANTs.
     """
-    if registration not in ("syn", "affine"):
-        raise UsageError(f"registration={registration!r}: expected syn or affine")
+    if registration not in METHODS:
+        raise UsageError(f"registration={registration!r}: expected {', '.join(METHODS)}")
     try:
         version("antspyx")
     except PackageNotFoundError:
         if registration == "syn":
             raise UsageError(
                 "registration=syn needs ANTs, which is not installed: `pip install antspyx`, "
-                "or choose registration=affine (SimpleITK)"
+                "or choose registration=affine or rigid (SimpleITK)"
             ) from None
         return "simpleitk"
     return "ants"
@@ -50,8 +51,7 @@ def choose_engine(registration: str) -> Engine:
 def describe_engine(engine: Engine, registration: str) -> str:
     """What was used, for the reader and the sidecars."""
     package = {"ants": "antspyx", "simpleitk": "SimpleITK"}[engine]
-    method = {"syn": "affine + SyN", "affine": "affine"}[registration]
-    return f"{package} {version(package)}, {method}, Mattes mutual information, {REGISTRATION_MM:g} mm"
+    return f"{package} {version(package)}, {METHODS[registration]}, Mattes mutual information, {REGISTRATION_MM:g} mm"
 
 
 def register(
@@ -62,7 +62,7 @@ def register(
     Args:
         t1w: (I, J, K) on ``grid``, bias-corrected, zero outside the brain.
         grid: the native grid.
-        registration: ``syn`` or ``affine``.
+        registration: ``syn``, ``affine`` or ``rigid``.
         engine: as ``choose_engine`` says.
         seed: of the metric's random sampling.
         name: the subject, for messages.
@@ -73,7 +73,7 @@ def register(
     fixed_grid = template_grid(REGISTRATION_MM)
     template = template_images(fixed_grid)
     fixed = template.t1w * template.brain_mask
-    coarse = Grid.of(*_coarse(grid))
+    coarse = coarser_grid(grid, REGISTRATION_MM)
     moving = resample(antialias(t1w, grid, REGISTRATION_MM), grid, coarse, sitk.Transform(3, sitk.sitkIdentity))
     find: dict[Engine, Callable[..., Transform]] = {"ants": _register_ants, "simpleitk": _register_simpleitk}
     transform = find[engine](fixed, fixed_grid, moving, coarse, registration=registration, seed=seed)
@@ -84,15 +84,6 @@ def register(
             f"{SCALE_RANGE[0]} to {SCALE_RANGE[1]}. Look at the T1's orientation and at the brain mask"
         )
     return transform
-
-
-def _coarse(grid: Grid) -> tuple[tuple[int, ...], NDArray]:
-    """Shape and affine of the grid with voxels of ``REGISTRATION_MM`` over the same box."""
-    step = REGISTRATION_MM / np.asarray(grid.spacing_mm)
-    shape = tuple(int(n) for n in np.ceil(np.asarray(grid.shape) / step))
-    affine = grid.matrix @ np.diag([*step, 1])
-    affine[:3, 3] = (grid.matrix @ [*((step - 1) / 2), 1])[:3]
-    return shape, affine
 
 
 def _register_ants(
@@ -113,12 +104,12 @@ def _register_ants(
         found = ants.registration(
             image(fixed, fixed_grid),
             image(moving, moving_grid),
-            type_of_transform={"syn": "SyN", "affine": "Affine"}[registration],
+            type_of_transform={"syn": "SyN", "affine": "Affine", "rigid": "Rigid"}[registration],
             reg_iterations=SYN_ITERATIONS,
             outprefix=f"{folder}/",
         )
         affine = sitk.ReadTransform(next(p for p in found["fwdtransforms"] if p.endswith(".mat")))
-        if registration == "affine":
+        if registration != "syn":
             return Transform.of(affine)
         warp, inverse = (
             sitk.ReadImage(next(p for p in found[kind] if p.endswith(".nii.gz")), sitk.sitkVectorFloat32)
@@ -136,6 +127,8 @@ def _register_simpleitk(
         fixed_image, moving_image, sitk.Euler3DTransform(), sitk.CenteredTransformInitializerFilter.MOMENTS
     )
     rigid = _optimise(fixed_image, moving_image, centred, seed)
+    if registration == "rigid":
+        return Transform.of(rigid)
     start = sitk.AffineTransform(3)
     start.SetCenter(rigid.GetCenter())
     start.SetMatrix(rigid.GetMatrix())

@@ -1,8 +1,8 @@
-"""One person: native T1 to T1, brain mask and tissue maps on the cohort's grid, with everything that was done."""
+"""One person: native T1, PET, FLAIR and lesion mask to images on the cohort's grid, with everything that was done."""
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,55 +12,75 @@ from numpy.typing import NDArray
 from synthpet.cohort.files import write_json
 from synthpet.cohort.images import Grid, read_image, write_image
 from synthpet.cohort.index import scale_t1w
-from synthpet.cohort.names import SPACE, image_path, resolution_label, sidecar_path
+from synthpet.cohort.names import image_path, resolution_label, sidecar_path
 from synthpet.cohort.template import TemplateImages, template_grid, template_images
 from synthpet.errors import DataError
 from synthpet.prepare.brain import (
-    CLOSING_MM,
-    NEAR_TEMPLATE_MM,
     crop_to_brain,
     given_brain_mask,
     near_template_brain,
     stripped_brain_mask,
     trim_to_tissue,
 )
-from synthpet.prepare.itk import N4_ITERATIONS, N4_SPACING_MM, antialias, correct_bias, resample
+from synthpet.prepare.frames import sidecar_files
+from synthpet.prepare.itk import antialias, correct_bias, resample
+from synthpet.prepare.mask_command import run_mask_command
+from synthpet.prepare.other_images import flair_on_template, lesion_on_template, read_flair, read_lesion
+from synthpet.prepare.pet import RawPet, measured_box, read_pet
+from synthpet.prepare.pet_on_template import alignment, normalised_mutual_information, pet_on_template
 from synthpet.prepare.raw import RawSubject
-from synthpet.prepare.registration import Engine, describe_engine, register
+from synthpet.prepare.registration import describe_engine, register
+from synthpet.prepare.rigid import register_rigid
+from synthpet.prepare.settings import Settings
+from synthpet.prepare.sidecars import about_transforms, sidecar
 from synthpet.prepare.tissue import TISSUES, segment
 from synthpet.prepare.transform import Transform
 from synthpet.stage import Stage
 
 TRANSFORMS = "transforms"  # folder below the subject's
 MAX_SPACING_MM = 6.0  # a thicker slice does not show the cortex
+__all__ = ["Prepared", "Settings", "prepare_subject", "read_measures", "subject_stage", "write_subject"]
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What determines a prepared image besides the raw one."""
+class Native:
+    """A person's own images: the T1 cut to the brain; ``whole`` is the grid before; PET and FLAIR where there are."""
 
-    resolution_mm: float
-    registration: str
-    engine: Engine
-    min_similarity: float
-    seed: int
+    t1w: NDArray[np.float32]
+    mask: NDArray[np.bool_]
+    grid: Grid
+    whole: Grid
+    pet: RawPet | None = None
+    flair: tuple[NDArray[np.float32], Grid] | None = None
+    lesion: NDArray[np.bool_] | None = None  # on ``whole``
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A person on the cohort's grid: ``images`` by kind (``names.IMAGES``), (I, J, K) each."""
+    """A person on the cohort's grid: ``images`` by kind (``names.IMAGES``), (I, J, K) each.
+
+    ``native_grid``: of the whole T1; ``pet``: for the PET's sidecar; ``notes``: for the reader.
+    """
 
     images: dict[str, NDArray]
     transform: Transform
     measures: dict[str, float]
+    native_grid: Grid
+    pet: dict[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 def subject_stage(raw: RawSubject, cohort: Path, settings: Settings) -> Stage:
     """The stage that writes one person's folder of the cohort."""
     participant_id = raw.subject.participant_id
-    inputs = tuple(path for path in (raw.t1w, raw.brain_mask) if path is not None)
+    images = (raw.t1w, raw.brain_mask, raw.pet, raw.flair, raw.lesion_mask)
+    inputs = [path for path in images if path is not None]
+    inputs += [*(sidecar_files(raw.pet) if raw.pet else ()), *settings.files]
     config = {**vars(settings), "engine": describe_engine(settings.engine, settings.registration)}
-    return Stage(participant_id, cohort / participant_id, config, inputs, quiet=True)
+    config["suvr_reference"] = Path(settings.suvr_reference).name
+    if raw.pet and isinstance(settings.pet_fwhm_mm, Mapping):
+        config["site"] = raw.subject.site
+    return Stage(participant_id, cohort / participant_id, config, tuple(inputs), quiet=True)
 
 
 def write_subject(raw: RawSubject, cohort: Path, settings: Settings) -> list[Path]:
@@ -69,52 +89,128 @@ def write_subject(raw: RawSubject, cohort: Path, settings: Settings) -> list[Pat
     prepared = prepare_subject(raw, settings)
     grid = template_grid(settings.resolution_mm)
     res = resolution_label(settings.resolution_mm)
-    folder = cohort / participant_id
-    written = prepared.transform.write(folder / TRANSFORMS)
-    written.append(write_json(folder / TRANSFORMS / "about.json", _about_transforms(prepared.transform)))
+    folder = cohort / participant_id / TRANSFORMS
+    written = prepared.transform.write(folder)
+    written.append(write_json(folder / "about.json", about_transforms(prepared.transform, prepared.native_grid)))
     for kind, data in prepared.images.items():
         path = cohort / image_path(participant_id, kind, res=res)
+        about = sidecar(
+            kind, raw, settings, measures=prepared.measures, notes=prepared.notes, pet=prepared.pet
+        )  # fmt: skip
         written.append(write_image(path, data, grid, description="synthpet.prepare"))
-        written.append(write_json(sidecar_path(path), _sidecar(kind, raw, settings, prepared.measures)))
+        written.append(write_json(sidecar_path(path), about))
     return written
 
 
 def read_measures(participant_id: str, cohort: Path, settings: Settings) -> dict[str, float]:
     """The measures of a person that ``write_subject`` wrote: similarity, volumes."""
+    return _read_about(participant_id, cohort, settings)["Measures"]
+
+
+def read_notes(participant_id: str, cohort: Path, settings: Settings) -> list[str]:
+    """What ``write_subject`` found worth saying of a person."""
+    return _read_about(participant_id, cohort, settings)["Notes"]
+
+
+def _read_about(participant_id: str, cohort: Path, settings: Settings) -> dict[str, Any]:
     t1w = cohort / image_path(participant_id, "t1w", res=resolution_label(settings.resolution_mm))
-    return json.loads(sidecar_path(t1w).read_text())["Measures"]
+    return json.loads(sidecar_path(t1w).read_text())
 
 
 def prepare_subject(raw: RawSubject, settings: Settings) -> Prepared:
-    """Mask, bias field, registration, tissues; each image interpolated once, onto the cohort's grid.
+    """Mask, bias field, registration, tissues, PET and FLAIR; each image interpolated once, onto the cohort's grid.
 
     Raises:
         DataError: an image that cannot be used, or a registration that failed; the message names the file.
     """
-    native, mask, grid = _read(raw)
+    native = _read(raw, settings)
     name = f"{raw.subject.participant_id} ({raw.t1w})"
-    t1w = np.where(mask, correct_bias(native, mask, grid), 0).astype(np.float32)
+    t1w = np.where(native.mask, correct_bias(native.t1w, native.mask, native.grid), 0).astype(np.float32)
+    native = replace(native, t1w=t1w)
     transform = register(
-        t1w, grid, registration=settings.registration, engine=settings.engine, seed=settings.seed, name=name
+        t1w, native.grid, registration=settings.registration, engine=settings.engine, seed=settings.seed, name=name
     )
-    target = template_grid(settings.resolution_mm)
+    prepared = _anatomy(native, transform, settings, name)
+    prepared = _with_lesion(prepared, native, settings)
+    prepared = _with_flair(prepared, raw, native, settings)
+    return _with_pet(prepared, raw, native, settings)
+
+
+def _anatomy(native: Native, transform: Transform, settings: Settings, name: str) -> Prepared:
+    """T1, brain mask and tissues on the cohort's grid."""
+    target, grid = template_grid(settings.resolution_mm), native.grid
 
     def onto_target(image: NDArray) -> NDArray[np.float32]:
         smooth = antialias(image, grid, settings.resolution_mm)
         return resample(smooth, grid, target, transform.template_to_native)
 
-    brain = (onto_target(mask) >= 0.5) & near_template_brain(target)
-    warped = onto_target(t1w)
+    brain = (onto_target(native.mask) >= 0.5) & near_template_brain(target)
+    warped = onto_target(native.t1w)
     _check_similarity(warped, template_images(target), settings, name)
-    tissues = segment(t1w, mask, grid, transform, seed=settings.seed, name=name)
+    tissues = segment(native.t1w, native.mask, grid, transform, seed=settings.seed, name=name)
     shares = {tissue: np.clip(onto_target(tissues[tissue]), 0, 1) for tissue in TISSUES}
     brain = trim_to_tissue(brain, shares["gm"] + shares["wm"], target)
     images = {"t1w": scale_t1w(warped, brain), "brain_mask": brain}
     images |= {tissue: np.where(brain, share, 0) for tissue, share in shares.items()}
     measures = _measure(images, template_images(target)) | {
-        f"native_{kind}_ml": _volume_ml(image, grid) for kind, image in {"brain": mask, **tissues}.items()
+        f"native_{kind}_ml": _volume_ml(image, grid) for kind, image in {"brain": native.mask, **tissues}.items()
     }
-    return Prepared(images, transform, measures)
+    return Prepared(images, transform, measures, native.whole)
+
+
+def _with_lesion(prepared: Prepared, native: Native, settings: Settings) -> Prepared:
+    if native.lesion is None:
+        return prepared
+    lesion, measures, notes = lesion_on_template(
+        native.lesion, native.whole, prepared.transform, template_grid(settings.resolution_mm)
+    )
+    return replace(
+        prepared,
+        images={**prepared.images, "lesion_mask": lesion} if lesion.any() else prepared.images,
+        measures={**prepared.measures, **measures},
+        notes=(*prepared.notes, *notes),
+    )
+
+
+def _with_flair(prepared: Prepared, raw: RawSubject, native: Native, settings: Settings) -> Prepared:
+    if native.flair is None:
+        return prepared
+    flair, grid = native.flair
+    found = register_rigid(native.t1w, native.mask, native.grid, flair, grid, seed=settings.seed)
+    transform = replace(prepared.transform, rigid={**prepared.transform.rigid, "flair": found})
+    brain = prepared.images["brain_mask"]
+    image = flair_on_template(
+        flair, grid, transform, native.mask, native.grid, brain, template_grid(settings.resolution_mm),
+        name=f"{raw.subject.participant_id} ({raw.flair})",
+    )  # fmt: skip
+    similarity = normalised_mutual_information(prepared.images["t1w"][brain], image[brain])
+    measures = {**prepared.measures, "flair_mutual_information": similarity}
+    return replace(prepared, images={**prepared.images, "flair": image}, transform=transform, measures=measures)
+
+
+def _with_pet(prepared: Prepared, raw: RawSubject, native: Native, settings: Settings) -> Prepared:
+    pet = native.pet
+    if pet is None:
+        return prepared
+    name = f"{raw.subject.participant_id} ({raw.pet})"
+    data, grid = measured_box(pet)
+    found = register_rigid(native.t1w, native.mask, native.grid, data, grid, seed=settings.seed)
+    transform = replace(prepared.transform, rigid={**prepared.transform.rigid, "pet": found})
+    brain, target = prepared.images["brain_mask"], template_grid(settings.resolution_mm)
+    made = pet_on_template(
+        pet, transform.template_to("pet"), brain, target,
+        suvr_reference=settings.suvr_reference, own_fwhm_mm=settings.own_fwhm_mm(raw.subject.site, name),
+        smooth_to_fwhm_mm=settings.smooth_to_fwhm_mm, name=name,
+    )  # fmt: skip
+    alike = alignment(made.suvr, prepared.images["t1w"], prepared.images, brain, target)
+    return replace(
+        prepared,
+        images={**prepared.images, "pet": made.suvr},
+        transform=transform,
+        measures={**prepared.measures, **made.measures, **alike},
+        pet=made.about,
+        notes=(*prepared.notes, *pet.notes, *made.notes),
+    )
 
 
 def _check_similarity(t1w: NDArray[np.float32], template: TemplateImages, settings: Settings, name: str) -> None:
@@ -126,24 +222,37 @@ def _check_similarity(t1w: NDArray[np.float32], template: TemplateImages, settin
         )
 
 
-def _read(raw: RawSubject) -> tuple[NDArray[np.float32], NDArray[np.bool_], Grid]:
-    """The native T1 and its brain mask, cut to the brain."""
+def _read(raw: RawSubject, settings: Settings) -> Native:
+    """All native images, before the long work: the T1 and its brain mask, cut to the brain; PET; FLAIR."""
     if raw.t1w is None:
         raise DataError(raw.problem)
+    participant_id = raw.subject.participant_id
     t1w, grid = read_image(raw.t1w)
-    name = f"{raw.subject.participant_id} ({raw.t1w})"
+    name = f"{participant_id} ({raw.t1w})"
     if max(grid.spacing_mm) > MAX_SPACING_MM or min(grid.shape) < 16:
         raise DataError(
             f"E_RESOLUTION {name}: {grid}; expected voxels of at most {MAX_SPACING_MM:g} mm, 16 or more along each axis"
         )
-    if raw.brain_mask is None:
-        mask = stripped_brain_mask(t1w, grid, name)
-    else:
-        mask_name = f"{raw.subject.participant_id} ({raw.brain_mask})"
-        mask = given_brain_mask(read_image(raw.brain_mask, grid=grid)[0], grid, mask_name)
+    pet = read_pet(raw.pet, participant_id, settings.pet_window_min) if raw.pet else None
+    flair = read_flair(raw.flair, participant_id) if raw.flair else None
+    lesion = read_lesion(raw.lesion_mask, raw.t1w, grid, participant_id) if raw.lesion_mask else None
+    mask = _brain_mask(raw, raw.t1w, t1w, grid, settings)
     if not np.ptp(t1w[mask]) > 0:
         raise DataError(f"E_CONSTANT {name}: constant within the brain mask; expected an anatomical image")
-    return crop_to_brain(t1w, mask, grid)
+    return Native(*crop_to_brain(t1w, mask, grid), whole=grid, pet=pet, flair=flair, lesion=lesion)
+
+
+def _brain_mask(
+    raw: RawSubject, path: Path, t1w: NDArray[np.float32], grid: Grid, settings: Settings
+) -> NDArray[np.bool_]:
+    """Given, by the command of the settings, or read off a T1 that is already stripped."""
+    participant_id = raw.subject.participant_id
+    if raw.brain_mask is not None:
+        mask = read_image(raw.brain_mask, grid=grid)[0]
+        return given_brain_mask(mask, grid, f"{participant_id} ({raw.brain_mask})")
+    if settings.brain_mask_command:
+        return run_mask_command(settings.brain_mask_command, path, grid, participant_id)
+    return stripped_brain_mask(t1w, grid, f"{participant_id} ({path})")
 
 
 def _measure(images: Mapping[str, NDArray], template: TemplateImages) -> dict[str, float]:
@@ -164,40 +273,3 @@ def _correlation(a: NDArray, b: NDArray, inside: NDArray[np.bool_]) -> float:
 
 def _volume_ml(probability: NDArray, grid: Grid) -> float:
     return float(probability.sum(dtype=np.float64) * abs(np.linalg.det(grid.matrix[:3, :3])) / 1000)
-
-
-def _about_transforms(transform: Transform) -> dict[str, str]:
-    about = {
-        "affine.tfm": "ITK affine; maps points of the template to points of the native T1, LPS+ mm",
-        "warp.nii.gz": "displacement in template space, applied to a point of the template before the affine",
-        "inverse_warp.nii.gz": "displacement in template space, applied after the inverse affine: native to template",
-    }
-    return about if transform.warp is not None else {"affine.tfm": about["affine.tfm"]}
-
-
-def _sidecar(kind: str, raw: RawSubject, settings: Settings, measures: Mapping[str, float]) -> dict[str, Any]:
-    """BIDS derivative metadata of one image; the T1's says how all of them were made."""
-    assert raw.t1w is not None  # noqa: S101 - a prepared subject has one
-    source = "/".join(raw.t1w.parts[raw.t1w.parts.index(raw.subject.participant_id) :])
-    common = {
-        "RawSources": [source],
-        "SpatialReference": f"{SPACE}, as bundled with nilearn",
-        "Resolution": f"{settings.resolution_mm:g} mm isotropic",
-    }
-    if kind == "brain_mask":
-        return {**common, "Type": "Brain"}
-    if kind != "t1w":
-        return {**common, "Method": "three-class Gaussian mixture with the template's tissues as prior"}
-    return {
-        **common,
-        "SkullStripped": True,
-        "Intensity": "1st and 99th percentile of the brain are 0 and 1",
-        "BrainMask": "given" if raw.brain_mask else "the T1 was skull-stripped: not zero, largest component",
-        "BrainMaskWithinMmOfTemplate": NEAR_TEMPLATE_MM,
-        "BrainMaskTrimmedToTissueClosedByMm": CLOSING_MM,
-        "BiasCorrection": {"Method": "N4", "SpacingMm": N4_SPACING_MM, "Iterations": N4_ITERATIONS},
-        "Registration": describe_engine(settings.engine, settings.registration),
-        "Interpolation": "one, linear, after Gaussian antialiasing to the grid's voxel size",
-        "Seed": settings.seed,
-        "Measures": dict(measures),
-    }

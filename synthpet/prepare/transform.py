@@ -1,7 +1,8 @@
 """The spatial transform between a person's T1 and the template: kept in files that ANTs and SimpleITK read."""
 
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from synthpet.cohort.files import write_bytes
 
 AFFINE, WARP, INVERSE_WARP = "affine.tfm", "warp.nii.gz", "inverse_warp.nii.gz"
+RIGID = {"pet": "pet.tfm", "flair": "flair.tfm"}  # images of the same head that lie on another grid
 
 
 @dataclass(frozen=True)
@@ -19,18 +21,20 @@ class Transform:
 
     All in LPS+ millimetres, as ITK has it. A point of the template goes through ``warp``, then through
     ``affine``, and is then in the native T1; back through the inverse affine, then ``inverse_warp``.
+    From the native T1 a point goes through ``rigid["pet"]`` into the native PET, ``rigid["flair"]`` into the FLAIR.
     """
 
     affine: sitk.AffineTransform
     warp: sitk.Image | None = None
     inverse_warp: sitk.Image | None = None
+    rigid: Mapping[str, sitk.Euler3DTransform] = field(default_factory=dict)
 
     @classmethod
     def of(
         cls, affine: sitk.Transform, warp: sitk.Image | None = None, inverse_warp: sitk.Image | None = None
     ) -> "Transform":
-        """From ITK's parts; ``affine`` is an AffineTransform by content, whatever its Python type."""
-        return cls(sitk.AffineTransform(affine), warp, inverse_warp)
+        """From ITK's parts; ``affine`` is an affine or a rigid transform by content, whatever its Python type."""
+        return cls(_as_affine(affine), warp, inverse_warp)
 
     @property
     def matrix(self) -> NDArray[np.float64]:
@@ -42,6 +46,11 @@ class Transform:
         """Maps points of the template to the native T1: what brings the native *image* onto the template."""
         return self.affine if self.warp is None else sitk.CompositeTransform([self.affine, _field(self.warp)])
 
+    def template_to(self, kind: str) -> sitk.Transform:
+        """Maps points of the template to the native image of ``kind``: ``pet`` or ``flair``."""
+        parts = [self.rigid[kind], self.affine]
+        return sitk.CompositeTransform(parts if self.warp is None else [*parts, _field(self.warp)])
+
     @property
     def native_to_template(self) -> sitk.Transform:
         """Maps native points to the template: what brings an image of the template onto the native T1."""
@@ -51,10 +60,12 @@ class Transform:
         return sitk.CompositeTransform([_field(self.inverse_warp), back])
 
     def write(self, folder: Path) -> list[Path]:
-        """Write ``affine.tfm`` and, where there are, ``warp.nii.gz`` and ``inverse_warp.nii.gz``."""
+        """Write ``affine.tfm`` and, where there are, the warps and the rigid transforms of other images."""
         written = []
+        parts = {AFFINE: self.affine, WARP: self.warp, INVERSE_WARP: self.inverse_warp}
+        parts |= {RIGID[kind]: rigid for kind, rigid in self.rigid.items()}
         with tempfile.TemporaryDirectory() as temporary:
-            for name, part in ((AFFINE, self.affine), (WARP, self.warp), (INVERSE_WARP, self.inverse_warp)):
+            for name, part in parts.items():
                 draft = Path(temporary, name)
                 if isinstance(part, sitk.Transform):
                     sitk.WriteTransform(part, str(draft))
@@ -72,7 +83,19 @@ class Transform:
             sitk.ReadImage(str(path), sitk.sitkVectorFloat32) if path.is_file() else None
             for path in (folder / WARP, folder / INVERSE_WARP)
         )
-        return cls.of(sitk.ReadTransform(str(folder / AFFINE)), *warps)
+        found = cls.of(sitk.ReadTransform(str(folder / AFFINE)), *warps)
+        there = {kind: folder / name for kind, name in RIGID.items() if (folder / name).is_file()}
+        return replace(found, rigid={k: sitk.Euler3DTransform(sitk.ReadTransform(str(p))) for k, p in there.items()})
+
+
+def _as_affine(transform: sitk.Transform) -> sitk.AffineTransform:
+    """The same map as an AffineTransform, whatever kind of linear transform it is."""
+    linear = transform.Downcast()
+    found = sitk.AffineTransform(3)
+    found.SetCenter(linear.GetCenter())
+    found.SetMatrix(linear.GetMatrix())
+    found.SetTranslation(linear.GetTranslation())
+    return found
 
 
 def _field(displacement: sitk.Image) -> sitk.DisplacementFieldTransform:

@@ -49,6 +49,18 @@ def test_ants_affine_brings_a_tilted_head_back_and_repeats_exactly(scan, tmp_pat
     assert found.write(tmp_path / "a")[0].read_bytes() == again.write(tmp_path / "b")[0].read_bytes()
 
 
+@pytest.mark.parametrize("engine", ["simpleitk", "ants"])
+def test_rigid_turns_and_shifts_and_keeps_the_size(scan, engine):
+    if engine == "ants":
+        pytest.importorskip("ants")
+    found = register(scan.t1w, scan.grid, registration="rigid", engine=engine, seed=0, name="sub-01")
+    np.testing.assert_allclose(found.matrix @ found.matrix.T, np.eye(3), atol=1e-5)
+    turn = scan.to_template[:3, :3] / np.linalg.norm(scan.to_template[:3, :3], axis=0)
+    lps = np.diag([-1.0, -1.0, 1.0])
+    difference = lps @ found.matrix @ lps @ turn
+    assert np.degrees(np.arccos(np.clip((np.trace(difference) - 1) / 2, -1, 1))) < 2
+
+
 @pytest.mark.slow
 def test_syn_stays_within_two_millimetres_and_inverts_itself(scan):
     pytest.importorskip("ants")
@@ -82,8 +94,8 @@ def test_without_ants_affine_falls_back_to_simpleitk_and_syn_says_what_to_instal
 
 
 def test_an_unknown_registration_is_refused():
-    with pytest.raises(UsageError, match="registration='rigid': expected syn or affine"):
-        choose_engine("rigid")
+    with pytest.raises(UsageError, match="registration='bspline': expected syn, affine, rigid"):
+        choose_engine("bspline")
 
 
 def test_the_engine_is_named_with_its_version():

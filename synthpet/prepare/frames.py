@@ -1,0 +1,193 @@
+"""The frames of a dynamic PET: when they were taken, and their mean.
+
+Source: BIDS 1.9, PET: ``FrameTimesStart`` and ``FrameDuration`` in seconds from ``TimeZero``.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from synthpet.cohort.images import Frames
+from synthpet.errors import DataError
+
+OVERLAP_S = 1.0  # frames that overlap by more have wrong durations
+MOVED_MM = 4.0  # spacing of the images that frames are compared on
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How much each frame counts: ``weights`` (n,) with the sum 1; ``start_s``, ``duration_s`` of those that do."""
+
+    weights: NDArray[np.float64]
+    start_s: tuple[float, ...]
+    duration_s: tuple[float, ...]
+    notes: tuple[str, ...]
+
+
+def sidecar_files(image: Path) -> tuple[Path, ...]:
+    """The JSON files that describe an image in BIDS, the nearest last: the inheritance principle.
+
+    Args:
+        image: with a BIDS name; any other name has the JSON beside it only.
+    """
+    stem = image.name.removesuffix(".gz").removesuffix(".nii")
+    beside = image.with_name(f"{stem}.json")
+    entities, _, suffix = stem.rpartition("_")
+    of_image = set(entities.split("_"))
+    found = []
+    for folder in _up_to_root(image):
+        for path in sorted(folder.glob(f"*{suffix}.json"), key=lambda p: p.name.count("_")):
+            theirs, _, their_suffix = path.stem.rpartition("_")
+            if path != beside and their_suffix == suffix and set(theirs.split("_")) - {""} <= of_image:
+                found.append(path)
+    return (*found, *([beside] if beside.is_file() else []))
+
+
+def _up_to_root(image: Path) -> list[Path]:
+    """The folders from the data set's root down to the image's; only its own where no ``sub-`` folder is above."""
+    parents = list(image.parents)
+    depth = max((k for k, p in enumerate(parents) if re.fullmatch(r"sub-[0-9a-zA-Z]+", p.name)), default=-1)
+    return parents[: depth + 2][::-1] if depth >= 0 else parents[:1]
+
+
+def read_sidecar(image: Path) -> dict[str, Any]:
+    """What the sidecars of an image say together; empty where there are none.
+
+    Raises:
+        DataError: one of them is no JSON object.
+    """
+    about: dict[str, Any] = {}
+    for path in sidecar_files(image):
+        try:
+            content = json.loads(path.read_text(encoding="utf-8-sig"))
+        except (ValueError, OSError) as error:
+            raise DataError(f"E_JSON {path}: not readable as JSON ({error}); mend it or remove it") from error
+        if not isinstance(content, dict):
+            raise DataError(f"E_JSON {path}: expected an object with names and values")
+        about |= content
+    return about
+
+
+def frame_timing(
+    about: Mapping[str, Any], n_frames: int, name: str, window_min: tuple[float, float] | None = None
+) -> Timing:
+    """Weights of the frames: their duration, 0 for those whose middle lies outside the window.
+
+    Args:
+        about: the sidecar.
+        n_frames: of the image.
+        name: the subject and its file, for messages.
+        window_min: minutes after injection; None: all frames.
+
+    Raises:
+        DataError: the sidecar has another number of frames or impossible times, or no frame lies in the window.
+    """
+    duration = _numbers(about, "FrameDuration", n_frames, name)
+    start = _numbers(about, "FrameTimesStart", n_frames, name)
+    if duration is None or (start is None and window_min is not None):
+        return _without_times(n_frames, name, window_min)
+    notes: tuple[str, ...] = ()
+    if start is not None:
+        duration, notes = _not_beyond_next(start, duration)
+    if not (duration > 0).all():
+        raise DataError(f"E_FRAMES {name}: FrameDuration {duration.tolist()}; expected more than 0 s for each frame")
+    chosen = np.ones(n_frames, bool)
+    if window_min is not None and start is not None:
+        chosen = _within(start + duration / 2 - _injection_s(about, name), window_min, name)
+    weights = np.where(chosen, duration, 0)
+    starts = () if start is None else tuple(start[chosen].tolist())
+    return Timing(weights / weights.sum(), starts, tuple(duration[chosen].tolist()), notes)
+
+
+def _without_times(n_frames: int, name: str, window_min: tuple[float, float] | None) -> Timing:
+    if window_min is not None and n_frames > 1:
+        raise DataError(
+            f"E_FRAMES {name}: pet_window_min={list(window_min)}, but no sidecar gives FrameTimesStart and "
+            "FrameDuration; add them (seconds), or leave pet_window_min out"
+        )
+    notes = ("no FrameDuration in a sidecar: the frames count alike",) if n_frames > 1 else ()
+    return Timing(np.full(n_frames, 1 / n_frames), (), (), notes)
+
+
+def _numbers(about: Mapping[str, Any], key: str, n_frames: int, name: str) -> NDArray[np.float64] | None:
+    """One number a frame, or nothing where the sidecar has none."""
+    if about.get(key) is None:
+        return None
+    try:
+        values = np.atleast_1d(np.asarray(about[key], float))
+    except (TypeError, ValueError) as error:
+        raise DataError(f"E_FRAMES {name}: {key} is {str(about[key])[:80]}; expected numbers, in seconds") from error
+    if values.shape != (n_frames,) or not np.isfinite(values).all():
+        raise DataError(
+            f"E_FRAMES {name}: {n_frames} frames, but {key} of its sidecar has {values.size} values; "
+            "expected one finite number of seconds a frame"
+        )
+    return values
+
+
+def _not_beyond_next(start: NDArray, duration: NDArray) -> tuple[NDArray[np.float64], tuple[str, ...]]:
+    """Durations that end where the next frame starts: some sidecars give the frames' ends as durations."""
+    gap = np.diff(start)
+    if start.size == 1 or (duration[:-1] <= gap + OVERLAP_S).all() or not (gap > 0).all():
+        return duration, ()
+    last = min(duration[-1], gap[-1])
+    note = "FrameDuration overlaps the next frame's FrameTimesStart: the time between the starts is used"
+    return np.append(np.minimum(duration[:-1], gap), last), (note,)
+
+
+def _injection_s(about: Mapping[str, Any], name: str) -> float:
+    value = about.get("InjectionStart", 0)
+    if not isinstance(value, int | float):
+        raise DataError(f"E_FRAMES {name}: InjectionStart is {value!r}; expected seconds from TimeZero")
+    return float(value)
+
+
+def _within(middle_s: NDArray, window_min: tuple[float, float], name: str) -> NDArray[np.bool_]:
+    chosen = (middle_s >= 60 * window_min[0]) & (middle_s <= 60 * window_min[1])
+    if not chosen.any():
+        raise DataError(
+            f"E_FRAMES {name}: no frame has its middle {window_min[0]:g} to {window_min[1]:g} min after injection "
+            f"(pet_window_min); they lie at {', '.join(f'{m / 60:.1f}' for m in middle_s)} min"
+        )
+    return chosen
+
+
+def mean_frame(frames: Frames, weights: NDArray[np.float64]) -> NDArray[np.float32]:
+    """The weighted mean (I, J, K); a voxel that is NaN or infinite in a frame that counts is NaN."""
+    total = np.zeros(frames.grid.shape, np.float64)
+    for k in np.flatnonzero(weights):
+        total += weights[k] * frames.frame(int(k))
+    return np.where(np.isfinite(total), total, np.nan).astype(np.float32)
+
+
+def frame_shift_mm(frames: Frames, weights: NDArray[np.float64], mean: NDArray[np.float32]) -> float:
+    """How far the frame that lies farthest from the mean is shifted against it, in mm; rotations do not count.
+
+    By the peak of the cross-correlation on voxels of about 4 mm. 0 for a single frame.
+    """
+    from skimage.registration import phase_cross_correlation
+
+    chosen = np.flatnonzero(weights)
+    if chosen.size < 2:
+        return 0.0
+    step = [max(1, round(MOVED_MM / spacing)) for spacing in frames.grid.spacing_mm]
+    spacing = np.asarray(step) * frames.grid.spacing_mm
+    reference = _binned(mean, step)
+    shifts = []
+    for k in chosen:
+        frame = _binned(frames.frame(int(k)), step)
+        shifts.append(phase_cross_correlation(reference, frame, upsample_factor=10, normalization=None)[0])
+    return float(np.linalg.norm(np.asarray(shifts) * spacing, axis=1).max())
+
+
+def _binned(data: NDArray[np.float32], step: list[int]) -> NDArray[np.float32]:
+    """Means of blocks of ``step`` voxels; what is left over at the far edges is left out."""
+    i, j, k = (n // s for n, s in zip(data.shape, step, strict=True))
+    cut = np.nan_to_num(data[: i * step[0], : j * step[1], : k * step[2]], posinf=0, neginf=0)
+    return cut.reshape(i, step[0], j, step[1], k, step[2]).mean((1, 3, 5))

@@ -1,0 +1,98 @@
+"""A person's FLAIR and lesion mask on the template."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from synthpet.cohort.images import Grid, read_image
+from synthpet.cohort.index import scale_t1w
+from synthpet.errors import DataError
+from synthpet.prepare.itk import antialias, correct_bias, resample
+from synthpet.prepare.transform import Transform
+
+
+def flair_on_template(
+    flair: NDArray[np.float32], grid: Grid, transform: Transform, mask: NDArray[np.bool_], t1w_grid: Grid,
+    brain: NDArray[np.bool_], target: Grid, *, name: str,
+) -> NDArray[np.float32]:  # fmt: skip
+    """Correct a FLAIR for its bias field within the brain, bring it onto the template, scale it as the T1.
+
+    Args:
+        flair: (I, J, K) on ``grid``.
+        grid: of the FLAIR.
+        transform: with ``rigid["flair"]``.
+        mask: (I, J, K) brain on ``t1w_grid``.
+        t1w_grid: native.
+        brain: (I, J, K) brain on ``target``.
+        target: the cohort's grid.
+        name: the subject and its file, for messages.
+
+    Raises:
+        DataError: the brain lies outside the FLAIR, or the FLAIR is constant there.
+    """
+    own = resample(mask.astype(np.float32), t1w_grid, grid, transform.rigid["flair"].GetInverse()) >= 0.5
+    if not own.any() or not np.ptp(flair[own]) > 0:
+        raise DataError(f"E_CONSTANT {name}: constant within the brain; expected a FLAIR of the same head as the T1")
+    corrected = correct_bias(flair, own, grid)
+    smooth = antialias(corrected, grid, min(target.spacing_mm))
+    return scale_t1w(resample(smooth, grid, target, transform.template_to("flair")), brain)
+
+
+def read_flair(path: Path, participant_id: str) -> tuple[NDArray[np.float32], Grid]:
+    """The native FLAIR, (I, J, K), and its grid.
+
+    Raises:
+        DataError: cannot be read, or constant.
+    """
+    flair, grid = read_image(path)
+    if not flair.max() > flair.min():
+        raise DataError(f"E_CONSTANT {participant_id} ({path}): every voxel is {flair.flat[0]:g}; expected a FLAIR")
+    return flair, grid
+
+
+def read_lesion(path: Path, t1w: Path, t1w_grid: Grid, participant_id: str) -> NDArray[np.bool_]:
+    """A lesion mask that was drawn on the T1, (I, J, K) on its grid.
+
+    Args:
+        path: the mask.
+        t1w: the T1 that it was drawn on.
+        t1w_grid: of the whole T1.
+        participant_id: for messages.
+
+    Raises:
+        DataError: cannot be read, or lies on another grid than the T1.
+    """
+    lesion, grid = read_image(path)
+    if not grid.matches(t1w_grid):
+        raise DataError(
+            f"E_GRID {participant_id}: lesion mask and T1w are not on one grid.\n  {path}: {grid}\n"
+            f"  {t1w}: {t1w_grid}\n  Expected a mask drawn on this T1; resample it to the T1's grid (nearest neighbour)"
+        )
+    return lesion > 0.5
+
+
+def lesion_on_template(
+    lesion: NDArray[np.bool_], grid: Grid, transform: Transform, target: Grid
+) -> tuple[NDArray[np.bool_], dict[str, float], tuple[str, ...]]:
+    """Bring a lesion mask onto the template, nearest neighbour.
+
+    Args:
+        lesion: (I, J, K) on ``grid``.
+        grid: of the whole T1.
+        transform: between T1 and template.
+        target: the cohort's grid.
+
+    Returns:
+        The mask (I, J, K) on ``target``; ``lesion_native_ml`` and ``lesion_ml``; a note where nothing is left of it.
+    """
+    warped = resample(lesion.astype(np.float32), grid, target, transform.template_to_native, nearest=True) > 0.5
+    measures = {"lesion_native_ml": _volume_ml(lesion, grid), "lesion_ml": _volume_ml(warped, target)}
+    if warped.any():
+        return warped, measures, ()
+    why = "it holds no voxel above one half" if not lesion.any() else "nothing of it is left on the template's grid"
+    return warped, measures, (f"lesion mask: {why}; it is left out",)
+
+
+def _volume_ml(mask: NDArray, grid: Grid) -> float:
+    return float(mask.sum(dtype=np.float64) * abs(np.linalg.det(grid.matrix[:3, :3])) / 1000)

@@ -1,0 +1,126 @@
+"""A raw PET: its frames averaged, what of it was measured, and its values as the scanner gave them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from synthpet.cohort.images import Grid, read_frames
+from synthpet.errors import DataError
+from synthpet.prepare.frames import frame_shift_mm, frame_timing, mean_frame, read_sidecar
+
+LARGEST = 1e9  # no unit in use makes the brain's uptake larger
+COPIED = ("TracerName", "TracerRadionuclide", "Units", "ReconMethodName", "AttenuationCorrection",
+          "ImageDecayCorrected")  # fmt: skip
+MOVED_MM = 4.0  # frames that are further apart are worth a look
+
+
+@dataclass(frozen=True)
+class RawPet:
+    """The mean frame.
+
+    Args:
+        data: (I, J, K) on ``grid``, in the scanner's unit, 0 where nothing was measured.
+        view: (I, J, K), what was measured: the field of view without padding by zeros or NaN.
+        grid: the native grid.
+        about: for the sidecar, BIDS names.
+        measures: ``pet_frames``, ``pet_frame_shift_mm``.
+        notes: for the reader.
+    """
+
+    data: NDArray[np.float32]
+    view: NDArray[np.bool_]
+    grid: Grid
+    about: dict[str, Any]
+    measures: dict[str, float]
+    notes: tuple[str, ...]
+
+
+def read_pet(path: Path, participant_id: str, window_min: tuple[float, float] | None = None) -> RawPet:
+    """Read a 3D or 4D PET and average its frames, weighted by their duration. Motion between them is not corrected.
+
+    Args:
+        path: the image; its sidecars are found as BIDS has them.
+        participant_id: for messages.
+        window_min: minutes after injection of the frames that count; None: all.
+
+    Raises:
+        DataError: no whole image, wrong frame times, not finite inside, constant, or values that no PET has.
+    """
+    name = f"{participant_id} ({path})"
+    frames, about = read_frames(path), read_sidecar(path)
+    timing = frame_timing(about, frames.n, name, window_min)
+    mean = mean_frame(frames, timing.weights)
+    data, view, notes = _measured(mean, name)
+    moved_mm = frame_shift_mm(frames, timing.weights, mean)
+    n_used = int((timing.weights > 0).sum())
+    if moved_mm > MOVED_MM:
+        notes = (*notes, f"PET: a frame lies {moved_mm:.0f} mm from their mean; motion is not corrected")
+    if "Units" not in about:
+        notes = (*notes, "PET: no Units in a sidecar; SUVR does not need them")
+    return RawPet(
+        data, view, frames.grid,
+        _about(about, frames.n, timing.start_s, timing.duration_s),
+        {"pet_frames": n_used, "pet_frame_shift_mm": moved_mm},
+        (*(f"PET: {note}" for note in timing.notes), *notes),
+    )  # fmt: skip
+
+
+def _about(
+    sidecar: Mapping[str, Any], n_frames: int, start_s: tuple[float, ...], duration_s: tuple[float, ...]
+) -> dict[str, Any]:
+    """What holds for the derivative too: nothing about person, dates or device is carried over."""
+    about = {key: sidecar[key] for key in COPIED if isinstance(sidecar.get(key), str | bool)}
+    if duration_s:  # of the one frame that is left, and of those that it is the mean of
+        start, end = (start_s[0], start_s[-1] + duration_s[-1]) if start_s else (0.0, sum(duration_s))
+        about |= {"FrameTimesStart": [start], "SourceFrameTimesStart": list(start_s)} if start_s else {}
+        about |= {"FrameDuration": [end - start], "SourceFrameDuration": list(duration_s)}
+    weights = "by FrameDuration" if duration_s else "alike"
+    averaged = f"mean of {len(duration_s) or n_frames} of {n_frames} frames, weighted {weights}"
+    return about | {"FrameAveraging": averaged, "MotionCorrection": "none between frames"}
+
+
+def _measured(mean: NDArray[np.float32], name: str) -> tuple[NDArray[np.float32], NDArray[np.bool_], tuple[str, ...]]:
+    """The image without NaN, what of it was measured, and notes."""
+    finite = np.isfinite(mean)
+    values = mean[finite]
+    if values.size == 0 or not values.max() > values.min():
+        found = f"every voxel is {values[0]:g}" if values.size else "no voxel is finite"
+        raise DataError(f"E_CONSTANT {name}: {found}; expected a PET image")
+    if np.abs(values).max() > LARGEST:
+        raise DataError(f"E_RANGE {name}: values up to {np.abs(values).max():.3g}; expected at most {LARGEST:g}")
+    data = np.where(finite, mean, 0)
+    view = ~_touches_border(data == 0)
+    enclosed = int((view & ~finite).sum())
+    if enclosed:
+        raise DataError(
+            f"E_NONFINITE {name}: n={enclosed} voxels inside are NaN or infinite; expected finite values "
+            "(NaN at the image's border counts as outside the field of view)"
+        )
+    missing = int((~finite).sum())
+    notes = (f"PET: {missing} voxels at the border are NaN, taken as outside the field of view",) if missing else ()
+    return data, view, notes
+
+
+def _touches_border(empty: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The part of ``empty`` (I, J, K) that reaches the border of the image: no scanner measures exactly 0 there."""
+    labels, n = ndimage.label(empty)
+    if n == 0:
+        return empty
+    faces = [labels.take(side, axis) for axis in range(3) for side in (0, -1)]
+    outside = np.zeros(n + 1, bool)
+    outside[np.unique(np.concatenate([face.ravel() for face in faces]))] = True
+    outside[0] = False
+    return outside[labels]
+
+
+def measured_box(pet: RawPet) -> tuple[NDArray[np.float32], Grid]:
+    """The PET and its grid cut to what was measured: padding with zeros must not look like an empty head."""
+    box = ndimage.find_objects(pet.view.astype(np.int8))[0]
+    affine = pet.grid.matrix
+    affine[:3, 3] += affine[:3, :3] @ [side.start for side in box]
+    return pet.data[box], Grid.of(pet.data[box].shape, affine)

@@ -1,0 +1,121 @@
+"""What determines a prepared image besides the raw one: the options of the command, checked before work starts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from synthpet.errors import DataError, UsageError
+from synthpet.prepare.mask_command import check_mask_command
+from synthpet.prepare.reference import check_reference
+from synthpet.prepare.registration import Engine, choose_engine
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Options of ``configs/prepare.yaml`` that change what is written of one person.
+
+    ``pet_fwhm_mm``: the scanners' own resolution, one number or one a site; None: not known.
+    """
+
+    resolution_mm: float
+    registration: str
+    engine: Engine
+    min_similarity: float
+    seed: int
+    brain_mask_command: str | None = None
+    suvr_reference: str = "brain"
+    pet_window_min: tuple[float, float] | None = None
+    smooth_to_fwhm_mm: float | None = None
+    pet_fwhm_mm: float | Mapping[str, float] | None = None
+
+    @classmethod
+    def from_config(cls, cfg: "DictConfig") -> "Settings":
+        """Read and check the options.
+
+        Raises:
+            UsageError: naming the option whose value cannot be used.
+        """
+        if cfg.brain_mask_command is not None:
+            check_mask_command(cfg.brain_mask_command)
+        check_reference(str(cfg.suvr_reference))
+        settings = cls(
+            resolution_mm=_positive(cfg.cohort.resolution_mm, "cohort.resolution_mm"),
+            registration=cfg.registration,
+            engine=choose_engine(cfg.registration),
+            min_similarity=float(cfg.min_similarity),
+            seed=int(cfg.seed),
+            brain_mask_command=cfg.brain_mask_command,
+            suvr_reference=str(cfg.suvr_reference),
+            pet_window_min=_window(cfg.pet_window_min),
+            smooth_to_fwhm_mm=_optional(cfg.smooth_to_fwhm_mm, "smooth_to_fwhm_mm"),
+            pet_fwhm_mm=_of_sites(cfg.pet_fwhm_mm),
+        )
+        if settings.smooth_to_fwhm_mm is not None and settings.pet_fwhm_mm is None:
+            raise UsageError(
+                f"smooth_to_fwhm_mm={settings.smooth_to_fwhm_mm:g} needs the scanners' own resolution: pet_fwhm_mm=6, "
+                "or one a site, 'pet_fwhm_mm={siteA: 5.5, siteB: 7}'"
+            )
+        return settings
+
+    def own_fwhm_mm(self, site: str | None, name: str) -> float | None:
+        """The resolution of the scanner of a site; None where it is not known and nothing is smoothed.
+
+        Args:
+            site: of the person, as in participants.tsv.
+            name: the subject and its file, for messages.
+
+        Raises:
+            DataError: there is one a site, but none for this.
+        """
+        if not isinstance(self.pet_fwhm_mm, Mapping):
+            return self.pet_fwhm_mm
+        if site is not None and site in self.pet_fwhm_mm:
+            return self.pet_fwhm_mm[site]
+        if self.smooth_to_fwhm_mm is None:
+            return None
+        raise DataError(
+            f"E_SITE {name}: site {site or 'n/a'}; pet_fwhm_mm has {', '.join(self.pet_fwhm_mm)}. "
+            "Add the site to participants.tsv, or its resolution to pet_fwhm_mm"
+        )
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Files that the options name."""
+        path = Path(self.suvr_reference)
+        return (path,) if path.is_file() else ()
+
+
+def _positive(value: Any, option: str) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = -1.0
+    if not 0 < number < float("inf"):
+        raise UsageError(f"{option}={value!r}: expected a number of mm above 0")
+    return number
+
+
+def _optional(value: Any, option: str) -> float | None:
+    return None if value is None else _positive(value, option)
+
+
+def _of_sites(value: Any) -> float | dict[str, float] | None:
+    if isinstance(value, Mapping):
+        return {str(site): _positive(fwhm, f"pet_fwhm_mm.{site}") for site, fwhm in value.items()}
+    return _optional(value, "pet_fwhm_mm")
+
+
+def _window(value: Any) -> tuple[float, float] | None:
+    if value is None:
+        return None
+    try:
+        start, end = (float(minutes) for minutes in value)
+    except (TypeError, ValueError):
+        start, end = 0.0, 0.0
+    if not start < end:
+        raise UsageError(f"pet_window_min={value}: expected [start, end] in minutes after injection, such as [30, 60]")
+    return start, end

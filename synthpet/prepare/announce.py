@@ -7,8 +7,8 @@ from pathlib import Path
 from synthpet.cohort.files import write_tsv
 from synthpet.cohort.index import ROLES
 from synthpet.console import say
-from synthpet.prepare.layouts import LAYOUTS
 from synthpet.prepare.raw import RawData, RawSubject
+from synthpet.prepare.raw.layouts import LAYOUTS
 
 NOT_USED = "not_used.tsv"
 SHOWN = 6  # names or reasons in one go; tables hold the rest

@@ -11,9 +11,9 @@ from synthpet.cohort.index import write_participants
 from synthpet.compute import Compute, WorkerDiedError, as_finished
 from synthpet.console import progress, say
 from synthpet.errors import DataError
-from synthpet.prepare.qc_cohort import Person, judge_cohort, table_columns, table_rows, verdict_word
-from synthpet.prepare.qc_page import cohort_page, person_page
-from synthpet.prepare.qc_person import check_person, qc_stage, read_checked
+from synthpet.prepare.qc.cohort import Person, judge_cohort, table_columns, table_rows, verdict_word
+from synthpet.prepare.qc.page import cohort_page, person_page
+from synthpet.prepare.qc.person import check_person, qc_stage, read_checked
 from synthpet.prepare.raw import RawSubject
 from synthpet.prepare.running import Outcome
 from synthpet.prepare.settings import Settings

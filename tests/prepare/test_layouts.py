@@ -3,8 +3,8 @@
 import pytest
 
 from synthpet.errors import DataError, UsageError
-from synthpet.prepare.layouts import compile_pattern
 from synthpet.prepare.raw import RawOptions, read_raw
+from synthpet.prepare.raw.layouts import compile_pattern
 from tests.prepare.trees import make, with_sidecar
 
 SPACE = "space-MNI152NLin2009cSym"

@@ -6,9 +6,9 @@ import pytest
 
 from synthpet.cohort.index import Subject
 from synthpet.errors import DataError, UsageError
-from synthpet.prepare.participants import read_participants
 from synthpet.prepare.raw import RawOptions, read_raw
-from synthpet.prepare.roles import RoleRules, deal_roles
+from synthpet.prepare.raw.participants import read_participants
+from synthpet.prepare.raw.roles import RoleRules, deal_roles
 from tests.prepare.trees import make
 
 TABLE = """participant_id\tage\tgender\tgroup\tsite

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
-from synthpet.prepare.qc import COLUMNS, MEASURES
-from synthpet.prepare.qc_cohort import MIN_SIDES, Person, verdict_word
-from synthpet.prepare.qc_flags import CHECKS, OUTLIER_Z, Norm
-from synthpet.prepare.qc_person import DRAWN
-from synthpet.prepare.qc_pictures import CAPTIONS
+from synthpet.prepare.qc.cohort import MIN_SIDES, Person, verdict_word
+from synthpet.prepare.qc.flags import CHECKS, OUTLIER_Z, Norm
+from synthpet.prepare.qc.measures import COLUMNS, MEASURES
+from synthpet.prepare.qc.person import DRAWN
+from synthpet.prepare.qc.pictures import CAPTIONS
 from synthpet.report.html import Link, Page, Picture, Section, Table
 
 NBSP = "\N{NO-BREAK SPACE}"

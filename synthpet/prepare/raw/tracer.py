@@ -4,9 +4,9 @@ import re
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from synthpet.cohort.text import read_json_object
 from synthpet.errors import DataError
-from synthpet.prepare.scan import Scan, entities_of
-from synthpet.prepare.text import read_json_object
+from synthpet.prepare.raw.scan import Scan, entities_of
 
 _LONG = "fluorodeoxyglucose|fludeoxyglucose|2?fluoro2deoxyd?glucose|2?deoxy2(18f)?fluorod?glucose"
 FDG_NAMES = re.compile(rf"(18f|f18)?(fdg|{_LONG})(18f|f18)?")

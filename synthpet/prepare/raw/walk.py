@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from synthpet.prepare.scan import NotUsed, natural
+from synthpet.prepare.raw.scan import NotUsed, natural
 
 CONVERT = {
     ".mgz": "FreeSurfer format is not read; convert it: mri_convert x.mgz x.nii.gz",

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import PurePosixPath
 
 from synthpet.errors import UsageError
-from synthpet.prepare.scan import ANY_SPACE, Scan, entities_of
+from synthpet.prepare.raw.scan import ANY_SPACE, Scan, entities_of
 
 LAYOUTS = {
     "bids": "raw BIDS",

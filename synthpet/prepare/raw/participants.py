@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from synthpet.cohort.text import read_text
 from synthpet.errors import DataError
-from synthpet.prepare.text import read_text
 
 EMPTY = ("", "n/a", "nan", "na", "none")
 COLUMNS = {name: name for name in ("group", "role", "age", "sex", "site", "lesion_site")}

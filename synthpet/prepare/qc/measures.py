@@ -13,7 +13,7 @@ from scipy import ndimage
 
 from synthpet.cohort.images import Grid
 from synthpet.cohort.template import TemplateImages, resample_template, template_grid, template_images
-from synthpet.prepare.qc_alignment import own_side_gain, residual_motion, tissue_fit
+from synthpet.prepare.qc.alignment import own_side_gain, residual_motion, tissue_fit
 
 GRID_MM = 3.0
 INNER_MM = 6.0  # the brain without its rim, whose width depends on the tool that stripped it

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from synthpet.cohort.index import ROLES, Subject
-from synthpet.prepare.participants import COLUMNS, Participants, is_number
+from synthpet.prepare.raw.participants import COLUMNS, Participants, is_number
 
 GROUP_OF = {role: group for group, roles in ROLES.items() for role in roles}
 

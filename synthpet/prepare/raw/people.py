@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from synthpet.cohort.index import Subject
 from synthpet.cohort.names import check_participant_id
 from synthpet.errors import DataError, UsageError
-from synthpet.prepare.choose import Choice, choose
-from synthpet.prepare.layouts import classifier, find_layout
-from synthpet.prepare.participants import COLUMNS, Participants, bids_id, read_participants
-from synthpet.prepare.roles import Identity, RoleRules, deal_roles, identify
-from synthpet.prepare.scan import ANY_SPACE, KINDS, NotUsed, Scan, natural
-from synthpet.prepare.tracer import why_not_tracer
-from synthpet.prepare.walk import list_images
+from synthpet.prepare.raw.choose import Choice, choose
+from synthpet.prepare.raw.layouts import classifier, find_layout
+from synthpet.prepare.raw.participants import COLUMNS, Participants, bids_id, read_participants
+from synthpet.prepare.raw.roles import Identity, RoleRules, deal_roles, identify
+from synthpet.prepare.raw.scan import ANY_SPACE, KINDS, NotUsed, Scan, natural
+from synthpet.prepare.raw.tracer import why_not_tracer
+from synthpet.prepare.raw.walk import list_images
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from synthpet.prepare.qc import COLUMNS, MEASURES
-from synthpet.prepare.qc_flags import Norm, Verdict, judge
-from synthpet.prepare.qc_person import Checked
+from synthpet.prepare.qc.flags import Norm, Verdict, judge
+from synthpet.prepare.qc.measures import COLUMNS, MEASURES
+from synthpet.prepare.qc.person import Checked
 
 MIN_SIDES = 8  # people from which left and right are compared; with fewer, the common asymmetry is too noisy
 COMMON_SIDES = 0.1  # median correlation from which there is a common asymmetry; 0.35 among 16 real people

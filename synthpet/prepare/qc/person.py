@@ -16,7 +16,7 @@ from synthpet.cohort.index import scale_t1w
 from synthpet.cohort.names import image_path, resolution_label, sidecar_path
 from synthpet.errors import DataError
 from synthpet.prepare.native import NativeSpace
-from synthpet.prepare.qc import COLUMNS, asymmetry, brain_points_mm, measure_header, measure_images
+from synthpet.prepare.qc.measures import COLUMNS, asymmetry, brain_points_mm, measure_header, measure_images
 from synthpet.prepare.raw import RawSubject
 from synthpet.stage import Stage
 
@@ -71,7 +71,7 @@ def read_checked(participant_id: str, root: Path) -> Checked:
 
 
 def _write(raw: RawSubject, root: Path, resolution_mm: float) -> list[Path]:
-    from synthpet.prepare.qc_pictures import draw_person
+    from synthpet.prepare.qc.pictures import draw_person
 
     participant_id = raw.subject.participant_id
     folder, res = root / participant_id, resolution_label(resolution_mm)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from synthpet.prepare.scan import ANY_SPACE, Scan, natural
+from synthpet.prepare.raw.scan import ANY_SPACE, Scan, natural
 
 WORDS = {"t1w": "T1w", "pet": "PET", "flair": "FLAIR", "brain_mask": "brain mask", "lesion_mask": "lesion mask"}
 

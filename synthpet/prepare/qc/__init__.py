@@ -1,0 +1,1 @@
+"""Quality control of prepared people: numbers, flags, pictures, pages."""

@@ -1,0 +1,5 @@
+"""What a folder holds: its people, the images of each, what participants.tsv says of them; no image is opened here."""
+
+from synthpet.prepare.raw.people import RawData, RawOptions, RawSubject, read_raw
+
+__all__ = ["RawData", "RawOptions", "RawSubject", "read_raw"]

@@ -1,5 +1,7 @@
 """The brain mask of a native T1: given, or read off the background of an image that is already stripped."""
 
+from functools import cache
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -60,6 +62,7 @@ def given_brain_mask(mask: NDArray[np.float32], grid: Grid, name: str) -> NDArra
     return brain
 
 
+@cache
 def near_template_brain(grid: Grid) -> NDArray[np.bool_]:
     """Voxels of a template grid within ``NEAR_TEMPLATE_MM`` of the template's brain, (I, J, K).
 

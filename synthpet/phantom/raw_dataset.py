@@ -162,7 +162,7 @@ def _truth(visit: Visit, protocol: Protocol, *, flair: bool, pet: bool) -> dict[
         "pet_fwhm_mm": scanner.pet_fwhm_mm,
         "pet_noise": scanner.pet_noise,
         "pet_noise_fwhm_mm": scanner.pet_noise_fwhm_mm,
-        "pet_cut": protocol.cut,
+        "pet_cut": protocol.cut if pet else "",
         "seed": list(visit.plan.seed),
     }
     return {"Simulated": True, "Description": TRUTH_KEYS, **values}

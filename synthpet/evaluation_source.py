@@ -158,7 +158,7 @@ class Source:
     @cached_property
     def is_simulated(self) -> bool:
         """Whether the cohort says that its images are simulated."""
-        return bool(_read_json(self.cohort.root / "dataset_description.json").get("Simulated"))
+        return self.cohort.is_simulated
 
     @cached_property
     def manifests(self) -> dict[str, dict]:

@@ -1,6 +1,5 @@
 """Several evaluations of the same patients side by side: the published table, with statistics that fit its size."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from synthpet.cohort.files import write_bytes, write_json, write_text, write_tsv
+from synthpet.cohort.marks import is_simulated_dataset
 from synthpet.command import compose
 from synthpet.compute import Compute, in_processes
 from synthpet.console import progress, say
@@ -72,7 +72,7 @@ def _columns(cfg: DictConfig) -> list[str]:
     reference, columns = cfg.compare.reference, list(cfg.compare.columns)
     if reference not in columns:
         raise UsageError(f"compare.reference={reference}: expected one of {columns}")
-    if cfg.cohort.source == "phantom" or _is_simulated(Path(cfg.cohort.path)):
+    if cfg.cohort.source == "phantom" or is_simulated_dataset(Path(cfg.cohort.path)):
         return columns
     known = [column for column in columns if column.partition("-")[0] != "oracle"]
     if known != columns:
@@ -123,7 +123,9 @@ def _write(cfg: DictConfig, folder: Path, outcomes: Outcomes) -> list[Path]:
     tables = {detector: table_rows(columns, settings.max_clusters) for detector, columns in outcomes.items()}
     statistics = compare(outcomes, settings)
     pictures = make_pictures(outcomes, settings)
-    page = make_page(outcomes, tables, statistics, pictures, settings, simulated=_is_simulated(Path(cfg.cohort.path)))
+    page = make_page(
+        outcomes, tables, statistics, pictures, settings, simulated=is_simulated_dataset(Path(cfg.cohort.path))
+    )
     rows = [{"detector": detector, **row} for detector, table in tables.items() for row in table]
     for stale in (folder / "figures").glob("*.png"):
         stale.unlink()  # of detectors that were compared before
@@ -152,8 +154,3 @@ def _about(reference: str, columns: Sequence[str]) -> dict[str, dict[str, Any]]:
 def _for_terminal(rows: Sequence[Mapping[str, str]]) -> str:
     """The plain table without the lesions' sites, which ``table.tsv`` has: a terminal is narrow."""
     return plain_table([{key: cell for key, cell in row.items() if key != "lesion_site"} for row in rows])
-
-
-def _is_simulated(cohort: Path) -> bool:
-    description = cohort / "dataset_description.json"
-    return description.is_file() and bool(json.loads(description.read_text()).get("Simulated"))

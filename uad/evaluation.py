@@ -24,7 +24,7 @@ from uad.detection import DEFINITIONS as RANK_DEFINITIONS
 from uad.detection import Detection, FrocPoint, detect_lesion, found_over_thresholds, froc, summarise
 from uad.normative import NormativeSet
 from uad.patient import Findings, examine, side_by_side, write_maps
-from uad.patient_page import Case, is_simulated, make_page, notices, projections_of, provenance
+from uad.patient_page import Case, make_page, notices, projections_of, provenance
 from uad.rivals.deviation import STATISTICS
 from uad.training import detector_folder, ensure_detectors
 from uad.voxel_metrics import DEFINITIONS as METRICS
@@ -227,7 +227,7 @@ class Evaluation:
             notices(
                 self.cohort,
                 self.normative,
-                patient_simulated=is_simulated(self.cohort),
+                patient_simulated=self.cohort.is_simulated,
                 expects_pet=self.cfg.detector.method == "residual",
             ),
             provenance=provenance(calibrated.manifest, **about),

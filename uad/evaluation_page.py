@@ -12,7 +12,7 @@ from uad.calibrated import CalibratedDetector
 from uad.evaluation import DEFINITIONS, PatientResult, SeedResult, headline
 from uad.figures import controls, froc_curve
 from uad.normative import NormativeSet
-from uad.patient_page import is_simulated, notices, provenance
+from uad.patient_page import notices, provenance
 
 MOST_PICTURES = 40  # projections on the page; the others are in the patients' own pages
 
@@ -46,7 +46,7 @@ def make_report(
         f"Detection of lesions: {cfg.detector.name}, normative set {cfg.normative.name}",
         sections,
         notices(
-            cohort, normative, patient_simulated=is_simulated(cohort), expects_pet=cfg.detector.method == "residual"
+            cohort, normative, patient_simulated=cohort.is_simulated, expects_pet=cfg.detector.method == "residual"
         ),
         provenance(first.calibrated.manifest, **options),
     )

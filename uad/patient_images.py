@@ -1,19 +1,17 @@
 """The images of a new patient, read and checked: on the cohort's grid, plausible, nobody's that was learned from."""
 
 import hashlib
-import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
 from synthpet.cohort import Cohort, Grid, read_image
 from synthpet.cohort.index import scale_t1w
-from synthpet.cohort.names import sidecar_path
+from synthpet.cohort.marks import is_simulated_image, is_synthetic_image
 from synthpet.errors import DataError, DataLeakageError
 from uad.normative import NormativeSet
 
@@ -82,16 +80,9 @@ def read_patient(
         _check_varies(pet, uptake, brain)
         _check_reach(pet, uptake, brain)
     files = tuple(path for path in (t1w, pet, mask_file) if path is not None)
-    simulated = any(_sidecar(path).get("Simulated") for path in (*files, *raw))
-    synthetic = pet is not None and any(says_synthetic(path) for path in (pet, *raw))
+    simulated = any(is_simulated_image(path) for path in (*files, *raw))
+    synthetic = pet is not None and any(is_synthetic_image(path) for path in (pet, *raw))
     return PatientImages(scale_t1w(anatomy, brain), uptake, brain, files, simulated, synthetic)
-
-
-def says_synthetic(pet: Path) -> bool:
-    """Whether name, sidecar or header say that a PET was computed, not measured."""
-    header = nib.load(pet).header  # type: ignore[attr-defined]
-    described = bytes(header["descrip"]).upper() if "descrip" in header else b""
-    return bool(_sidecar(pet).get("Synthetic")) or "desc-synthetic" in pet.name or b"SYNTHETIC" in described
 
 
 def check_stranger(images: PatientImages, normative: NormativeSet, cohort: Cohort) -> None:
@@ -184,8 +175,3 @@ def _check_reach(path: Path, pet: NDArray[np.float32], brain: NDArray[np.bool_])
             f"E_FIELD_OF_VIEW {path}: above 0 in {100 * share:.0f} % of the brain mask; expected at least "
             f"{100 * MIN_COVERED:.0f} %. Is it the PET of the same person, in SUVR, on the grid of the T1?"
         )
-
-
-def _sidecar(image: Path) -> dict:
-    path = sidecar_path(image)
-    return json.loads(path.read_text()) if path.is_file() else {}

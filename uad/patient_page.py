@@ -101,7 +101,7 @@ def notices(
         expects_pet: whether the detector compares each PET with one computed from the T1.
     """
     n, n_synthetic = len(normative.members), sum(member.synthetic for member in normative.members)
-    simulated = is_simulated(cohort)
+    simulated = cohort.is_simulated
     found = [
         f"NORMAL is what {n} {'simulated ' if simulated else ''}healthy controls show (normative set: "
         f"{normative.name})."
@@ -129,12 +129,6 @@ def notices(
             "patient means nothing."
         )
     return found
-
-
-def is_simulated(cohort: Cohort) -> bool:
-    """Whether the cohort says that its images are simulated."""
-    path = cohort.root / "dataset_description.json"
-    return path.is_file() and bool(json.loads(path.read_text()).get("Simulated"))
 
 
 def result_words(clusters: Sequence[Cluster], calibration: Calibration) -> list[str]:

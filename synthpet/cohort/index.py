@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from synthpet.cohort.files import read_tsv, write_json, write_text, write_tsv
 from synthpet.cohort.images import Grid, read_image
+from synthpet.cohort.marks import is_simulated_dataset
 from synthpet.cohort.names import IMAGES, SPACE, check_participant_id, image_path
 from synthpet.errors import DataError
 
@@ -102,6 +103,11 @@ class Cohort:
     def load_t1w(self, participant_id: str) -> NDArray[np.float32]:
         """The T1 image, scaled by ``scale_t1w`` within the brain mask."""
         return scale_t1w(self.load(participant_id, "t1w"), self.load_mask(participant_id))
+
+    @cached_property
+    def is_simulated(self) -> bool:
+        """Whether the cohort says that its images are simulated."""
+        return is_simulated_dataset(self.root)
 
     @cached_property
     def grid(self) -> Grid:

@@ -46,17 +46,25 @@ def write_cohort(outcomes: Sequence[Outcome], out: Path, name: str, settings: Se
     checked = {who: read_checked(who, out) for who in ids if who not in unchecked}
     people, norm = judge_cohort(checked, unchecked)
     subjects = [raw.subject for raw in done]
-    config = {"name": name, "participants": [s.row() for s in subjects], "refused": refused, "unchecked": unchecked}
+    simulated = any(raw.is_simulated for raw in done)
+    config = {
+        "name": name,
+        "participants": [subject.row() for subject in subjects],
+        "refused": refused,
+        "unchecked": unchecked,
+        "simulated": simulated,
+    }
     manifests = tuple(out / who / found for who in ids for found in ("run.json", "run-qc.json") if who in checked)
     provenance = {"Settings": json.dumps(asdict(settings), indent=1, default=str)}
 
     def make() -> list[Path]:
         columns = table_columns(people)
+        page = cohort_page(name, people, refused, provenance, simulated=simulated)
         return [
-            *write_participants(out, subjects, name=name, simulated=False),
+            *write_participants(out, subjects, name=name, simulated=simulated),
             write_tsv(out / "qc.tsv", table_rows(people, refused), columns),
             write_json(out / "qc.json", {column: {"Description": words} for column, words in columns.items()}),
-            write_text(out / "report.html", cohort_page(name, people, refused, provenance).render()),
+            write_text(out / "report.html", page.render()),
             *(write_text(out / p.participant_id / "report.html", person_page(p, norm).render()) for p in people),
         ]
 

@@ -35,11 +35,13 @@ def sidecar(
         pet: what holds for the PET.
     """
     source = {"pet": raw.pet, "flair": raw.flair, "lesion_mask": raw.lesion_mask}.get(kind) or raw.t1w
-    about = {
+    about: dict[str, Any] = {
         "RawSources": [_short(source, raw.subject.participant_id)] if source else [],
         "SpatialReference": f"{SPACE}, as bundled with nilearn",
         "Resolution": f"{settings.resolution_mm:g} mm isotropic",
     }
+    if raw.is_simulated:
+        about["Simulated"] = True
     if kind == "t1w":
         return about | _of_t1w(raw, settings) | {"Measures": dict(measures), "Notes": list(notes)}
     if kind == "brain_mask":

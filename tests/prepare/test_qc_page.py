@@ -74,7 +74,8 @@ def people(drawn):
 
 
 def test_the_page_of_the_cohort_begins_with_who_is_missing_and_who_is_suspicious(people):
-    html = cohort_page("cohort <1>", people[0], {"sub-99": "E_NO_T1W sub-99: no <T1>"}, {}).render()
+    html = cohort_page("cohort <1>", people[0], {"sub-99": "E_NO_T1W sub-99: no <T1>"}, {}, simulated=True).render()
+    assert "SIMULATED" in html
     order = ["sub-99", "E_NO_T1W", 'href="#sub-03"', 'href="#sub-01"', 'href="#sub-02"', 'id="sub-01"', 'id="sub-02"']
     places = [html.index(text) for text in order]
     assert places == sorted(places)
@@ -96,6 +97,6 @@ def test_two_hundred_people_make_a_page_that_opens(drawn):
     checked = {
         f"sub-{k:03d}": Checked({"similarity": 0.8 + 0.01 * rng.random()}, np.zeros(9), drawn) for k in range(200)
     }
-    html = cohort_page("many", *judge_cohort(checked, {})[:1], {}, {}).render()
+    html = cohort_page("many", *judge_cohort(checked, {})[:1], {}, {}, simulated=False).render()
     assert len(html) < 15_000_000
     assert html.count('loading="lazy"') == 200

@@ -24,7 +24,9 @@ SIDES = (
 )
 
 
-def cohort_page(name: str, people: Sequence[Person], refused: Mapping[str, str], provenance: Mapping[str, str]) -> Page:
+def cohort_page(
+    name: str, people: Sequence[Person], refused: Mapping[str, str], provenance: Mapping[str, str], *, simulated: bool
+) -> Page:
     """The page of all people.
 
     Args:
@@ -32,6 +34,7 @@ def cohort_page(name: str, people: Sequence[Person], refused: Mapping[str, str],
         people: the most suspicious first.
         refused: why others could not be prepared.
         provenance: heading to text.
+        simulated: whether these people do not exist.
     """
     sections = [Section("In short", [_summary(people, refused)])]
     if refused:
@@ -42,7 +45,8 @@ def cohort_page(name: str, people: Sequence[Person], refused: Mapping[str, str],
     sections.append(Section("How to look at the pictures", [*HOW, *_more_captions(people), SIDES]))
     sections += map(_strip, people)
     sections.append(Section("What the numbers mean", _limits_words(), [_definitions(people)]))
-    return Page(f"Quality control: {name}", sections, provenance=provenance)
+    notices = ["SIMULATED: the images come from a computer model; these people do not exist."] if simulated else []
+    return Page(f"Quality control: {name}", sections, notices, provenance)
 
 
 def person_page(person: Person, norm: Norm) -> Page:

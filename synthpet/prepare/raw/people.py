@@ -6,6 +6,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from synthpet.cohort.index import Subject
+from synthpet.cohort.marks import is_simulated_dataset, is_simulated_image, is_synthetic_image
 from synthpet.cohort.names import check_participant_id
 from synthpet.errors import DataError, UsageError
 from synthpet.prepare.raw.choose import Choice, choose
@@ -38,6 +39,12 @@ class RawSubject:
     problem: str = ""
     notes: tuple[str, ...] = ()
     root: Path | None = None
+
+    @property
+    def is_simulated(self) -> bool:
+        """Whether the data set, or a sidecar of T1 or PET, says so."""
+        images = [path for path in (self.t1w, self.pet) if path is not None]
+        return any(map(is_simulated_image, images)) or (self.root is not None and is_simulated_dataset(self.root))
 
     def source(self, path: Path) -> str:
         """A path as results may name it: below the folder that was read, without the machine's own folders."""
@@ -217,6 +224,8 @@ def _person(
     sidecar_notes: list[str] = []
 
     def why_not_pet(scan: Scan) -> str:
+        if is_synthetic_image(bids_dir / scan.path):
+            return "a synthetic PET, computed from a T1; expected a measured one"
         reason, note = why_not_tracer(scan, bids_dir, options.tracer)
         if scan.space == ANY_SPACE and reason.startswith("its tracer is unknown"):
             reason = ""  # the user's pattern says that it is

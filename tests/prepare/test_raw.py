@@ -222,3 +222,18 @@ def test_the_json_and_tsv_of_the_real_examples_are_understood(name, real_data):
 def test_an_unknown_layout_is_refused(tmp_path):
     with pytest.raises(UsageError, match="layout='nifti': expected auto, bids, caps, petprep, patterns"):
         read_raw(make(tmp_path, T1W), RawOptions(layout="nifti"))
+
+
+def test_a_synthetic_pet_is_not_taken_for_a_measured_one(tmp_path):
+    make(tmp_path, T1W)
+    with_sidecar(tmp_path, PET, Synthetic=True)
+    raw = read_raw(tmp_path)
+    assert (only(raw).pet, only(raw).subject.role) == (None, "unpaired")
+    assert reasons(raw) == {PET: "a synthetic PET, computed from a T1; expected a measured one"}
+
+
+def test_simulated_people_stay_simulated(tmp_path):
+    make(tmp_path / "real", T1W)
+    make(tmp_path / "simulated", T1W)
+    (tmp_path / "simulated" / "dataset_description.json").write_text('{"Simulated": true}')
+    assert [only(read_raw(tmp_path / name)).is_simulated for name in ("real", "simulated")] == [False, True]

@@ -11,7 +11,8 @@ from scipy import ndimage
 
 from synthpet.cohort.images import Grid, read_frames
 from synthpet.errors import DataError
-from synthpet.prepare.frames import frame_shift_mm, frame_timing, mean_frame, read_sidecar
+from synthpet.prepare.frames import frame_shift_mm, frame_timing, mean_frame
+from synthpet.prepare.raw.inheritance import read_sidecar
 
 LARGEST = 1e9  # no unit in use makes the brain's uptake larger
 COPIED = ("TracerName", "TracerRadionuclide", "Units", "ReconMethodName", "AttenuationCorrection",

@@ -22,13 +22,13 @@ from synthpet.prepare.brain import (
     stripped_brain_mask,
     trim_to_tissue,
 )
-from synthpet.prepare.frames import sidecar_files
 from synthpet.prepare.itk import antialias, correct_bias, resample
 from synthpet.prepare.mask_command import run_mask_command
 from synthpet.prepare.other_images import flair_on_template, lesion_on_template, read_flair, read_lesion
 from synthpet.prepare.pet import RawPet, measured_box, read_pet
 from synthpet.prepare.pet_on_template import alignment, normalised_mutual_information, pet_on_template
 from synthpet.prepare.raw import RawSubject
+from synthpet.prepare.raw.inheritance import sidecar_files
 from synthpet.prepare.registration import describe_engine, register
 from synthpet.prepare.rigid import register_rigid
 from synthpet.prepare.settings import Settings

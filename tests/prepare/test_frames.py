@@ -9,7 +9,8 @@ from scipy import ndimage
 
 from synthpet.cohort.images import read_frames
 from synthpet.errors import DataError
-from synthpet.prepare.frames import frame_shift_mm, frame_timing, mean_frame, read_sidecar, sidecar_files
+from synthpet.prepare.frames import frame_shift_mm, frame_timing, mean_frame
+from synthpet.prepare.raw.inheritance import read_sidecar, sidecar_files
 
 
 def write_4d(path, data, affine=None):

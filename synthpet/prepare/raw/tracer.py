@@ -1,12 +1,11 @@
 """Which tracer a PET shows: by its name, else by its sidecars."""
 
 import re
-from pathlib import Path, PurePosixPath
-from typing import Any
+from pathlib import Path
 
-from synthpet.cohort.text import read_json_object
 from synthpet.errors import DataError
-from synthpet.prepare.raw.scan import Scan, entities_of
+from synthpet.prepare.raw.inheritance import read_sidecar
+from synthpet.prepare.raw.scan import Scan
 
 _LONG = "fluorodeoxyglucose|fludeoxyglucose|2?fluoro2deoxyd?glucose|2?deoxy2(18f)?fluorod?glucose"
 FDG_NAMES = re.compile(rf"(18f|f18)?(fdg|{_LONG})(18f|f18)?")
@@ -28,7 +27,7 @@ def why_not_tracer(scan: Scan, root: Path, tracer: str) -> tuple[str, str]:
     if named:
         return ("" if same_tracer(named, tracer) else f"tracer {named}; expected {tracer}"), ""
     try:
-        about = read_sidecars(root, scan.path)
+        about = read_sidecar(root / scan.path)
     except DataError as error:
         return "its tracer is unknown: no trc- in its name, and its sidecar cannot be read", str(error)
     words = [str(about[key]) for key in ("TracerName", "TracerRadionuclide") if about.get(key)]
@@ -43,27 +42,3 @@ def same_tracer(name: str, wanted: str) -> bool:
     """Whether two names mean one tracer: ``18FFDG``, ``FDG``, ``[18F]FDG`` and ``fluorodeoxyglucose`` do."""
     a, b = (re.sub(r"[^0-9a-z]", "", text.lower()) for text in (name, wanted))
     return a == b or bool(FDG_NAMES.fullmatch(a) and FDG_NAMES.fullmatch(b))
-
-
-def read_sidecars(root: Path, image: PurePosixPath) -> dict[str, Any]:
-    """What the JSON files beside and above an image say of it, the nearest winning (BIDS inheritance).
-
-    Args:
-        root: the folder that is read.
-        image: path of the image below it.
-
-    Raises:
-        DataError: one of them is no JSON.
-    """
-    entities, suffix = entities_of(image)
-    about: dict[str, Any] = {}
-    folders = [PurePosixPath("."), *reversed(image.parents[:-1])]
-    for folder in folders:
-        applying = []
-        for path in (root / folder).glob(f"*{suffix}.json"):
-            of_file, its_suffix = entities_of(PurePosixPath(path.name.removesuffix(".json")))
-            if its_suffix == suffix and of_file.items() <= entities.items():
-                applying.append((len(of_file), path))
-        for _, path in sorted(applying):
-            about |= read_json_object(path)
-    return about

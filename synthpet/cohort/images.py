@@ -64,24 +64,29 @@ def read_image(path: Path, *, grid: Grid | None = None) -> tuple[NDArray[np.floa
         DataError: not a whole NIfTI image, not 3D, or not finite.
         GridMismatchError: ``grid`` is given and differs.
     """
-    path = Path(path)
-    image = _parse(path, _whole_content(path))
-    image = nib.as_closest_canonical(image)
-    data = np.asarray(image.dataobj, dtype=np.float32)
-    if data.ndim == 4 and data.shape[3] == 1:
-        data = data[..., 0]
-    if data.ndim != 3:
-        raise DataError(f"E_DIM {path}: found {data.ndim}D, shape {data.shape}; expected one 3D volume")
-    if not np.isfinite(data).all():
-        n = int((~np.isfinite(data)).sum())
-        raise DataError(f"E_NONFINITE {path}: n={n} voxels are NaN or infinite; expected finite values")
-    found = Grid.of(data.shape, image.affine)
+    data, gaps, found = read_image_with_gaps(path)
+    if gaps.any():
+        raise DataError(f"E_NONFINITE {path}: n={gaps.sum()} voxels are NaN or infinite; expected finite values")
     if grid is not None and not grid.matches(found):
         raise GridMismatchError(
             f"E_GRID {path}: not on the cohort's grid.\n  found: {found}\n  expected: {grid}\n"
             "  Run `python -m synthpet.prepare` on the raw data, or resample the image."
         )
-    return np.ascontiguousarray(data), found
+    return data, found
+
+
+def read_image_with_gaps(path: Path) -> tuple[NDArray[np.float32], NDArray[np.bool_], Grid]:
+    """As ``read_image``, but where the image is NaN or infinite it is 0, and the mask of these voxels comes along."""
+    path = Path(path)
+    image = nib.as_closest_canonical(_parse(path, _whole_content(path)))
+    data = np.asarray(image.dataobj, dtype=np.float32)
+    if data.ndim == 4 and data.shape[3] == 1:
+        data = data[..., 0]
+    if data.ndim != 3:
+        raise DataError(f"E_DIM {path}: found {data.ndim}D, shape {data.shape}; expected one 3D volume")
+    gaps = ~np.isfinite(data)
+    filled = np.where(gaps, np.float32(0), data) if gaps.any() else data
+    return np.ascontiguousarray(filled), np.ascontiguousarray(gaps), Grid.of(data.shape, image.affine)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthpet.cohort.files import write_json
-from synthpet.cohort.images import Grid, read_image, write_image
+from synthpet.cohort.images import Grid, read_image, read_image_with_gaps, write_image
 from synthpet.cohort.index import scale_t1w
 from synthpet.cohort.names import image_path, resolution_label, sidecar_path
 from synthpet.cohort.template import TemplateImages, template_grid, template_images
@@ -53,6 +53,7 @@ class Native:
     pet: RawPet | None = None
     flair: tuple[NDArray[np.float32], Grid] | None = None
     lesion: NDArray[np.bool_] | None = None  # on ``whole``
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -155,7 +156,7 @@ def _anatomy(native: Native, transform: Transform, settings: Settings, name: str
     measures = _measure(images, template_images(target)) | {
         f"native_{kind}_ml": _volume_ml(image, grid) for kind, image in {"brain": native.mask, **tissues}.items()
     }
-    return Prepared(images, transform, measures, native.whole)
+    return Prepared(images, transform, measures, native.whole, notes=native.notes)
 
 
 def _with_lesion(prepared: Prepared, native: Native, settings: Settings) -> Prepared:
@@ -227,7 +228,7 @@ def _read(raw: RawSubject, settings: Settings) -> Native:
     if raw.t1w is None:
         raise DataError(raw.problem)
     participant_id = raw.subject.participant_id
-    t1w, grid = read_image(raw.t1w)
+    t1w, gaps, grid = read_image_with_gaps(raw.t1w)
     name = f"{participant_id} ({raw.t1w})"
     if max(grid.spacing_mm) > MAX_SPACING_MM or min(grid.shape) < 16:
         raise DataError(
@@ -237,9 +238,15 @@ def _read(raw: RawSubject, settings: Settings) -> Native:
     flair = read_flair(raw.flair, participant_id) if raw.flair else None
     lesion = read_lesion(raw.lesion_mask, raw.t1w, grid, participant_id) if raw.lesion_mask else None
     mask = _brain_mask(raw, raw.t1w, t1w, grid, settings)
+    n_gaps, n_gaps_in_brain = int(gaps.sum()), int((gaps & mask).sum())
+    if n_gaps_in_brain:
+        raise DataError(
+            f"E_NONFINITE {name}: n={n_gaps_in_brain} voxels of the brain are NaN or infinite; expected finite values"
+        )
+    notes = (f"T1: {n_gaps} voxels outside the brain are NaN or infinite, taken as 0",) if n_gaps else ()
     if not np.ptp(t1w[mask]) > 0:
         raise DataError(f"E_CONSTANT {name}: constant within the brain mask; expected an anatomical image")
-    return Native(*crop_to_brain(t1w, mask, grid), whole=grid, pet=pet, flair=flair, lesion=lesion)
+    return Native(*crop_to_brain(t1w, mask, grid), whole=grid, pet=pet, flair=flair, lesion=lesion, notes=notes)
 
 
 def _brain_mask(

@@ -13,9 +13,10 @@ from synthpet.cohort.index import Subject
 from synthpet.cohort.names import image_path
 from synthpet.cohort.template import native_template, template_grid, template_images
 from synthpet.errors import DataError
+from synthpet.prepare.brain import stripped_brain_mask
 from synthpet.prepare.raw import RawSubject
 from synthpet.prepare.settings import Settings
-from synthpet.prepare.subject import read_measures, read_notes, write_subject
+from synthpet.prepare.subject import prepare_subject, read_measures, read_notes, write_subject
 from synthpet.prepare.transform import Transform
 
 SETTINGS = Settings(4.0, "affine", "simpleitk", 0.4, 0)
@@ -131,3 +132,23 @@ def test_a_lesion_mask_on_another_grid_is_refused_with_both_files(raw, tmp_path)
     wrong = write_image(tmp_path / "lesion.nii.gz", np.ones((20, 20, 20), bool), template_grid(4.0))
     with pytest.raises(DataError, match=r"(?s)E_GRID sub-01: .*lesion\.nii\.gz: shape .*sub-01_T1w\.nii\.gz: shape"):
         write_subject(replace(raw, lesion_mask=wrong), tmp_path, SETTINGS)
+
+
+def with_nan(raw, path, voxels):
+    """The same person with a T1 that is NaN at some voxels."""
+    t1w, grid = read_image(raw.t1w)
+    t1w[voxels] = np.nan
+    return replace(raw, t1w=write_image(path, t1w, grid), pet=None, flair=None, lesion_mask=None)
+
+
+def test_nan_around_the_brain_counts_as_nothing_and_within_it_is_refused(raw, tmp_path):
+    t1w, grid = read_image(raw.t1w)
+    outside = ~stripped_brain_mask(t1w, grid, "sub-01") & (t1w == 0)
+    around = with_nan(raw, tmp_path / "sub-01" / "around_T1w.nii.gz", outside)
+    prepared = prepare_subject(around, SETTINGS)
+    assert prepared.notes == (f"T1: {outside.sum()} voxels outside the brain are NaN or infinite, taken as 0",)
+    plain = prepare_subject(replace(around, t1w=raw.t1w), SETTINGS)
+    np.testing.assert_array_equal(prepared.images["t1w"], plain.images["t1w"])
+    middle = tuple(slice(n // 2 - 2, n // 2 + 2) for n in t1w.shape)
+    with pytest.raises(DataError, match=r"E_NONFINITE sub-01 .*n=64 voxels of the brain"):
+        prepare_subject(with_nan(raw, tmp_path / "sub-01" / "within_T1w.nii.gz", middle), SETTINGS)

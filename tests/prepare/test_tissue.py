@@ -34,3 +34,10 @@ def test_the_contrast_of_another_sequence_is_refused():
     t1w, mask, _ = scan(csf=1.0, gm=0.6, wm=0.3)  # as in a T2w image
     with pytest.raises(DataError, match=r"E_CONTRAST sub-01: .*expected CSF darker"):
         segment(t1w, mask, GRID, IDENTITY, seed=0, name="sub-01")
+
+
+def test_tissues_of_weak_contrast_do_not_trade_places():
+    t1w, mask, labels = scan(csf=0.35, gm=0.74, wm=0.9)
+    maps = segment(t1w, mask, GRID, IDENTITY, seed=0, name="sub-01")
+    found = np.stack([maps["csf"], maps["gm"], maps["wm"]])
+    assert (found.argmax(0)[mask] == labels[mask]).mean() > 0.95

@@ -81,7 +81,7 @@ def _ensure_detector(
 ) -> Detector:
     folder = detector_folder(cfg) / f"seed-{seed}"
     config = {
-        "detector": OmegaConf.to_container(cfg.detector),
+        "detector": {key: value for key, value in OmegaConf.to_container(cfg.detector).items() if key != "seeds"},  # type: ignore[union-attr]
         "normative": OmegaConf.to_container(cfg.normative),
         "members": [member.participant_id for member in normative.members],
         "seed": seed,

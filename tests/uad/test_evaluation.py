@@ -133,6 +133,15 @@ def test_what_changes_no_threshold_calibrates_nothing_again(copy, capsys):
     assert re.search(r"calibration of .*: making", capsys.readouterr().out)
 
 
+def test_another_seed_trains_none_of_the_others_again(copy, capsys):
+    ensure_detectors(configure(copy))
+    capsys.readouterr()
+    ensure_detectors(configure(copy, "detector.seeds=[0,1]"))
+    said = capsys.readouterr().out
+    assert "seed 0: up to date" in said
+    assert "seed 1: making" in said
+
+
 def test_one_after_the_other_and_side_by_side_give_the_same_bytes(evaluated, copy):
     name = evaluated.name
     shutil.rmtree(copy / name)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+from nibabel.filebasedimages import ImageFileError
+from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
 from synthpet.cohort.files import write_bytes
@@ -129,10 +131,25 @@ def read_frames(path: Path) -> Frames:
         raise DataError(f"E_DIM {path}: found {len(shape)}D, shape {shape}; expected a 3D or 4D image")
     if shape != image.shape:
         image = nib.Nifti1Image(np.asanyarray(image.dataobj).reshape(shape), image.affine, image.header)
+    return Frames(path, _canonical_grid(image), image)
+
+
+def read_grid(path: Path) -> Grid:
+    """The grid of an image in RAS+ order, by its header alone: neither voxels nor stream are checked.
+
+    Raises:
+        DataError: the header cannot be read.
+    """
+    try:
+        return _canonical_grid(nib.load(path))  # type: ignore[arg-type]
+    except (ImageFileError, HeaderDataError, OSError, EOFError, zlib.error, ValueError) as error:
+        raise DataError(f"E_NOT_NIFTI {path}: {error}") from error
+
+
+def _canonical_grid(image: nib.Nifti1Image) -> Grid:
     orientation = nib.io_orientation(image.affine)
     extent = [image.shape[a] for a in np.argsort(orientation[:, 0])]
-    affine = image.affine @ nib.orientations.inv_ornt_aff(orientation, image.shape[:3])
-    return Frames(path, Grid.of(tuple(extent), affine), image)
+    return Grid.of(tuple(extent), image.affine @ nib.orientations.inv_ornt_aff(orientation, image.shape[:3]))
 
 
 def _whole_content(path: Path) -> bytes:

@@ -1,9 +1,13 @@
 """What images say of themselves: simulated (nobody's), synthetic (computed, not measured); carried on."""
 
+import gzip
 import json
+import zlib
 from pathlib import Path
 
 from synthpet.cohort.names import sidecar_path
+
+HEADER_BYTES = 540  # of NIfTI-2, the longer one
 
 
 def is_simulated_dataset(root: Path) -> bool:
@@ -21,18 +25,16 @@ def is_synthetic_image(image: Path) -> bool:
     return (
         "desc-synthetic" in image.name
         or bool(_read(sidecar_path(image)).get("Synthetic"))
-        or b"SYNTHETIC" in _description(image).upper()
+        or b"SYNTHETIC" in _header(image).upper()
     )
 
 
-def _description(image: Path) -> bytes:
-    """The header's free text; empty where it cannot be read: reading the image will say why."""
-    import nibabel as nib
-
+def _header(image: Path) -> bytes:
+    """The first bytes, with the header's free text; empty where there are none: reading the image will say why."""
     try:
-        header = nib.load(image).header  # type: ignore[attr-defined]
-        return bytes(header["descrip"]) if "descrip" in header else b""
-    except Exception:
+        with gzip.open(image) if image.name.endswith(".gz") else image.open("rb") as stream:
+            return stream.read(HEADER_BYTES)
+    except (OSError, EOFError, zlib.error):
         return b""
 
 

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from synthpet.cohort.images import Grid
+from synthpet.smoothing import FWHM_PER_SIGMA
 
 RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 N4_SPACING_MM = 4.0
 N4_ITERATIONS = (50, 50, 50, 50)
-FWHM_PER_SIGMA = float(np.sqrt(8 * np.log(2)))
 IDENTITY = sitk.Transform(3, sitk.sitkIdentity)
 
 
@@ -91,31 +91,13 @@ def antialias(data: NDArray, source: Grid, spacing_mm: float) -> NDArray[np.floa
 
     The Gaussian's FWHM and the source voxel add in squares to ``spacing_mm``, as for the template's images.
     """
-    fwhm_mm = antialias_fwhm_mm(source, spacing_mm)
-    return ndimage.gaussian_filter(np.asarray(data, np.float32), _sigma(fwhm_mm, source), mode="constant")
+    sigma = antialias_fwhm_mm(source, spacing_mm) / FWHM_PER_SIGMA / source.spacing_mm
+    return ndimage.gaussian_filter(np.asarray(data, np.float32), sigma, mode="constant")
 
 
 def antialias_fwhm_mm(source: Grid, spacing_mm: float) -> NDArray[np.float64]:
     """Widths of the Gaussian of ``antialias`` along I, J, K, (3,)."""
     return np.sqrt(np.maximum(spacing_mm**2 - np.square(source.spacing_mm), 0))
-
-
-def blur_in_view(
-    data: NDArray[np.float32], view: NDArray[np.bool_], grid: Grid, fwhm_mm: NDArray[np.float64]
-) -> NDArray[np.float32]:
-    """Blur (I, J, K) data by a Gaussian of ``fwhm_mm`` (3,) where ``view`` is; what lies outside does not count."""
-    sigma = _sigma(fwhm_mm, grid)
-    if not sigma.any():
-        return np.where(view, data, 0).astype(np.float32)
-    blurred, weight = (
-        ndimage.gaussian_filter(np.asarray(image, np.float32), sigma, mode="constant")
-        for image in (np.where(view, data, 0), view)
-    )
-    return np.where(view, blurred / np.maximum(weight, 1e-6), 0).astype(np.float32)
-
-
-def _sigma(fwhm_mm: NDArray[np.float64], grid: Grid) -> NDArray[np.float64]:
-    return fwhm_mm / FWHM_PER_SIGMA / grid.spacing_mm
 
 
 @one_thread()

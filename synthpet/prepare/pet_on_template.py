@@ -10,9 +10,10 @@ from scipy import ndimage
 
 from synthpet.cohort.images import Grid
 from synthpet.errors import DataError
-from synthpet.prepare.itk import antialias_fwhm_mm, blur_in_view, resample
+from synthpet.prepare.itk import antialias_fwhm_mm, resample
 from synthpet.prepare.pet import RawPet
 from synthpet.prepare.reference import reference_uptake
+from synthpet.smoothing import FWHM_PER_SIGMA, smooth_within
 
 COVERAGE_REFUSED, COVERAGE_NOTED = 0.5, 0.95  # share of the brain that the field of view reaches
 NEGATIVE_SHARE = 0.05  # of the brain: more is no uptake
@@ -54,7 +55,7 @@ def pet_on_template(
     """
     extra_mm, fwhm_mm, notes = _widening(own_fwhm_mm, smooth_to_fwhm_mm)
     widths = np.sqrt(np.square(antialias_fwhm_mm(pet.grid, min(target.spacing_mm))) + extra_mm**2)
-    smooth = blur_in_view(pet.data, pet.view, pet.grid, widths)
+    smooth = smooth_within(pet.data, pet.view, widths, pet.grid.spacing_mm, mode="constant")
     share = resample(pet.view.astype(np.float32), pet.grid, target, to_pet)
     seen = share >= 0.5
     values = np.where(seen, resample(smooth, pet.grid, target, to_pet) / np.maximum(share, 0.5), 0)
@@ -125,7 +126,7 @@ def alignment(suvr: NDArray, t1w: NDArray, tissues: dict[str, NDArray], brain: N
         the uptake that the person's tissues let expect.
     """
     seen = brain & (suvr != 0)
-    sigma = EXPECTED_FWHM_MM / 2.3548 / np.asarray(grid.spacing_mm)
+    sigma = EXPECTED_FWHM_MM / FWHM_PER_SIGMA / np.asarray(grid.spacing_mm)
     mixture = sum(uptake * np.asarray(tissues[tissue], np.float32) for tissue, uptake in EXPECTED.items())
     expected = ndimage.gaussian_filter(mixture, sigma)
     return {

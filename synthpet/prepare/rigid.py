@@ -18,12 +18,12 @@ from synthpet.prepare.itk import (
     RAS_TO_LPS,
     antialias,
     antialias_fwhm_mm,
-    blur_in_view,
     coarser_grid,
     one_thread,
     resample,
     to_itk,
 )
+from synthpet.smoothing import smooth_within
 
 RIM_MM = 10.0  # of the T1's surroundings that count: there the T1 is 0 and the uptake falls off
 SEARCH_MM = 8.0
@@ -143,7 +143,9 @@ def _bins(values: NDArray) -> NDArray[np.int64]:
 
 def _smooth(moving: NDArray, grid: Grid, spacing_mm: float) -> NDArray[np.float32]:
     """The moving image without detail finer than ``spacing_mm``; not darker where its field of view ends."""
-    return blur_in_view(moving, np.ones(moving.shape, bool), grid, antialias_fwhm_mm(grid, spacing_mm))
+    return smooth_within(
+        moving, np.ones(moving.shape, bool), antialias_fwhm_mm(grid, spacing_mm), grid.spacing_mm, mode="constant"
+    )
 
 
 def _fixed(

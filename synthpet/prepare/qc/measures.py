@@ -14,6 +14,7 @@ from scipy import ndimage
 from synthpet.cohort.images import Grid
 from synthpet.cohort.template import TemplateImages, resample_template, template_grid, template_images
 from synthpet.prepare.qc.alignment import own_side_gain, residual_motion, tissue_fit
+from synthpet.smoothing import FWHM_PER_SIGMA
 
 GRID_MM = 3.0
 INNER_MM = 6.0  # the brain without its rim, whose width depends on the tool that stripped it
@@ -132,7 +133,7 @@ def _measure_pet(taken: Mapping[str, NDArray], brain: NDArray[np.bool_], grid: G
         "pet_brain_suvr": mean["brain"],
         "pet_cerebellum_suvr": mean["cerebellum"],
     }
-    sigma = PET_FWHM_MM / float(np.sqrt(8 * np.log(2))) / np.asarray(grid.spacing_mm)
+    sigma = PET_FWHM_MM / FWHM_PER_SIGMA / np.asarray(grid.spacing_mm)
     tissues = [ndimage.gaussian_filter(taken[tissue], sigma) for tissue in TISSUES]
     return found | _measure_alignment("pet", pet, tissues, seen, grid)
 

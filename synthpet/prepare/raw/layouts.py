@@ -18,6 +18,7 @@ LAYOUTS = {
     "patterns": "folders by patterns",
 }
 NATIVE = ("", "T1w", "orig", "individual")  # values of space- that mean the T1's own
+Person = tuple[str, str, dict[str, str], str]  # participant, session, entities, suffix
 Classify = Callable[[PurePosixPath], Scan | str]  # an image's path to what it is, or why it is not used
 
 CAPS_FOLDER = re.compile(
@@ -114,7 +115,7 @@ def _no_pattern(path: PurePosixPath) -> str:
     return "no pattern matches it"
 
 
-def _person(path: PurePosixPath, start: int = 0) -> tuple[str, str, dict[str, str], str] | str:
+def _person(path: PurePosixPath, start: int = 0) -> Person | str:
     """Participant and session by the folders, entities and suffix by the name; or what is wrong with them."""
     parts = path.parts[start:]
     if not parts[0].startswith("sub-") or len(parts) < 2:
@@ -129,19 +130,26 @@ def _person(path: PurePosixPath, start: int = 0) -> tuple[str, str, dict[str, st
     return parts[0], session, entities, suffix
 
 
-def _bids(path: PurePosixPath) -> Scan | str:
-    if path.parts[0] == "derivatives":
-        return _derivative_mask(path)
-    person = _person(path)
+def _person_or_mask(path: PurePosixPath, start: int = 0) -> Person | Scan | str:
+    """A mask of brain or lesion, why an image is not used, or whose image it is: for what a layout makes of it."""
+    person = _person(path, start)
     if isinstance(person, str):
         return person
     participant_id, session, entities, suffix = person
-    folder = path.parts[-2]
     mask = _mask_kind(path, entities, suffix)
     if mask in ("brain_mask", "lesion_mask"):
         return Scan(path, mask, participant_id, session, entities=entities)
-    if mask:
-        return mask
+    return mask or person
+
+
+def _bids(path: PurePosixPath) -> Scan | str:
+    if path.parts[0] == "derivatives":
+        return _derivative_mask(path)
+    person = _person_or_mask(path)
+    if not isinstance(person, tuple):
+        return person
+    participant_id, session, entities, suffix = person
+    folder = path.parts[-2]
     kind = {"T1w": "t1w", "FLAIR": "flair", "pet": "pet"}.get(suffix)
     if kind is None:
         return OTHER.format(suffix=suffix)
@@ -160,14 +168,10 @@ def _derivative_mask(path: PurePosixPath) -> Scan | str:
     start = next((i for i, part in enumerate(path.parts[:-1]) if part.startswith("sub-")), None)
     if start is None:
         return "in derivatives only masks in sub-*/ are looked for"
-    person = _person(path, start)
-    if isinstance(person, str):
-        return person
-    participant_id, session, entities, suffix = person
-    mask = _mask_kind(path, entities, suffix)
-    if mask in ("brain_mask", "lesion_mask"):
-        return Scan(path, mask, participant_id, session, entities=entities)
-    return mask or "in derivatives only masks are looked for; to prepare these, let bids_dir= name that folder"
+    found = _person_or_mask(path, start)
+    if not isinstance(found, tuple):
+        return found
+    return "in derivatives only masks are looked for; to prepare these, let bids_dir= name that folder"
 
 
 def _mask_kind(path: PurePosixPath, entities: Mapping[str, str], suffix: str) -> str:
@@ -188,15 +192,10 @@ def _mask_kind(path: PurePosixPath, entities: Mapping[str, str], suffix: str) ->
 
 
 def _petprep(path: PurePosixPath) -> Scan | str:
-    person = _person(path)
-    if isinstance(person, str):
+    person = _person_or_mask(path)
+    if not isinstance(person, tuple):
         return person
     participant_id, session, entities, suffix = person
-    mask = _mask_kind(path, entities, suffix)
-    if mask in ("brain_mask", "lesion_mask"):
-        return Scan(path, mask, participant_id, session, entities=entities)
-    if mask:
-        return mask
     kind = {"T1w": "t1w", "FLAIR": "flair", "pet": "pet"}.get(suffix)
     if kind is None:
         return OTHER.format(suffix=suffix)

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from synthpet.cohort.images import read_grid
 from synthpet.cohort.index import Subject
 from synthpet.cohort.marks import is_simulated_dataset, is_simulated_image, is_synthetic_image
 from synthpet.cohort.names import check_participant_id
@@ -40,7 +42,7 @@ class RawSubject:
     notes: tuple[str, ...] = ()
     root: Path | None = None
 
-    @property
+    @cached_property
     def is_simulated(self) -> bool:
         """Whether the data set, or a sidecar of T1 or PET, says so."""
         images = [path for path in (self.t1w, self.pet) if path is not None]
@@ -272,14 +274,13 @@ def _problem(bids_dir: Path, identity: Identity, choice: Choice, scans: Sequence
 
 def _why_not_grid(mask: Path, t1w: Path) -> str:
     """Why a brain mask that was found by its name does not lie on the T1's grid; headers alone are read."""
-    import nibabel as nib
     import numpy as np
 
     try:
-        a, b = (nib.as_closest_canonical(nib.load(path)) for path in (mask, t1w))
-    except Exception:  # what is wrong with the file is said when it is read
+        a, b = read_grid(mask), read_grid(t1w)
+    except DataError:  # what is wrong with the file is said when it is read
         return ""
-    same = a.shape[:3] == b.shape[:3] and np.allclose(a.affine, b.affine, atol=1e-2)
+    same = a.shape == b.shape and np.allclose(a.matrix, b.matrix, atol=1e-2)
     return "" if same else "brain mask on another grid than the T1w"
 
 

@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: study test test-all lint
+.PHONY: study test test-all lint bench
 
 study: .venv/.installed
 	$(BIN)/python -m synthpet.evaluate gan=patch3d
@@ -14,6 +14,10 @@ test: lint
 
 test-all: lint
 	$(BIN)/python -m pytest -m "slow or not slow"
+
+# Two threads, both ways of every row in turn; prints the table and writes outputs/benchmarks/table.md
+bench: .venv/.installed
+	$(BIN)/python tests/benchmarks/table.py
 
 lint: .venv/.installed
 	$(BIN)/ruff check .

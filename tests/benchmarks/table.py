@@ -1,12 +1,12 @@
-"""The table of README's "How fast": what a row is, how two ways are timed side by side, and the command that prints it.
+"""The table of README's "How fast": what a row is, how two ways are timed side by side, and what prints it.
 
-``make bench`` (or ``python tests/benchmarks/table.py [name ...]``) imports each ``bench_<name>.py`` of this folder, takes
-the rows of its ``rows()`` and writes them to ``outputs/benchmarks/table.md`` as well. ``rows(tiny=True)`` gives the same
-rows on sizes that mean nothing, for the test that each of them runs.
+``make bench`` (or ``python tests/benchmarks/table.py [name ...]``) imports each ``bench_<name>.py`` of this folder,
+takes the rows of its ``rows()`` and writes them to ``outputs/benchmarks/table.md`` as well. ``rows(tiny=True)`` gives
+the same rows on sizes that mean nothing, for the test that each of them runs.
 
-Both ways of a row run in one process on two threads, in turn (ours, theirs, ours, theirs, ...), and the shortest time of
-each counts: other work on the machine then hits both alike. pytest-benchmark runs all rounds of one before the other and
-knows no ratio, so it is not used.
+Both ways of a row run in one process on two threads, in turn (ours, theirs, ours, theirs, ...), and the shortest time
+of each counts: other work on the machine then hits both alike. pytest-benchmark runs all rounds of one before the
+other and knows no ratio, so it is not used.
 """
 
 import importlib
@@ -72,9 +72,11 @@ def words(duration_s: float) -> str:
 
 
 def limit_threads() -> None:
-    """Two threads for NumPy's BLAS, OpenMP and torch, whatever the machine; before any of them is imported."""
-    for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        os.environ[variable] = str(N_THREADS)
+    """Start this program again with two threads for BLAS, OpenMP and torch: they read it when they are loaded."""
+    wanted = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(N_THREADS))
+    if wanted.items() <= os.environ.items():
+        return
+    os.execve(sys.executable, [sys.executable, *sys.argv], os.environ | wanted)  # noqa: S606 - this program itself
 
 
 def plain(rows: Sequence[Row]) -> str:

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
-from scipy.sparse.csgraph import minimum_spanning_tree
 
 from synthpet.cohort.images import Grid
-from uad.clusters import MAX_CLUSTERS, NEIGHBOURS, min_voxels
+from uad.clusters import MAX_CLUSTERS, min_voxels
+from uad.merging import changes_of_number, falling
 from uad.statistics import Interval, poisson_interval
 
 LOWEST_Z = 1.0  # Not in the paper: no threshold below it is looked at; fewer false clusters are then accepted
@@ -107,8 +106,8 @@ def cluster_counts(
 ) -> ClusterCounts:
     """The number of kept clusters of one scan at every threshold from ``LOWEST_Z`` up, without labelling once.
 
-    A maximum spanning forest of the voxels tells at which level which parts join; following it from the top, a
-    cluster begins to count when it reaches the minimum volume and stops when it joins another that counts.
+    Voxels are added from the highest down; a cluster begins to count when it reaches the minimum volume and stops when
+    it joins another that counts.
 
     Args:
         z_map: (I, J, K), high = abnormal.
@@ -117,62 +116,12 @@ def cluster_counts(
         min_volume_mm3: smaller clusters do not count.
         max_clusters: more than these are not kept.
     """
-    z, edges, weights = _spanning_forest(np.asarray(z_map), np.asarray(mask, bool))
-    levels, changes = _events(z, edges, weights, min_voxels(min_volume_mm3, grid))
-    if not levels.size:
-        return ClusterCounts(levels, changes)
-    levels, position = np.unique(-levels, return_inverse=True)
+    voxels = falling(z_map, np.asarray(mask, bool) & (z_map > LOWEST_Z))
+    changes = changes_of_number(voxels, min_voxels(min_volume_mm3, grid))
+    levels, position = np.unique(-voxels.z, return_inverse=True)
     kept = np.minimum(np.cumsum(np.bincount(position, changes)), max_clusters)
     steps = np.diff(kept, prepend=0).astype(np.int64)
     return ClusterCounts(-levels[steps != 0], steps[steps != 0])
-
-
-def _spanning_forest(z_map: NDArray, mask: NDArray[np.bool_]) -> tuple[NDArray, NDArray, NDArray]:
-    """Voxels above ``LOWEST_Z``: their z (n,), the (m, 2) edges that join them at the highest levels, falling (m,)."""
-    above = mask & (z_map > LOWEST_Z)
-    z = z_map[above].astype(np.float64)
-    if z.size < 2:
-        return z, np.zeros((0, 2), np.int64), np.zeros(0)
-    number = np.full(np.array(z_map.shape) + 2, -1, np.int32)  # a border of -1 in place of edge cases
-    number[1:-1, 1:-1, 1:-1][above] = np.arange(z.size)
-    i, j, k = (axis + 1 for axis in np.nonzero(above))
-    pairs = []
-    for di, dj, dk in (np.argwhere(NEIGHBOURS) - 1)[14:]:  # each pair once: 13 of the 26 neighbours
-        other = number[i + di, j + dj, k + dk]
-        here = np.flatnonzero(other >= 0).astype(np.int32)  # the forest takes no 64-bit indices
-        pairs.append(np.column_stack([here, other[here]]))
-    a, b = np.concatenate(pairs).T
-    place = np.empty(z.size, np.int64)  # 0: the highest z; integers keep the order of the edges exact
-    place[np.argsort(-z, kind="stable")] = np.arange(z.size)
-    graph = sparse.coo_array((np.maximum(place[a], place[b]) + 1.0, (a, b)), shape=(z.size, z.size))
-    forest = minimum_spanning_tree(graph.tocsr()).tocoo()
-    falling = np.argsort(forest.data, kind="stable")
-    edges = np.column_stack([forest.row[falling], forest.col[falling]])
-    return z, edges, z[edges].min(axis=1)
-
-
-def _events(z: NDArray, edges: NDArray, weights: NDArray, smallest: int) -> tuple[NDArray, NDArray]:
-    """Levels and changes of the number of clusters of at least ``smallest`` voxels, (e,) each, in any order."""
-    parent, size = list(range(z.size)), [1] * z.size
-
-    def root(voxel: int) -> int:
-        while parent[voxel] != voxel:
-            parent[voxel] = parent[parent[voxel]]
-            voxel = parent[voxel]
-        return voxel
-
-    levels, changes = (z.tolist(), [1] * z.size) if smallest == 1 else ([], [])
-    for (a, b), level in zip(edges.tolist(), weights.tolist(), strict=True):
-        large, small = root(a), root(b)
-        if size[large] < size[small]:
-            large, small = small, large
-        change = (size[large] + size[small] >= smallest) - (size[large] >= smallest) - (size[small] >= smallest)
-        parent[small] = large
-        size[large] += size[small]
-        if change:
-            levels.append(level)
-            changes.append(change)
-    return np.array(levels, np.float64), np.array(changes, np.int64)
 
 
 def _smallest_threshold(scans: list[ClusterCounts], false_per_scan: float) -> float:

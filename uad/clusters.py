@@ -93,20 +93,19 @@ def find_clusters(
     Source: mass after El Azami et al., PLoS ONE 11 (2016) e0161498 (rank by size and degree of deviation).
     """
     _check({"z-map": z_map, "brain mask": brain_mask, "T1 z-map": t1w_z, "PET z-map": pet_z, "PET": pet}, grid)
-    z = _within(z_map, brain_mask)
-    components, n_components = ndimage.label(z > threshold, NEIGHBOURS)
-    smallest = min_voxels(min_volume_mm3, grid)
-    order = _ranking(components, n_components, z, threshold, smallest, rank_by)[:max_clusters]
-    rank_of = np.zeros(n_components + 1, np.int16)
-    rank_of[order] = np.arange(1, len(order) + 1)
-    boxes = ndimage.find_objects(components)
-    mirrored = None if pet is None else _mirror_pairs(pet, brain_mask, grid)
+    brain = np.asarray(brain_mask, bool)
+    flat, z = _above(z_map, brain, threshold)
+    label = components(flat, brain.shape)
+    order = _ranking(label, z, threshold, min_voxels(min_volume_mm3, grid), rank_by)[:max_clusters]
+    labels = np.zeros(brain.shape, np.int16)
+    mirrored = None if pet is None else _mirror_pairs(pet, brain, grid)
     clusters = []
-    for rank, label in enumerate(order, start=1):
-        box = boxes[label - 1]
-        voxels = tuple((np.argwhere(components[box] == label) + [s.start for s in box]).T)
-        clusters.append(_describe(rank, voxels, z, threshold, grid, t1w_z, pet_z, mirrored))
-    return clusters, rank_of[components]
+    for rank, chosen in enumerate(order, start=1):
+        own = label == chosen
+        voxels = np.unravel_index(flat[own], brain.shape)
+        labels[voxels] = rank
+        clusters.append(_describe(rank, voxels, z[own], threshold, grid, t1w_z, pet_z, mirrored))
+    return clusters, labels
 
 
 def min_voxels(min_volume_mm3: float, grid: Grid) -> int:
@@ -119,27 +118,39 @@ def voxel_volume_mm3(grid: Grid) -> float:
     return float(np.prod(grid.spacing_mm))
 
 
-def _ranking(
-    components: NDArray, n_components: int, z: NDArray, threshold: float, smallest: int, rank_by: str
-) -> NDArray[np.int64]:  # fmt: skip
+def _above(z_map: NDArray, brain: NDArray[np.bool_], threshold: float) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Voxels above the threshold: where they lie in the flattened volume, in C order, and their z; (n,) each."""
+    check_finite(z_map, brain)
+    flat = np.flatnonzero(brain & (z_map > np.float64(threshold)))  # compared in double precision
+    return flat, z_map.ravel()[flat].astype(np.float64)
+
+
+def components(flat: NDArray[np.int64], shape: tuple[int, ...]) -> NDArray[np.int64]:
+    """The 26-connected component, from 1 on, of each voxel of the flattened volume, (n,)."""
+    if not flat.size:
+        return np.zeros(0, np.int64)
+    voxels = np.unravel_index(flat, shape)
+    voxels = tuple(axis - axis.min() for axis in voxels)
+    box = np.zeros([int(axis.max()) + 1 for axis in voxels], bool)  # labelling costs what the box holds
+    box[voxels] = True
+    return ndimage.label(box, NEIGHBOURS)[0][voxels].astype(np.int64)
+
+
+def _ranking(label: NDArray, z: NDArray, threshold: float, smallest: int, rank_by: str) -> NDArray[np.int64]:
     """Labels of the clusters that are large enough, the most suspicious first."""
-    flat = np.flatnonzero(components)
-    label = components.ravel()[flat]
-    size = np.bincount(label, minlength=n_components + 1)
-    mass = np.bincount(label, z.ravel()[flat] - threshold, minlength=n_components + 1)
+    size = np.bincount(label)
+    mass = np.bincount(label, z - threshold)
     if rank_by not in RANKINGS:
         raise ValueError(f"rank_by: found {rank_by!r}; expected one of {', '.join(RANKINGS)}")
     score = {"mass": mass, "size": size, "mean": mass / np.maximum(size, 1)}[rank_by]
-    large = np.flatnonzero(size >= smallest)
-    large = large[large > 0]
+    large = np.flatnonzero(size >= smallest)  # never label 0: it has no voxel
     return large[np.lexsort((-size[large], -mass[large], -score[large]))]
 
 
 def _describe(
-    rank: int, voxels: tuple[NDArray, ...], z: NDArray, threshold: float, grid: Grid, t1w_z: NDArray | None,
+    rank: int, voxels: tuple[NDArray, ...], values: NDArray, threshold: float, grid: Grid, t1w_z: NDArray | None,
     pet_z: NDArray | None, mirrored: tuple[NDArray, NDArray] | None,
 ) -> Cluster:  # fmt: skip
-    values = z[voxels]
     excess = values - threshold
     xyz = np.column_stack(voxels) @ grid.matrix[:3, :3].T + grid.matrix[:3, 3]
     centre = _point(excess @ xyz / excess.sum())
@@ -194,13 +205,10 @@ def _asymmetry(voxels: tuple[NDArray, ...], pet: NDArray, paired: NDArray[np.boo
     return 200 * (here - there) / (here + there) if here + there > 0 else None
 
 
-def _within(z_map: NDArray, brain_mask: NDArray) -> NDArray[np.float64]:
-    """The map in double precision, below every threshold outside the mask."""
-    brain = np.asarray(brain_mask, bool)
-    z = np.where(brain, z_map, -np.inf).astype(np.float64)
-    if n := int(np.count_nonzero(~np.isfinite(z[brain]))):
+def check_finite(z_map: NDArray, brain: NDArray[np.bool_]) -> None:
+    """Refuse a map that is NaN or infinite anywhere in the brain; both (I, J, K)."""
+    if n := int(np.count_nonzero(brain & ~np.isfinite(z_map))):
         raise DataError(f"E_NONFINITE z-map: n={n} voxels of the brain are NaN or infinite; expected finite values")
-    return z
 
 
 def _check(images: Mapping[str, NDArray | None], grid: Grid) -> None:

@@ -9,7 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from synthpet.cohort.images import Grid, GridMismatchError
 from synthpet.errors import DataError
-from uad.clusters import MAX_CLUSTERS, Cluster, find_clusters
+from uad.clusters import MAX_CLUSTERS, Cluster, check_finite, min_voxels
+from uad.merging import falling, touched_at
 from uad.statistics import censored_ranks, clopper_pearson_interval, poisson_interval, wilson_interval
 
 STRICT_MM = 10.0  # Not in the paper: what the lesion is dilated by in the stricter criterion
@@ -200,13 +201,13 @@ def found_over_thresholds(
         min_volume_mm3: as for ``find_clusters``.
         max_clusters: how many are kept, by mass.
     """
-    found = []
-    for threshold in thresholds:
-        _, labels = find_clusters(
-            z_map, brain_mask, grid, threshold=threshold, min_volume_mm3=min_volume_mm3, max_clusters=max_clusters
-        )
-        found.append(float((labels[np.asarray(lesion, bool)] > 0).any()))
-    return np.array(found)
+    brain = np.asarray(brain_mask, bool)
+    check_finite(z_map, brain)
+    if not len(thresholds):
+        return np.zeros(0)
+    voxels = falling(z_map, brain & (z_map > np.float64(min(thresholds))))
+    marked = np.asarray(lesion, bool).ravel()[voxels.flat]
+    return touched_at(voxels, marked, thresholds, min_voxels(min_volume_mm3, grid), max_clusters).astype(float)
 
 
 def froc(settings: Sequence[float], found: NDArray, false_clusters: NDArray) -> list[FrocPoint]:

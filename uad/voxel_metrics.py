@@ -9,10 +9,9 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from synthpet.errors import DataError
-from uad.clusters import NEIGHBOURS
+from uad.clusters import components
 
 FALSE_POSITIVE_LIMIT = 0.3
 DEFINITIONS = {
@@ -57,14 +56,15 @@ def voxel_metrics(anomaly_map: NDArray, lesion: NDArray[np.bool_], brain_mask: N
     brain = np.asarray(brain_mask, bool)
     diseased = np.asarray(lesion, bool) & brain
     _check(anomaly_map, np.asarray(lesion), brain, diseased)
-    healthy = np.sort(anomaly_map[brain & ~diseased])
-    scores, group = np.unique(anomaly_map[diseased], return_inverse=True)
+    healthy = np.sort(anomaly_map[brain ^ diseased])
+    flat = np.flatnonzero(diseased)
+    scores, group = np.unique(anomaly_map.ravel()[flat], return_inverse=True)
     n_lesion, n_healthy = group.size, healthy.size
     # from the highest score of a lesion voxel down: healthy voxels above it, and at or above it
     above = (n_healthy - np.searchsorted(healthy, scores, side="right"))[::-1]
     at_least = (n_healthy - np.searchsorted(healthy, scores, side="left"))[::-1]
     found = np.cumsum(np.bincount(group)[::-1])
-    overlap = np.cumsum(np.bincount(group, _component_weights(diseased))[::-1])
+    overlap = np.cumsum(np.bincount(group, _component_weights(flat, diseased.shape))[::-1])
     rate_above, rate = above / n_healthy, at_least / n_healthy
     precision = found / (found + at_least)
     return VoxelMetrics(
@@ -104,12 +104,10 @@ def _area(rate_above: NDArray, rate: NDArray, height: NDArray, limit: float) -> 
     return float(np.trapezoid(y, x) / limit)
 
 
-def _component_weights(diseased: NDArray[np.bool_]) -> NDArray[np.float64]:
+def _component_weights(flat: NDArray[np.int64], shape: tuple[int, ...]) -> NDArray[np.float64]:
     """For each lesion voxel (n,): 1 / (number of components x size of its own), which add up to 1."""
-    box = ndimage.find_objects(diseased.view(np.uint8))[0]
-    components, n_components = ndimage.label(diseased[box], NEIGHBOURS)
-    label = components[diseased[box]]
-    return 1 / (n_components * np.bincount(label)[label])
+    label = components(flat, shape)
+    return 1 / (label.max() * np.bincount(label)[label])
 
 
 def _check(anomaly_map: NDArray, lesion: NDArray, brain: NDArray, diseased: NDArray) -> None:
@@ -118,10 +116,10 @@ def _check(anomaly_map: NDArray, lesion: NDArray, brain: NDArray, diseased: NDAr
             f"E_GRID anomaly map, lesion, brain mask: shapes {anomaly_map.shape}, {lesion.shape}, {brain.shape}; "
             "expected one"
         )
-    n_brain, n_lesion = int(brain.sum()), int(diseased.sum())
+    n_brain, n_lesion = np.count_nonzero(brain), np.count_nonzero(diseased)
     if n_lesion in (0, n_brain):
         raise DataError(
             f"E_NO_LESION {n_lesion} of {n_brain} brain voxels are lesion; expected both lesion and healthy voxels"
         )
-    if n := int(np.count_nonzero(~np.isfinite(anomaly_map[brain]))):
+    if n := int(np.count_nonzero(brain & ~np.isfinite(anomaly_map))):
         raise DataError(f"E_NONFINITE anomaly map: n={n} voxels of the brain are NaN or infinite")

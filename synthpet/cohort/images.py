@@ -1,21 +1,20 @@
 """The one gate for images: read with checks, write atomically with a fresh header."""
 
 import gzip
-import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import EllipsisType
 
 import nibabel as nib
 import numpy as np
-from nibabel.filebasedimages import ImageFileError
-from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
 from synthpet.cohort.files import write_bytes
+from synthpet.cohort.header import NIFTI1_BYTES, Header, form_distance, read_header
+from synthpet.cohort.stream import HEAD_BYTES, read_content
 from synthpet.errors import DataError
 
-NIFTI_HEADER_BYTES = 348
-MAX_BYTES = 4_000_000_000  # of one uncompressed image; stops a decompression bomb
+LARGEST = 1e9  # no unit in use makes an image's values as large
 
 
 class GridMismatchError(DataError):
@@ -52,43 +51,111 @@ class Grid:
         return f"shape {self.shape}, spacing {tuple(round(s, 3) for s in self.spacing_mm)} mm"
 
 
-def read_image(path: Path, *, grid: Grid | None = None) -> tuple[NDArray[np.float32], Grid]:
+def read_image(path: Path, *, grid: Grid | None = None, xform: str | None = None) -> tuple[NDArray[np.float32], Grid]:
     """Read a 3D NIfTI file as float32 in RAS+ order, after reading its stream to the end.
 
     Args:
         path: ``.nii`` or ``.nii.gz``.
         grid: the grid that the image must have.
+        xform: ``sform`` or ``qform``, which of them holds where they disagree; None: that is an error.
 
     Returns:
         The (I, J, K) array and its grid.
 
     Raises:
-        DataError: not a whole NIfTI image, not 3D, or not finite.
+        DataError: not a whole NIfTI image, not 3D, not finite, or values that no image has.
         GridMismatchError: ``grid`` is given and differs.
     """
-    data, gaps, found = read_image_with_gaps(path)
+    data, gaps, found = read_image_with_gaps(path, xform=xform)
     if gaps.any():
-        raise DataError(f"E_NONFINITE {path}: n={gaps.sum()} voxels are NaN or infinite; expected finite values")
-    if grid is not None and not grid.matches(found):
-        raise GridMismatchError(
-            f"E_GRID {path}: not on the cohort's grid.\n  found: {found}\n  expected: {grid}\n"
-            "  Run `python -m synthpet.prepare` on the raw data, or resample the image."
+        raise DataError(
+            f"E_NONFINITE {path}: n={gaps.sum()} voxels are NaN or infinite; expected finite values; mask them"
         )
+    check_grid(path, found, grid)
     return data, found
 
 
-def read_image_with_gaps(path: Path) -> tuple[NDArray[np.float32], NDArray[np.bool_], Grid]:
+def check_grid(path: Path, found: Grid, expected: Grid | None) -> None:
+    """Hold an image to a grid.
+
+    Raises:
+        GridMismatchError: naming both grids.
+    """
+    if expected is not None and not expected.matches(found):
+        raise GridMismatchError(
+            f"E_GRID {path}: not on the cohort's grid.\n  found: {found}\n  expected: {expected}\n"
+            "  Run `python -m synthpet.prepare` on the raw data, or resample the image."
+        )
+
+
+def read_image_with_gaps(
+    path: Path, *, xform: str | None = None
+) -> tuple[NDArray[np.float32], NDArray[np.bool_], Grid]:
     """As ``read_image``, but where the image is NaN or infinite it is 0, and the mask of these voxels comes along."""
     path = Path(path)
-    image = nib.as_closest_canonical(_parse(path, _whole_content(path)))
-    data = np.asarray(image.dataobj, dtype=np.float32)
-    if data.ndim == 4 and data.shape[3] == 1:
-        data = data[..., 0]
-    if data.ndim != 3:
-        raise DataError(f"E_DIM {path}: found {data.ndim}D, shape {data.shape}; expected one 3D volume")
-    gaps = ~np.isfinite(data)
-    filled = np.where(gaps, np.float32(0), data) if gaps.any() else data
-    return np.ascontiguousarray(filled), np.ascontiguousarray(gaps), Grid.of(data.shape, image.affine)
+    voxels = _read_voxels(path, xform)
+    if len(voxels.header.shape) != 3:
+        shape = voxels.header.shape
+        frames = f", {shape[3]} frames" if len(shape) == 4 else ""
+        raise DataError(
+            f"E_DIM {path}: found {len(shape)}D, shape {shape}{frames}; expected one 3D volume; average or choose one"
+        )
+    data = voxels.scaled(...)
+    lowest, highest = float(data.min()), float(data.max())  # NaN where there is one
+    gaps = np.zeros(data.shape, bool)
+    if not np.isfinite([lowest, highest]).all():
+        gaps = ~np.isfinite(data)
+        data = np.where(gaps, np.float32(0), data)
+        lowest, highest = float(data.min()), float(data.max())
+    check_range(path, lowest, highest)
+    return np.array(voxels.turned(data), order="C"), np.array(voxels.turned(gaps), order="C"), voxels.grid
+
+
+def check_range(path: Path | str, lowest: float, highest: float) -> None:
+    """Refuse values that no unit in use has: those of integers read as floats, or of a lost scale.
+
+    Raises:
+        DataError: naming the extremes.
+    """
+    if max(abs(lowest), abs(highest)) >= LARGEST:
+        raise DataError(
+            f"E_RANGE {path}: values from {lowest:.3g} to {highest:.3g}; expected less than {LARGEST:g}; see its unit "
+            "and its scl_slope"
+        )
+
+
+@dataclass(frozen=True)
+class _Voxels:
+    """The stored voxels of an image, in the file's order and kind, and what its header says."""
+
+    header: Header
+    stored: NDArray
+    grid: Grid
+
+    def scaled(self, index: EllipsisType | tuple[EllipsisType, int]) -> NDArray[np.float32]:
+        """Voxels as float32 after slope and intercept."""
+        stored, header = self.stored[index], self.header
+        with np.errstate(over="ignore", invalid="ignore"):  # what overflows is infinite, and refused as that
+            if header.slope == 1 and header.inter == 0:
+                return stored.astype(np.float32, copy=False)
+            exact = np.dtype(np.float32 if stored.dtype.itemsize <= 2 else np.float64)
+            scaled = stored.astype(exact) * exact.type(header.slope) + exact.type(header.inter)
+            return np.asarray(scaled, np.float32)
+
+    def turned(self, data: NDArray) -> NDArray:
+        """(I, J, K) in RAS+ order."""
+        return nib.apply_orientation(data, nib.io_orientation(self.header.affine))
+
+
+def _read_voxels(path: Path, xform: str | None) -> _Voxels:
+    content = read_content(path, lambda head: read_header(path, head, xform).size)
+    header = read_header(path, bytes(content[:HEAD_BYTES]), xform)
+    count = int(np.prod(header.shape))
+    stored = np.frombuffer(content, header.dtype, count, header.offset).reshape(header.shape, order="F")
+    while len(header.shape) > 3 and header.shape[-1] == 1:
+        header = replace(header, shape=header.shape[:-1])
+    grid = _canonical_grid(header) if len(header.shape) >= 3 else Grid.of((1, 1, 1), np.eye(4))
+    return _Voxels(header, stored.reshape(header.shape, order="F"), grid)
 
 
 @dataclass(frozen=True)
@@ -101,100 +168,83 @@ class Frames:
 
     path: Path
     grid: Grid
-    image: nib.Nifti1Image
+    voxels: _Voxels
 
     @property
     def n(self) -> int:
         """How many frames there are; 1 for a 3D image."""
-        return 1 if len(self.image.shape) == 3 else int(self.image.shape[3])
+        shape = self.voxels.header.shape
+        return 1 if len(shape) == 3 else shape[3]
 
     def frame(self, k: int) -> NDArray[np.float32]:
         """Frame ``k``, (I, J, K)."""
-        data = self.image.dataobj if len(self.image.shape) == 3 else self.image.dataobj[..., k]
-        turned = nib.apply_orientation(np.asarray(data, np.float32), nib.io_orientation(self.image.affine))
-        return np.ascontiguousarray(turned)
+        index = ... if len(self.voxels.header.shape) == 3 else (..., k)
+        return np.array(self.voxels.turned(self.voxels.scaled(index)), order="C")
+
+    @property
+    def scale_lost(self) -> bool:
+        """Whether the voxels fill the whole range of 16-bit integers, as scaled images do, but no scale is stored."""
+        stored, header = self.voxels.stored, self.voxels.header
+        if header.scaled or stored.dtype.kind not in "iu" or stored.dtype.itemsize != 2:
+            return False
+        return int(stored.max()) >= np.iinfo(stored.dtype).max - 1
 
 
-def read_frames(path: Path) -> Frames:
+def read_frames(path: Path, *, xform: str | None = None) -> Frames:
     """Read a 3D or 4D NIfTI file in RAS+ order, after reading its stream to the end.
 
     Args:
         path: ``.nii`` or ``.nii.gz``.
+        xform: as for ``read_image``.
 
     Raises:
         DataError: not a whole NIfTI image, or neither 3D nor 4D.
     """
     path = Path(path)
-    image = _parse(path, _whole_content(path))
-    shape = image.shape[:4] if all(n == 1 for n in image.shape[4:]) else image.shape
-    if len(shape) not in (3, 4) or min(shape) < 1:
-        raise DataError(f"E_DIM {path}: found {len(shape)}D, shape {shape}; expected a 3D or 4D image")
-    if shape != image.shape:
-        image = nib.Nifti1Image(np.asanyarray(image.dataobj).reshape(shape), image.affine, image.header)
-    return Frames(path, _canonical_grid(image), image)
+    voxels = _read_voxels(path, xform)
+    shape = voxels.header.shape
+    if len(shape) not in (3, 4):
+        raise DataError(
+            f"E_DIM {path}: found {len(shape)}D, shape {shape}; expected a 3D or 4D image; convert it again"
+        )
+    return Frames(path, voxels.grid, voxels)
 
 
-def read_grid(path: Path) -> Grid:
+def read_grid(path: Path, *, xform: str | None = None) -> Grid:
     """The grid of an image in RAS+ order, by its header alone: neither voxels nor stream are checked.
 
     Raises:
         DataError: the header cannot be read.
     """
-    try:
-        return _canonical_grid(nib.load(path))  # type: ignore[arg-type]
-    except (ImageFileError, HeaderDataError, OSError, EOFError, zlib.error, ValueError) as error:
-        raise DataError(f"E_NOT_NIFTI {path}: {error}") from error
+    path = Path(path)
+    header = read_header(path, bytes(read_content(path, lambda head: 0, head_only=True)), xform)
+    if len(header.shape) < 3:
+        raise DataError(f"E_DIM {path}: found {len(header.shape)}D; expected a 3D or 4D image; convert it again")
+    return _canonical_grid(header)
 
 
-def _canonical_grid(image: nib.Nifti1Image) -> Grid:
-    orientation = nib.io_orientation(image.affine)
-    extent = [image.shape[a] for a in np.argsort(orientation[:, 0])]
-    return Grid.of(tuple(extent), image.affine @ nib.orientations.inv_ornt_aff(orientation, image.shape[:3]))
+def read_form_distance(path: Path) -> tuple[float, float, bool]:
+    """How qform and sform of an image differ, as ``header.form_distance`` has it."""
+    path = Path(path)
+    header = nib.Nifti1Header(read_content(path, lambda head: 0, head_only=True)[:NIFTI1_BYTES], check=False)
+    return form_distance(header, tuple(int(n) for n in header["dim"][1:4]))
 
 
-def _whole_content(path: Path) -> bytes:
-    """The uncompressed bytes, with the gzip checksum verified (nibabel alone stops before it)."""
-    try:
-        raw = path.read_bytes()
-    except FileNotFoundError:
-        raise DataError(f"E_MISSING {path}: no such file") from None
-    if not raw:
-        raise DataError(f"E_EMPTY {path}: the file has no bytes")
-    if raw.startswith((b"version https://git-lfs", b"/annex/", b"../.git/annex")):
-        raise DataError(f"E_POINTER {path}: a git-lfs or git-annex pointer; fetch the data first")
-    if raw.lstrip()[:1] == b"<":
-        raise DataError(f"E_NOT_NIFTI {path}: a web page saved under an image's name; download the file again")
-    if not path.name.endswith(".gz"):
-        return raw
-    if not raw.startswith(b"\x1f\x8b"):
-        raise DataError(f"E_NOT_GZIP {path}: named .gz but not compressed; rename or compress it")
-    try:
-        with gzip.open(path) as stream:
-            content = stream.read(MAX_BYTES + 1)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise DataError(f"E_TRUNCATED {path}: the compressed stream is cut or damaged ({error})") from error
-    if len(content) > MAX_BYTES:
-        raise DataError(f"E_TOO_BIG {path}: more than {MAX_BYTES:,} bytes uncompressed")
-    return content
+def check_stream(path: Path) -> Path:
+    """Read an image to its end without decoding it, for those that another library opens; return its path.
+
+    Raises:
+        DataError: cut, damaged, or no NIfTI.
+    """
+    path = Path(path)
+    read_content(path, lambda head: read_header(path, head).size)
+    return path
 
 
-def _parse(path: Path, content: bytes) -> nib.Nifti1Image:
-    if len(content) < NIFTI_HEADER_BYTES:
-        raise DataError(f"E_NOT_NIFTI {path}: {len(content)} bytes are too few for a NIfTI header")
-    try:
-        image = nib.Nifti1Image.from_bytes(content)
-        needed = image.dataobj.offset + int(np.prod(image.shape)) * image.get_data_dtype().itemsize
-    except Exception as error:
-        raise DataError(f"E_NOT_NIFTI {path}: {error}") from error
-    if image.get_data_dtype().kind not in "iuf":
-        raise DataError(f"E_DTYPE {path}: voxels of type {image.get_data_dtype()}; expected real numbers, not colours")
-    if len(content) < needed:
-        raise DataError(f"E_TRUNCATED {path}: {len(content):,} bytes; its header promises {needed:,}")
-    if image.header["qform_code"] == 0 and image.header["sform_code"] == 0:
-        raise DataError(f"E_NO_ORIENTATION {path}: neither qform nor sform is set, so left and right are unknown")
-    if not np.isfinite(image.affine).all() or abs(np.linalg.det(image.affine[:3, :3])) < 1e-6:
-        raise DataError(f"E_AFFINE {path}: the affine is singular or not finite")
-    return image
+def _canonical_grid(header: Header) -> Grid:
+    orientation = nib.io_orientation(header.affine)
+    extent = [header.shape[a] for a in np.argsort(orientation[:, 0])]
+    return Grid.of(tuple(extent), header.affine @ nib.orientations.inv_ornt_aff(orientation, header.shape[:3]))
 
 
 def write_image(path: Path, data: NDArray, grid: Grid, *, description: str = "", space: str = "mni") -> Path:

@@ -29,9 +29,11 @@ from synthpet.quality import (
     seam_ratio,
     ssim_map,
 )
+from synthpet.quality_failures import profile, profile_voxels
 from synthpet.quality_summary import BASELINES, COLUMNS, summarise
 from synthpet.regions import grey_matter, named_regions
 from synthpet.stage import Stage
+from synthpet.tracking.stages import track_quality
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -50,6 +52,7 @@ class Measured:
     regional_means: dict[str, NDArray[np.float64]]  # method or "real": (n_regions,) in SUVR
     seams: dict[str, float]  # "synthetic" and, where there, "real"
     uncertainty: float | None  # mean over the brain, SUVR
+    profiles: dict[str, NDArray[np.float32]]  # "synthetic" and, where there, "real": SUVR at ``profile_voxels``
 
 
 @dataclass(frozen=True)
@@ -118,7 +121,8 @@ def evaluate(
             measure = partial(measure_case, source, spread=spread, data_range=peak, borders=borders)
             running = in_threads(measure, cases, n_jobs)
             measured[role] = list(progress(running, f"measuring {role} controls", len(cases)))
-    summary = summarise(measured, spreads, named_regions(source.cohort.grid).names, data_range=peak, seed=seed)
+    names = named_regions(source.cohort.grid).names
+    summary = summarise(measured, spreads, names, source.training, data_range=peak, seed=seed)
     summary |= {"simulated_cohort": source.is_simulated, "spacing_mm": source.cohort.grid.spacing_mm}
     rows = [row for role in measured for found in measured[role] for row in found.rows]
     return Evaluation(source, summary, rows, measured, spreads)
@@ -157,6 +161,7 @@ def measure_case(
         if borders is not None
         else {},
         None if uncertainty is None else float(uncertainty),
+        {image: profile(volume, mask, profile_voxels(source.cohort.grid)) for image, volume in seen.items()},
     )
 
 
@@ -214,7 +219,8 @@ def ensure_evaluated(cfg: "DictConfig") -> Path:
     geometry = {"patch_size": list(cfg.gan.patch_size), "stride": list(cfg.gan.stride)}
     config = {"generator": cfg.gan.name, "data_range": cfg.evaluate.data_range, "seed": cfg.seed, **geometry}
     stage = Stage(f"quality {cfg.gan.name}", folder, config, source.files(), manifest="run-quality.json")
-    stage.ensure(lambda: _write(source, folder, config, n_jobs=cfg.compute.n_jobs))
+    if stage.ensure(lambda: _write(source, folder, config, n_jobs=cfg.compute.n_jobs)):
+        track_quality(cfg, folder, stage.manifest)
     return folder
 
 

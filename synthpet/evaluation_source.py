@@ -156,6 +156,11 @@ class Source:
         return self._folds_path.is_file() and not any(fold.test for fold in read_folds(self._folds_path))
 
     @cached_property
+    def training(self) -> dict[int, tuple[str, ...]]:
+        """Fold to the participants that trained its generator; empty where the generators are of another cohort."""
+        return {} if self.is_foreign else {index: train for index, train, _ in self._folds}
+
+    @cached_property
     def is_simulated(self) -> bool:
         """Whether the cohort says that its images are simulated."""
         return self.cohort.is_simulated

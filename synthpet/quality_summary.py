@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthpet.quality import COLLAPSE_BELOW, SSIM_WINDOW, bootstrap_gap_closed, gap_closed, variance_ratio
+from synthpet.quality_failures import DEFINITIONS as FAILURES
+from synthpet.quality_failures import failures
 
 if TYPE_CHECKING:
     from synthpet.evaluation import Measured, Spread
@@ -51,6 +53,7 @@ DEFINITIONS = {
     "variance_ratio": "mean between-subject variance over grey matter (template probability > 0.5, inside every "
     "brain), divided by that of the real PET, which contains noise; expected: the ceiling's",
     "collapsed": f"variance_ratio of synthetic below {COLLAPSE_BELOW}: the synthetic PETs are too alike",
+    **FAILURES,
     "between_subject_cv": "mean over grey matter of between-subject standard deviation / mean",
     "deviation_correlation": "per subject, Pearson r across brain voxels of (image - mean image of this role) with "
     "(real - mean real PET of this role); 0: nothing individual, 1: all of it",
@@ -66,6 +69,7 @@ def summarise(
     measured: Mapping[str, Sequence["Measured"]],
     spreads: Mapping[str, "Spread"],
     region_names: Sequence[str],
+    training: Mapping[int, Sequence[str]],
     *,
     data_range: float,
     seed: int,
@@ -76,6 +80,7 @@ def summarise(
         measured: role to what was measured on its subjects.
         spreads: role to the voxelwise moments.
         region_names: of the regional means.
+        training: fold to the participants that trained its generator; empty where that was another cohort.
         data_range: that SSIM and PSNR were computed with, SUVR.
         seed: of the bootstrap.
     """
@@ -84,6 +89,8 @@ def summarise(
         roles[role] = {"n": len(found), **_spread(spreads[role]), **_model_alone(found)}
         if found[0].rows:
             roles[role] |= _against_truth(found, region_names, seed)
+    for role, flags in failures(measured, training).items():
+        roles[role] |= flags
     with_truth = [role for role in roles if "metrics" in roles[role]]
     return {
         "headline_role": with_truth[0] if with_truth else None,

@@ -52,8 +52,7 @@ def read_header(path: Path, head: bytes, xform: str | None = None) -> Header:
         DataError: no NIfTI, or a header that contradicts itself.
         UsageError: another value of ``xform``.
     """
-    if xform not in XFORMS:
-        raise UsageError(f"xform={xform!r}: expected sform, qform or null")
+    check_xform(xform)
     header = _parse(path, head)
     shape = tuple(int(n) for n in header["dim"][1 : 1 + int(header["dim"][0])])
     dtype = header.get_data_dtype()
@@ -63,8 +62,19 @@ def read_header(path: Path, head: bytes, xform: str | None = None) -> Header:
     return Header(shape, dtype, _affine(path, header, xform, shape), slope, inter, offset, size, scaled)
 
 
+def check_xform(xform: str | None) -> str | None:
+    """Return ``xform`` if it is one.
+
+    Raises:
+        UsageError: neither sform nor qform nor None.
+    """
+    if xform not in XFORMS:
+        raise UsageError(f"xform={xform!r}: expected sform, qform or null")
+    return xform
+
+
 def form_distance(header: nib.Nifti1Header, shape: tuple[int, ...]) -> tuple[float, float, bool]:
-    """How qform and sform differ: mm at the corners of the image, degrees, and whether one is mirrored.
+    """How qform and sform differ: mm at the corners of the image, degrees, and whether left and right swap.
 
     Zeros where one of the two is not set.
     """
@@ -76,8 +86,8 @@ def form_distance(header: nib.Nifti1Header, shape: tuple[int, ...]) -> tuple[flo
     apart = float(np.linalg.norm(((qform - sform) @ corners)[:3], axis=0).max())
     a, b = (matrix[:3, :3] / np.linalg.norm(matrix[:3, :3], axis=0) for matrix in (qform, sform))
     cosines = np.clip((a * b).sum(axis=0), -1, 1)
-    mirrored = bool(np.linalg.det(qform[:3, :3]) * np.linalg.det(sform[:3, :3]) < 0)
-    return apart, float(np.degrees(np.arccos(cosines)).max()), mirrored
+    sides = bool((qform[:3, :3] @ np.linalg.inv(sform[:3, :3]))[0, 0] < 0)
+    return apart, float(np.degrees(np.arccos(cosines)).max()), sides
 
 
 def _parse(path: Path, head: bytes) -> nib.Nifti1Header:
@@ -156,9 +166,9 @@ def _affine(path: Path, header: nib.Nifti1Header, xform: str | None, shape: tupl
             f"E_AFFINE {path}: pixdim {spacing.tolist()}, affine {_rows(matrices, codes)}; expected finite voxels of "
             f"{SPACING_MM[0]:g} to {SPACING_MM[1]:g} mm; correct the header, or convert the image again"
         )
-    apart, degrees, mirrored = form_distance(header, shape)
-    if (apart > APART_MM or degrees > TURNED_DEGREES or mirrored) and xform is None:
-        how = ", one of them mirrored" if mirrored else ""
+    apart, degrees, sides = form_distance(header, shape)
+    if (apart > APART_MM or degrees > TURNED_DEGREES or sides) and xform is None:
+        how = ", left and right swapped" if sides else ""
         raise DataError(
             f"E_XFORM_CONFLICT {path}: qform and sform differ by {apart:.1f} mm and {degrees:.1f} degrees{how}; "
             "expected one place; choose one in `python -m synthpet.prepare` by xform=sform or xform=qform, or correct "

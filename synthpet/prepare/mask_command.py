@@ -32,7 +32,9 @@ def check_mask_command(command: str) -> None:
         )
 
 
-def run_mask_command(command: str, t1w: Path, grid: Grid, participant_id: str) -> NDArray[np.bool_]:
+def run_mask_command(
+    command: str, t1w: Path, grid: Grid, participant_id: str, xform: str | None = None
+) -> NDArray[np.bool_]:
     """Run the program on one T1, without a shell, and read the mask that it writes.
 
     Args:
@@ -40,6 +42,7 @@ def run_mask_command(command: str, t1w: Path, grid: Grid, participant_id: str) -
         t1w: the raw T1.
         grid: of the T1; the mask's must match.
         participant_id: for messages.
+        xform: which of sform and qform holds, as for ``read_image``.
 
     Raises:
         DataError: the program is not there, fails or writes no mask; or the mask's volume is not a brain's.
@@ -62,7 +65,7 @@ def run_mask_command(command: str, t1w: Path, grid: Grid, participant_id: str) -
             what = f"ended with {done.returncode}" if done.returncode else "wrote no {mask}"
             said = _last_line(done.stderr, done.stdout)
             raise DataError(f"E_MASK_COMMAND {name}: {program} {what}; expected a mask. It said: {said}")
-        data, found = _read(mask, grid, name, program)
+        data, found = _read(mask, grid, name, program, xform)
         return given_brain_mask(data, found, f"{name}, mask by {program}")
 
 
@@ -72,10 +75,10 @@ def _filled(word: str, places: dict[str, str]) -> str:
     return word
 
 
-def _read(mask: Path, grid: Grid, name: str, program: str) -> tuple[NDArray[np.float32], Grid]:
+def _read(mask: Path, grid: Grid, name: str, program: str, xform: str | None) -> tuple[NDArray[np.float32], Grid]:
     """The mask, with messages that name the T1 instead of a temporary file."""
     try:
-        return read_image(mask, grid=grid)
+        return read_image(mask, grid=grid, xform=xform)
     except DataError as error:
         reason = str(error).replace(str(mask), "the mask")
         raise DataError(f"E_MASK_COMMAND {name}: what {program} wrote cannot be used: {reason}") from error

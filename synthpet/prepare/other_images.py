@@ -39,19 +39,21 @@ def flair_on_template(
     return scale_t1w(resample(smooth, grid, target, transform.template_to("flair")), brain)
 
 
-def read_flair(path: Path, participant_id: str) -> tuple[NDArray[np.float32], Grid]:
+def read_flair(path: Path, participant_id: str, xform: str | None = None) -> tuple[NDArray[np.float32], Grid]:
     """The native FLAIR, (I, J, K), and its grid.
 
     Raises:
         DataError: cannot be read, or constant.
     """
-    flair, grid = read_image(path)
+    flair, grid = read_image(path, xform=xform)
     if not flair.max() > flair.min():
         raise DataError(f"E_CONSTANT {participant_id} ({path}): every voxel is {flair.flat[0]:g}; expected a FLAIR")
     return flair, grid
 
 
-def read_lesion(path: Path, t1w: Path, t1w_grid: Grid, participant_id: str) -> NDArray[np.bool_]:
+def read_lesion(
+    path: Path, t1w: Path, t1w_grid: Grid, participant_id: str, xform: str | None = None
+) -> NDArray[np.bool_]:
     """A lesion mask that was drawn on the T1, (I, J, K) on its grid.
 
     Args:
@@ -59,11 +61,12 @@ def read_lesion(path: Path, t1w: Path, t1w_grid: Grid, participant_id: str) -> N
         t1w: the T1 that it was drawn on.
         t1w_grid: of the whole T1.
         participant_id: for messages.
+        xform: which of sform and qform holds, as for ``read_image``.
 
     Raises:
         DataError: cannot be read, or lies on another grid than the T1.
     """
-    lesion, grid = read_image(path)
+    lesion, grid = read_image(path, xform=xform)
     if not grid.matches(t1w_grid):
         raise DataError(
             f"E_GRID {participant_id}: lesion mask and T1w are not on one grid.\n  {path}: {grid}\n"

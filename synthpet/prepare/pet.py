@@ -41,19 +41,27 @@ class RawPet:
     notes: tuple[str, ...]
 
 
-def read_pet(path: Path, participant_id: str, window_min: tuple[float, float] | None = None) -> RawPet:
+def read_pet(
+    path: Path, participant_id: str, window_min: tuple[float, float] | None = None, xform: str | None = None
+) -> RawPet:
     """Read a 3D or 4D PET and average its frames, weighted by their duration. Motion between them is not corrected.
 
     Args:
         path: the image; its sidecars are found as BIDS has them.
         participant_id: for messages.
         window_min: minutes after injection of the frames that count; None: all.
+        xform: which of sform and qform holds, as for ``read_image``.
 
     Raises:
         DataError: no whole image, wrong frame times, not finite inside, constant, or values that no PET has.
     """
     name = f"{participant_id} ({path})"
-    frames, about = read_frames(path), read_sidecar(path)
+    frames, about = read_frames(path, xform=xform), read_sidecar(path)
+    if frames.scale_lost:
+        raise DataError(
+            f"E_SCALE {name}: the voxels fill the range of 16-bit integers, as scaled ones do, but scl_slope says "
+            "nothing; expected the scale; convert it again from DICOM (or set scl_slope to 1 if it is right)"
+        )
     timing = frame_timing(about, frames.n, name, window_min)
     mean = mean_frame(frames, timing.weights)
     data, view, notes = _measured(mean, name)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from synthpet.cohort.header import check_xform
 from synthpet.errors import DataError, UsageError
 from synthpet.prepare.mask_command import check_mask_command
 from synthpet.prepare.reference import check_reference
@@ -19,6 +20,7 @@ class Settings:
     """Options of ``configs/prepare.yaml`` that change what is written of one person.
 
     ``pet_fwhm_mm``: the scanners' own resolution, one number or one a site; None: not known.
+    ``xform``: sform or qform, which holds where an image's header has two places; None: such an image is refused.
     """
 
     resolution_mm: float
@@ -31,6 +33,7 @@ class Settings:
     pet_window_min: tuple[float, float] | None = None
     smooth_to_fwhm_mm: float | None = None
     pet_fwhm_mm: float | Mapping[str, float] | None = None
+    xform: str | None = None
 
     @classmethod
     def from_config(cls, cfg: "DictConfig") -> "Settings":
@@ -53,6 +56,7 @@ class Settings:
             pet_window_min=_window(cfg.pet_window_min),
             smooth_to_fwhm_mm=_optional(cfg.smooth_to_fwhm_mm, "smooth_to_fwhm_mm"),
             pet_fwhm_mm=_of_sites(cfg.pet_fwhm_mm),
+            xform=check_xform(cfg.xform),
         )
         if settings.smooth_to_fwhm_mm is not None and settings.pet_fwhm_mm is None:
             raise UsageError(

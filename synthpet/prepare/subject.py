@@ -228,15 +228,17 @@ def _read(raw: RawSubject, settings: Settings) -> Native:
     if raw.t1w is None:
         raise DataError(raw.problem)
     participant_id = raw.subject.participant_id
-    t1w, gaps, grid = read_image_with_gaps(raw.t1w)
+    t1w, gaps, grid = read_image_with_gaps(raw.t1w, xform=settings.xform)
     name = f"{participant_id} ({raw.t1w})"
     if max(grid.spacing_mm) > MAX_SPACING_MM or min(grid.shape) < 16:
         raise DataError(
             f"E_RESOLUTION {name}: {grid}; expected voxels of at most {MAX_SPACING_MM:g} mm, 16 or more along each axis"
         )
-    pet = read_pet(raw.pet, participant_id, settings.pet_window_min) if raw.pet else None
-    flair = read_flair(raw.flair, participant_id) if raw.flair else None
-    lesion = read_lesion(raw.lesion_mask, raw.t1w, grid, participant_id) if raw.lesion_mask else None
+    pet = read_pet(raw.pet, participant_id, settings.pet_window_min, settings.xform) if raw.pet else None
+    flair = read_flair(raw.flair, participant_id, settings.xform) if raw.flair else None
+    lesion = None
+    if raw.lesion_mask:
+        lesion = read_lesion(raw.lesion_mask, raw.t1w, grid, participant_id, settings.xform)
     mask = _brain_mask(raw, raw.t1w, t1w, grid, settings)
     n_gaps, n_gaps_in_brain = int(gaps.sum()), int((gaps & mask).sum())
     if n_gaps_in_brain:
@@ -255,10 +257,10 @@ def _brain_mask(
     """Given, by the command of the settings, or read off a T1 that is already stripped."""
     participant_id = raw.subject.participant_id
     if raw.brain_mask is not None:
-        mask = read_image(raw.brain_mask, grid=grid)[0]
+        mask = read_image(raw.brain_mask, grid=grid, xform=settings.xform)[0]
         return given_brain_mask(mask, grid, f"{participant_id} ({raw.brain_mask})")
     if settings.brain_mask_command:
-        return run_mask_command(settings.brain_mask_command, path, grid, participant_id)
+        return run_mask_command(settings.brain_mask_command, path, grid, participant_id, settings.xform)
     return stripped_brain_mask(t1w, grid, f"{participant_id} ({path})")
 
 

@@ -6,12 +6,11 @@ The numbers are taken at 3 mm, so that they mean the same at every resolution of
 from collections.abc import Mapping
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from synthpet.cohort.images import Grid
+from synthpet.cohort.images import Grid, read_form_distance
 from synthpet.cohort.template import TemplateImages, resample_template, template_grid, template_images
 from synthpet.prepare.qc.alignment import own_side_gain, residual_motion, tissue_fit
 from synthpet.smoothing import FWHM_PER_SIGMA
@@ -177,15 +176,8 @@ def asymmetry(gm: NDArray, grid: Grid) -> NDArray[np.float16]:
 
 def measure_header(path: Path) -> dict[str, float]:
     """How far apart qform and sform of an image's header lie, and whether they disagree on left and right."""
-    image = nib.load(path)
-    qform, sform = (matrix for matrix, _ in (image.get_qform(coded=True), image.get_sform(coded=True)))  # type: ignore[attr-defined]
-    if qform is None or sform is None:
-        return {"qform_sform_mm": 0.0, "sides_conflict": 0.0}
-    size = np.array(image.shape[:3]) - 1  # type: ignore[attr-defined]
-    corners = np.array([[*(np.array(c) * size), 1] for c in np.ndindex(2, 2, 2)]).T
-    apart = np.linalg.norm(((qform - sform) @ corners)[:3], axis=0).max()
-    turn = qform[:3, :3] @ np.linalg.inv(sform[:3, :3])
-    return {"qform_sform_mm": float(apart), "sides_conflict": float(turn[0, 0] < 0)}
+    apart_mm, _, sides = read_form_distance(path)
+    return {"qform_sform_mm": apart_mm, "sides_conflict": float(sides)}
 
 
 def brain_points_mm(n: int = 5000) -> NDArray[np.float64]:

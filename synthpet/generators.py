@@ -55,6 +55,11 @@ class TrainedGenerator:
         """The ``gan`` options."""
         return self.config["gan"]
 
+    @property
+    def bf16(self) -> bool:
+        """Whether it was trained, and computes, in bfloat16."""
+        return self.config["precision"].startswith("bf16")
+
     def synthesise(
         self,
         t1w: NDArray[np.float32],
@@ -70,7 +75,7 @@ class TrainedGenerator:
 
         from synthpet.inference import synthesise
 
-        with torch.autocast(device, torch.bfloat16, enabled=self.config["precision"].startswith("bf16")):
+        with torch.autocast(device, torch.bfloat16, enabled=self.bf16):
             return synthesise(
                 _load(self, self.sha256, device),
                 t1w,
@@ -86,7 +91,9 @@ class TrainedGenerator:
 
 @lru_cache(maxsize=16)
 def _load(generator: TrainedGenerator, sha256: str, device: str) -> "nn.Module":
-    return load_generator(generator).to(device)
+    from synthpet.inference import prepare_network
+
+    return prepare_network(load_generator(generator).to(device), bf16=generator.bf16)
 
 
 def load_generator(generator: TrainedGenerator) -> "nn.Module":

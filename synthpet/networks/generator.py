@@ -86,7 +86,7 @@ class ResidualUNet(nn.Module):
         self.up = nn.ModuleList(conv(b, a * 2**spatial_dims, 1) for a, b in pairwise(channels))
         self.decoder = nn.ModuleList(_level(spatial_dims, width, blocks, norm) for width in channels[:-1])
         self.head = conv(channels[0], out_channels * stem**spatial_dims, 3, padding=1)
-        self.stem_size = stem
+        self.spatial_dims, self.stem_size = spatial_dims, stem
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, in_channels, ...) to (B, out_channels, ...); sizes must be multiples of ``divisor``."""
@@ -109,14 +109,17 @@ def _level(spatial_dims: int, width: int, blocks: int, norm: str) -> nn.Sequenti
 
 
 def depth_to_space(x: Tensor, factor: int) -> Tensor:
-    """(B, C * factor**d, n1..nd) to (B, C, n1 * factor..nd * factor), in 2 or 3 dimensions (sub-pixel shuffle)."""
+    """(B, C * factor**d, n1..nd) to (B, C, n1 * factor..nd * factor), in 2 or 3 dimensions (sub-pixel shuffle).
+
+    The result is laid out channels-last, as the networks are: another layout would be changed back by the next layer.
+    """
     if factor == 1:
         return x
     d = x.ndim - 2
     b, c, *sizes = x.shape
-    x = x.reshape(b, c // factor**d, *[factor] * d, *sizes)
-    axes = [axis for k in range(d) for axis in (2 + d + k, 2 + k)]
-    return x.permute(0, 1, *axes).reshape(b, c // factor**d, *[n * factor for n in sizes])
+    x = x.movedim(1, -1).reshape(b, *sizes, c // factor**d, *[factor] * d)
+    axes = [axis for k in range(d) for axis in (1 + k, 2 + d + k)]
+    return x.permute(0, *axes, 1 + d).reshape(b, *[n * factor for n in sizes], c // factor**d).movedim(-1, 1)
 
 
 def position_channels(shape: Sequence[int], affine: Tensor) -> Tensor:

@@ -59,8 +59,10 @@ def compose(config_name: str, *overrides: str) -> "DictConfig":
 def _checked(run: Callable[["DictConfig"], object]) -> Callable[["DictConfig"], None]:
     @functools.wraps(run)
     def task(cfg: "DictConfig") -> None:
+        from synthpet.tracking.mode import settled
+
         try:
-            run(cfg)
+            run(settled(cfg))
         except (Exception, KeyboardInterrupt) as error:  # before Hydra adds words of its own
             _exit_on_error(error)
 

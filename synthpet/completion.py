@@ -27,6 +27,7 @@ from synthpet.errors import DataLeakageError, UsageError
 from synthpet.generators import TrainedGenerator
 from synthpet.smoothing import smooth_within
 from synthpet.stage import Stage
+from synthpet.tracking.stages import track_completion
 from synthpet.training import ensure_cohort, ensure_generators, generator_folder
 
 CONTROLS = ("paired", "unpaired", "heldout")
@@ -69,9 +70,9 @@ def ensure_completed(cfg: DictConfig) -> Path:
         cohort = ensure_cohort(cfg)
         _check_strangers(source, folds, cohort)
     completion = Completion(cfg, cohort, folds, source)
-    Stage(f"synthetic PET {cfg.gan.name}", completion.folder, completion.config(), completion.inputs()).ensure(
-        completion.write
-    )
+    stage = Stage(f"synthetic PET {cfg.gan.name}", completion.folder, completion.config(), completion.inputs())
+    if stage.ensure(completion.write):
+        track_completion(cfg, completion.folder, [source / f"fold-{fold.index}" for fold in folds])
     return completion.folder
 
 

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 import time
 import warnings
 from pathlib import Path
@@ -18,18 +17,25 @@ from torch import nn
 
 from synthpet.cohort import Fold
 from synthpet.cohort.files import sha256, write_text
-from synthpet.console import bar, say
+from synthpet.console import BAR_EVERY_S, Bar, bar, losses_of, on_terminal, say
 from synthpet.device import resolve_precision
+from synthpet.errors import TrainingError
 from synthpet.gan import ConditionalGAN
 from synthpet.generators import CONFIG, save_generator
 from synthpet.inference import synthesise
 from synthpet.patches.data import MASK, PET, T1W, PatchDataModule
 from synthpet.stage import Stage
+from synthpet.tracking import Run, tracked
+from synthpet.tracking.stages import generator_product
 
 CHECKPOINT = "last.ckpt"
+CAPTION = "T1, measured PET and synthetic PET of a left-out subject"
+FLAT = 0.2  # of the contrast of the measured PET: below it a generator has collapsed
 
 
-def fit_fold(cfg: DictConfig, stage: Stage, fold: Fold, volumes: dict[str, Path], affine: NDArray[np.float64]) -> None:
+def fit_fold(
+    cfg: DictConfig, stage: Stage, fold: Fold, volumes: dict[str, Path], affine: NDArray[np.float64], *, lines: bool
+) -> None:
     """Train one fold and write its folder: weights, checkpoint, configuration, metrics, manifest.
 
     Args:
@@ -38,12 +44,13 @@ def fit_fold(cfg: DictConfig, stage: Stage, fold: Fold, volumes: dict[str, Path]
         fold: who trains and who is left out.
         volumes: cached (T1, PET, mask) by participant.
         affine: (4, 4) of the cohort's grid.
+        lines: whether to say where the training stands.
     """
-    stage.ensure(lambda: _fit(cfg, stage.folder, fold, volumes, affine))
+    stage.ensure(lambda: _fit(cfg, stage.folder, fold, volumes, affine, lines))
 
 
 def _fit(
-    cfg: DictConfig, folder: Path, fold: Fold, volumes: dict[str, Path], affine: NDArray[np.float64]
+    cfg: DictConfig, folder: Path, fold: Fold, volumes: dict[str, Path], affine: NDArray[np.float64], lines: bool
 ) -> list[Path]:
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)  # its greetings tell a user nothing
     warnings.filterwarnings("ignore", module="pytorch_lightning")
@@ -60,28 +67,33 @@ def _fit(
     )
     checkpoint = _checkpoint_to_continue(cfg, folder, fold, {s: sha256(volumes[s]) for s in fold.train})
     metrics = MetricsFile(folder / "metrics.jsonl", keep_until=steps_done(checkpoint))
-    example = Example(cfg, volumes[fold.test[0]], affine)
-    trainer = pl.Trainer(
-        max_epochs=-(-cfg.gan.n_steps // steps_per_epoch),
-        accelerator=cfg.trainer.accelerator,
-        devices=cfg.trainer.devices,
-        strategy=cfg.trainer.strategy,
-        precision=resolve_precision(cfg.trainer.precision, cfg.trainer.accelerator),
-        logger=[metrics, *_wandb_loggers(cfg, folder, fold)],
-        callbacks=[SaveCheckpoint(folder / CHECKPOINT), ProgressLines(f"fold {fold.index}", cfg.gan.n_steps), example],
-        log_every_n_steps=10,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        reload_dataloaders_every_n_epochs=1,  # each epoch goes on where the numbered sequence stood
-        default_root_dir=folder,
-    )
-    try:
-        trainer.fit(model, datamodule=data, ckpt_path=checkpoint, weights_only=True)
-    finally:
-        _finish_wandb(cfg)  # or the next fold of this process would write into the same run
-    weights = save_generator(model.ema.module, folder)
-    return [weights, folder / CONFIG, folder / metrics.path.name]
+    watching: list[pl.Callback] = [ProgressLines(f"fold {fold.index}", cfg.gan.n_steps)] if lines else []
+    with tracked(cfg, "train", f"{cfg.gan.name} fold {fold.index}", {"fold": fold.index}) as run:
+        loggers: list[Logger] = [metrics, RunLogger(run, cfg.gan.batch_size)] if run else [metrics]
+        example = Example(cfg, volumes[fold.test[0]], affine, run)
+        trainer = pl.Trainer(
+            max_epochs=-(-cfg.gan.n_steps // steps_per_epoch),
+            accelerator=cfg.trainer.accelerator,
+            devices=cfg.trainer.devices,
+            strategy=cfg.trainer.strategy,
+            precision=resolve_precision(cfg.trainer.precision, cfg.trainer.accelerator),
+            logger=loggers,
+            callbacks=[SaveCheckpoint(folder / CHECKPOINT), *watching, example],
+            log_every_n_steps=10,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            reload_dataloaders_every_n_epochs=1,  # each epoch goes on where the numbered sequence stood
+            default_root_dir=folder,
+        )
+        try:
+            trainer.fit(model, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+        except TrainingError as error:
+            run.alert("Training stopped", f"{cfg.gan.name} fold {fold.index}: {error}")
+            raise
+        weights = save_generator(model.ema.module, folder)
+        run.makes(generator_product(folder))
+    return [weights, folder / CONFIG, metrics.path]
 
 
 def build_model(cfg: DictConfig, seed: int) -> ConditionalGAN:
@@ -138,38 +150,55 @@ class SaveCheckpoint(pl.Callback):
 
 
 class ProgressLines(pl.Callback):
-    """A bar with steps, losses and remaining time, a line every 15 s: folds that train side by side stay readable."""
+    """Steps, losses and the remaining time: a bar on a terminal, else a line every 15 s."""
 
     def __init__(self, label: str, n_steps: int, every_s: float = 15) -> None:
         self.label, self.n_steps, self.every_s = label, n_steps, every_s
         self.start = self.last = time.monotonic()
         self.first_step: int | None = None
+        self.bar: Bar | None = None
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Begin to draw."""
+        self.bar = Bar(self.label, self.n_steps) if on_terminal() else None
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *args: Any) -> None:
         """Say where the training stands, now and then."""
         step, now = int(pl_module.step), time.monotonic()  # type: ignore[arg-type]
         if self.first_step is None:
             self.first_step, self.start = step, now
-        if now - self.last < self.every_s or step <= self.first_step:
+        if now - self.last < (self.every_s if self.bar is None else BAR_EVERY_S) or step <= self.first_step:
             return
         self.last = now
+        losses = losses_of(trainer.callback_metrics)
+        if self.bar is not None:
+            self.bar.show(step, losses)
+            return
         left = (now - self.start) / (step - self.first_step) * (self.n_steps - step)
-        losses = ", ".join(
-            f"{name.removeprefix('train/loss_')} {float(value):.3f}"
-            for name, value in trainer.callback_metrics.items()
-            if name.startswith("train/loss_")
-        )
         say(f"{self.label} {bar(step, self.n_steps)} {step}/{self.n_steps}, {left:.0f} s left, losses: {losses}")
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """End the bar."""
+        if self.bar is not None:
+            self.bar.show(self.n_steps, losses_of(trainer.callback_metrics))
+            self.bar.stop()
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        """Leave the terminal as it was."""
+        if self.bar is not None:
+            self.bar.stop()
 
 
 class Example(pl.Callback):
-    """Every so many steps, the PET of one left-out subject: an error to watch, and slices for W&B.
+    """Every so many steps, the PET of one left-out subject: error and contrast to watch, slices where allowed.
 
-    It steers nothing: no stopping, no choice of a checkpoint. Slices are logged for simulated cohorts only.
+    ``val/contrast``: standard deviation over the brain, divided by that of the measured PET.
+
+    It steers nothing: no stopping, no choice of a checkpoint.
     """
 
-    def __init__(self, cfg: DictConfig, volume: Path, affine: NDArray[np.float64]) -> None:
-        self.cfg, self.affine = cfg, affine
+    def __init__(self, cfg: DictConfig, volume: Path, affine: NDArray[np.float64], run: Run) -> None:
+        self.cfg, self.affine, self.run = cfg, affine, run
         self.volume = np.load(volume, mmap_mode="r", allow_pickle=False)
         self.every = int(cfg.logger.get("images_every", 500))
 
@@ -191,19 +220,49 @@ class Example(pl.Callback):
             coordinates=self.cfg.gan.coordinates,
             device=pl_module.device,
         )
-        pl_module.log("val/mae", float(np.abs(pet - real)[mask].mean()))
-        if self.cfg.cohort.source == "phantom":
-            self._log_slices(trainer, np.stack([t1w, real, pet]))
+        contrast = float(pet[mask].std() / real[mask].std())
+        pl_module.log_dict({"val/mae": float(np.abs(pet - real)[mask].mean()), "val/contrast": contrast})
+        if contrast < FLAT and step >= self.cfg.gan.n_steps / 2:
+            self.run.alert("Collapsed generator", f"step {step}: {contrast:.0%} of the contrast of a real PET")
+        if self.run.shows_images:
+            self.run.log_picture("example", slices(t1w, real, pet), CAPTION, step=step - 1)  # that of the metrics
 
-    def _log_slices(self, trainer: pl.Trainer, volumes: NDArray[np.float32]) -> None:
-        from pytorch_lightning.loggers import WandbLogger
 
-        middle = np.rot90(volumes[:, :, :, volumes.shape[3] // 2], axes=(1, 2))
-        picture = np.concatenate(list(np.clip(middle / 1.6, 0, 1)), axis=1)
-        for logger in trainer.loggers:
-            if isinstance(logger, WandbLogger):
-                caption = "simulated T1, simulated PET, synthetic PET of a left-out subject"
-                logger.log_image("example", [(picture * 255).astype(np.uint8)], caption=[caption])
+def slices(t1w: NDArray[np.float32], real: NDArray[np.float32], pet: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """The middle transverse slice of three (I, J, K) volumes side by side; grey from 0 to 1.6 (T1 scaled, SUVR)."""
+    middle = np.rot90(np.stack([t1w, real, pet])[:, :, :, t1w.shape[2] // 2], axes=(1, 2))
+    return (np.concatenate(list(np.clip(middle / 1.6, 0, 1)), axis=1) * 255).astype(np.uint8)
+
+
+class RunLogger(Logger):
+    """Lightning's metrics for a W&B run, with the patches a second since the row before."""
+
+    def __init__(self, run: Run, batch_size: int) -> None:
+        super().__init__()
+        self.run, self.batch_size = run, batch_size
+        self.last: tuple[int, float] | None = None
+
+    @property
+    def name(self) -> str:
+        """Lightning's name of this logger."""
+        return "run"
+
+    @property
+    def version(self) -> int:
+        """There is one version."""
+        return 0
+
+    def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
+        """The run has the configuration already."""
+
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+        """Hand on one row."""
+        now, step = time.monotonic(), step or 0
+        speed = {}
+        if self.last is not None and step > self.last[0]:
+            speed["train/patches_per_second"] = (step - self.last[0]) * self.batch_size / (now - self.last[1])
+        self.last = (step, now)
+        self.run.log(metrics | speed, step)
 
 
 class MetricsFile(Logger):
@@ -238,32 +297,3 @@ class MetricsFile(Logger):
         row = {"step": step, **{k: (v if np.isfinite(v) else None) for k, v in metrics.items()}}
         with self.path.open("a") as stream:
             stream.write(json.dumps(row) + "\n")
-
-
-def _wandb_loggers(cfg: DictConfig, folder: Path, fold: Fold) -> list[Logger]:
-    if cfg.logger.name != "wandb":
-        return []
-    try:
-        from pytorch_lightning.loggers import WandbLogger
-
-        os.environ.setdefault("WANDB_SILENT", "true")
-        logger = WandbLogger(
-            project=cfg.logger.project,
-            offline=cfg.logger.mode != "online",
-            save_dir=folder,
-            group=cfg.study_name,
-            job_type="train",
-            name=f"{cfg.gan.name}-fold-{fold.index}",
-        )
-        logger.experiment.config.update({"gan": OmegaConf.to_container(cfg.gan, resolve=True), "seed": cfg.seed})
-    except Exception as error:
-        say(f"W&B is not used ({error}); metrics.jsonl goes on")
-        return []
-    return [logger]
-
-
-def _finish_wandb(cfg: DictConfig) -> None:
-    if cfg.logger.name == "wandb":
-        import wandb
-
-        wandb.finish()

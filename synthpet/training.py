@@ -1,5 +1,6 @@
 """From a cohort to one trained generator per fold, in folders that a rerun reuses or continues."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from synthpet.cohort import Cohort, Fold, check_no_leakage, make_folds, write_folds
 from synthpet.compute import Compute, in_processes
-from synthpet.console import say
+from synthpet.console import say, training_bars
 from synthpet.device import has_gpu, resolve_precision
 from synthpet.errors import DataError
 from synthpet.stage import Stage
@@ -77,11 +78,16 @@ def _train_side_by_side(
 ) -> None:
     """One process a fold on a CPU: two single-threaded trainings are faster than one on two threads."""
     compute = Compute() if has_gpu(cfg.trainer.accelerator) else Compute.of(cfg.compute).at_most(len(missing))
-    fit = partial(_fit, cfg=cfg, volumes=volumes, affine=cohort.grid.matrix)
-    list(in_processes(fit, missing, compute, name=lambda task: task[0].name))
+    files = {stage.name: stage.folder / "metrics.jsonl" for stage, _ in missing}
+    with training_bars(files, cfg.gan.n_steps) as drawn:
+        fit = partial(_fit, cfg=cfg, volumes=volumes, affine=cohort.grid.matrix, lines=not drawn)
+        tasks = [(replace(stage, quiet=drawn), fold) for stage, fold in missing]
+        for (stage, _), _ in in_processes(fit, tasks, compute, name=lambda task: task[0].name):
+            if drawn:
+                say(f"{stage.name}: done")
 
 
-def _fit(task: tuple[Stage, Fold], cfg: DictConfig, volumes: dict[str, Path], affine: NDArray) -> None:
+def _fit(task: tuple[Stage, Fold], cfg: DictConfig, volumes: dict[str, Path], affine: NDArray, lines: bool) -> None:
     from synthpet.fitting import fit_fold
 
-    fit_fold(cfg, *task, volumes, affine)
+    fit_fold(cfg, *task, volumes, affine, lines=lines)

@@ -19,6 +19,7 @@ from synthpet.training import ensure_cohort
 from uad.comparison_statistics import Settings, compare
 from uad.comparison_table import MISSED, ROWS, Outcome, check_same_patients, plain_table, table_rows
 from uad.evaluation import ensure_evaluation
+from uad.tracking import track_comparison
 from uad.training import uses_synthesis
 
 OWN_OPTIONS = ("compare.", "detector=", "normative=", "gan=")  # not handed on to the single evaluations
@@ -46,6 +47,8 @@ def ensure_comparison(cfg: DictConfig, overrides: Sequence[str] = ()) -> Path:
     """
     columns = _columns(cfg)
     shared = [option for option in overrides if not option.startswith(OWN_OPTIONS)]
+    if cfg.logger.name == "wandb":
+        shared.append(f"logger.mode={cfg.logger.mode}")  # which has been settled
     cells = [(detector, column) for detector in cfg.compare.detectors for column in columns]
     folders = _ensure_evaluations(cells, shared, Compute.of(cfg.compute))
     outcomes = {d: {column: Outcome.read(folders[d, column]) for column in columns} for d in cfg.compare.detectors}
@@ -60,7 +63,8 @@ def ensure_comparison(cfg: DictConfig, overrides: Sequence[str] = ()) -> Path:
         "layout": LAYOUT,
     }
     stage = Stage("comparison", folder, config, tuple(_inputs(outcomes)))
-    stage.ensure(lambda: _write(cfg, folder, outcomes))
+    if stage.ensure(lambda: _write(cfg, folder, outcomes)):
+        track_comparison(cfg, folder, folders)
     for line in (folder / "table.txt").read_text().splitlines():
         say(line)
     say(f"written: {folder / 'report.html'}")

@@ -26,6 +26,7 @@ from uad.normative import NormativeSet
 from uad.patient import Findings, examine, side_by_side, write_maps
 from uad.patient_page import Case, make_page, notices, projections_of, provenance
 from uad.rivals.deviation import STATISTICS
+from uad.tracking import track_evaluation
 from uad.training import detector_folder, ensure_detectors
 from uad.voxel_metrics import DEFINITIONS as METRICS
 from uad.voxel_metrics import VoxelMetrics, mean_and_sd, voxel_metrics
@@ -80,7 +81,8 @@ def ensure_evaluation(cfg: DictConfig) -> Path:
     }
     inputs = cohort.files(("t1w", "pet", "brain_mask", "lesion_mask"), patients)
     stage = Stage(f"evaluation {folder.name}", folder, config, tuple(inputs))
-    stage.ensure(lambda: Evaluation(cfg, cohort, normative, folder).write(calibrated))
+    if stage.ensure(lambda: Evaluation(cfg, cohort, normative, folder).write(calibrated)):
+        track_evaluation(cfg, folder, [detector_folder(cfg) / f"seed-{seed}" for seed in detectors])
     return folder
 
 

@@ -16,6 +16,7 @@ from uad.normative import NormativeSet, normative_set
 from uad.rivals.asymmetry import Asymmetry
 from uad.rivals.residual import Residual, synthesiser
 from uad.rivals.zmap import ZMap
+from uad.tracking import track_detector
 
 NEEDS_SYNTHESIS = ("synthetic", "completed", "resampled")
 
@@ -88,7 +89,8 @@ def _ensure_detector(
     }
     detector = make_detector(cfg, cohort, synthetic, folder, seed)
     stage = Stage(f"detector {folder.parent.name} seed {seed}", folder, config, detector.files(normative, cohort))
-    stage.ensure(lambda: detector.fit(normative, cohort).save(folder))
+    if stage.ensure(lambda: detector.fit(normative, cohort).save(folder)):
+        track_detector(cfg, folder, seed, synthetic)
     detector.restore(folder, cohort)
     return detector
 

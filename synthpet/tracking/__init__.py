@@ -1,0 +1,12 @@
+"""Weights & Biases (W&B) beside the local results: one run for each stage that was made, grouped by study.
+
+Nothing here can stop a command: what W&B refuses is said once, and the work goes on. wandb is imported only where
+``logger=wandb`` and something was made. Runs hold no host name, user name, path or code, and of real people neither
+images nor ids nor weights unless ``logger.images``, ``logger.ids`` or ``logger.models`` is set.
+"""
+
+from synthpet.tracking.mode import group_of, is_simulated, settled
+from synthpet.tracking.products import Product, cohort_product, made_by
+from synthpet.tracking.run import Run, tracked
+
+__all__ = ["Product", "Run", "cohort_product", "group_of", "is_simulated", "made_by", "settled", "tracked"]

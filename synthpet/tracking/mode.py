@@ -1,0 +1,100 @@
+"""Whether W&B is used, how, and what a study is called there; wandb is not imported unless online."""
+
+import os
+import re
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from synthpet.console import say
+from synthpet.errors import UsageError
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+MODES = ("offline", "online", "off")
+LOCAL = "all results and metrics.jsonl are written as ever"
+
+
+def is_wanted(cfg: "DictConfig") -> bool:
+    """Whether the configuration asks for W&B.
+
+    Raises:
+        UsageError: an unknown ``logger.mode``.
+    """
+    logger = cfg.get("logger")
+    if logger is None or logger.name != "wandb":
+        return False
+    if logger.mode not in MODES:
+        raise UsageError(f"logger.mode={logger.mode}: expected {', '.join(MODES[:-1])} or {MODES[-1]}")
+    return bool(logger.mode != "off" and os.environ.get("LOCAL_RANK", "0") == "0")  # one run, however many processes
+
+
+def settled(cfg: "DictConfig") -> "DictConfig":
+    """The configuration with the mode that works here, asked once a command: processes that it starts ask no more.
+
+    Says once what does not work: W&B is not installed (off), or online does not answer or refuses the key (offline).
+    """
+    if not is_wanted(cfg):
+        return cfg
+    mode = cfg.logger.mode
+    if not _is_installed():
+        mode = "off"
+        say(f"W&B is not installed (`pip install wandb`), nothing is logged to it; {LOCAL}")
+    elif mode == "online":
+        try:
+            check_online()
+        except Exception as error:  # whatever W&B raises
+            mode = "offline"
+            say(f"W&B cannot be used online ({in_a_line(error)}), so it is used offline; {LOCAL}")
+    if mode == cfg.logger.mode:
+        return cfg
+    cfg = cfg.copy()
+    cfg.logger.mode = mode
+    return cfg
+
+
+def _is_installed() -> bool:
+    try:
+        return find_spec("wandb") is not None
+    except ImportError:
+        return False
+
+
+def check_online() -> None:
+    """Ask the server whether it knows the key; never asks the person.
+
+    Raises:
+        Exception: there is no key, the server does not know it, or does not answer.
+    """
+    from synthpet.tracking.run import import_wandb
+
+    if not import_wandb().login(prompt=False, verify=True):
+        raise PermissionError("there is no API key; `wandb login` stores one")
+
+
+def in_a_line(error: BaseException, longest: int = 160) -> str:
+    """The words of an error, or its kind where it has none, in one line."""
+    words = " ".join(str(error).split()) or type(error).__name__
+    return words if len(words) <= longest else words[: longest - 1] + "…"
+
+
+def is_simulated(cfg: "DictConfig") -> bool:
+    """Whether the people are simulated from nothing, so that showing them shows nobody."""
+    return bool(cfg.cohort.source == "phantom")
+
+
+def group_of(cfg: "DictConfig", fingerprint: str) -> str:
+    """What the study is called in W&B: a folder's name, which may tell something, is not used unasked.
+
+    Args:
+        cfg: any configuration with a logger.
+        fingerprint: of the cohort.
+    """
+    name = cfg.logger.group or (cfg.cohort.name if is_simulated(cfg) else f"{cfg.study_name}-{fingerprint[:8]}")
+    return re.sub(r"[^\w.-]+", "-", str(name))[:64]
+
+
+def wandb_folder(cfg: "DictConfig") -> Path:
+    """Where runs are kept: ``<work_dir>`` receives a folder ``wandb``."""
+    return Path(cfg.work_dir).absolute()

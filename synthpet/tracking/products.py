@@ -1,0 +1,60 @@
+"""What stages make and use, as W&B artifacts: the chain cohort, generator, synthetic set, detector, evaluation."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from synthpet.cohort import Cohort
+
+KINDS = ("cohort", "generator", "synthetic-set", "detector", "evaluation", "comparison")
+IMAGES = ("t1w", "pet", "brain_mask", "lesion_mask")
+
+
+@dataclass(frozen=True)
+class Product:
+    """A folder of results, told from others by its content alone: whoever uses it and whoever made it name one thing.
+
+    Args:
+        kind: one of ``KINDS``.
+        name: within the study.
+        fingerprint: SHA-256 over the SHA-256 of its files; no file's name goes into it.
+        models: weights.
+        named: what is needed to load them, and names the people that they learned from.
+        facts: plain numbers and words about it.
+    """
+
+    kind: str
+    name: str
+    fingerprint: str
+    models: tuple[Path, ...] = ()
+    named: tuple[Path, ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+def made_by(folder: Path, kind: str) -> Product:
+    """The product of a finished stage, from its manifest.
+
+    Args:
+        folder: of the stage.
+        kind: one of ``KINDS``.
+    """
+    outputs = json.loads((folder / "run.json").read_text())["outputs"]
+    name = f"{folder.parent.name}-{folder.name}" if folder.name.startswith(("fold-", "seed-")) else folder.name
+    facts = {"n_files": len(outputs), "bytes": sum(found["bytes"] for found in outputs.values())}
+    return Product(kind, name, fingerprint(found["sha256"] for found in outputs.values()), facts=facts)
+
+
+def cohort_product(cohort: Cohort) -> Product:
+    """A cohort: its table and the sizes of its images tell it from others; nothing of them is in it."""
+    images = cohort.files(IMAGES, cohort.subjects)
+    table = (cohort.root / "participants.tsv").read_text()
+    found = fingerprint([table, *(f"{path.name} {path.stat().st_size}" for path in images)])
+    return Product("cohort", "cohort", found, facts={"n_subjects": len(cohort.subjects), "n_images": len(images)})
+
+
+def fingerprint(parts: Iterable[str]) -> str:
+    """SHA-256 of texts, whatever their order."""
+    return hashlib.sha256("\n".join(sorted(parts)).encode()).hexdigest()

@@ -149,12 +149,16 @@ class ConditionalGAN(pl.LightningModule):
         self.toggle_optimizer(optimizer)
         real, fake = self._scores(t1w, pet), self._scores(t1w, synthetic)
         loss = ((real - 1).square().mean() + fake.square().mean()) / 2
+        losses = {"loss_discriminator": loss.detach()}
         if torch.isfinite(loss):
             optimizer.zero_grad()
             self.manual_backward(loss)
+            weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+            losses["gradient_norm_discriminator"] = nn.utils.clip_grad_norm_(weights, math.inf).detach()  # not clipped
             optimizer.step()
         self.untoggle_optimizer(optimizer)
-        return {"loss_discriminator": loss.detach()}
+        losses["learning_rate_discriminator"] = torch.tensor(optimizer.param_groups[0]["lr"])
+        return losses
 
     def condition(self, t1w: Tensor, position: Tensor) -> Tensor:
         """What the generator is given: (B, 1, I, J, K) T1, with (B, 3, I, J, K) coordinates where they are used."""

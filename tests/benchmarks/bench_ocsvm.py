@@ -1,31 +1,25 @@
-"""How fast: one-class SVMs of all voxels against scikit-learn's in joblib, in one run on the same cores.
+"""How fast: one-class SVMs of all voxels against scikit-learn's in joblib.
 
-Run as ``python tests/benchmarks/bench_ocsvm.py [--brain]``; ``--brain`` adds a whole brain at 2 mm.
+What bounds our time, in microseconds of one core per voxel (Xeon with AVX-512, 2 MB of second-level cache a core;
+d = 64, n = 35 and 75, each part timed alone):
 
-What bounds our time, in microseconds of one core per voxel (Xeon with AVX-512, 2 MB of L2 a core; d = 64, n = 35 and
-75; other work on the machine moves these by a factor of two):
+* fetching the vectors from memory, 9 and 19 kB a voxel: 0.8 and 1.8, and once more for the query: 1.0 and 2.3;
+* Gram matrices, n^2 d multiplications and additions of one half: 1.7 and 7.5, of which a third is adding up the lanes
+  of the vector registers;
+* exponentials, n^2: 0.6 and 2.3;
+* the solver, 10 to 16 products of a vector with a kernel that lies in the first-level cache: 2.6 and 5.5.
 
-* Gram matrices, 2 n^2 d operations: 2 and 6 at 100 to 130 Gflop/s, which is what the processor does in float32.
-* Reading latents (9 and 19 kB a voxel) three times: mean, difference, and the query's distances: 4 and 10. Batches that
-  fit L2 gain less than 10 %: what is saved there goes into more calls.
-* Exponential and scaling of the kernel, n^2 numbers: 1 and 5.
-* The solver, 10 to 16 products of a vector with the kernel (5 and 23 kB, from L3): 5 to 8, and 17 to 25. Looser
-  tolerances save hardly a turn of the active sets: the last takes the violation from 1e-3 to 1e-6.
-
-Together 15 and 43, so that at n = 75 no rearrangement of these calls makes the ratio 25; it would take compiled code
-that keeps a voxel in L1 from Gram matrix to decision value.
+Together 7 and 20. In batches of torch, where each of these is a pass over memory, it was 15 and 43.
 """
 
-import argparse
-import time
-from collections.abc import Callable
+from collections.abc import Iterator
 
 import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from sklearn.svm import OneClassSVM
+from table import Row, faster, in_turn, seconds, words
 
-from synthpet.console import say
 from uad.support.voxelwise import VoxelwiseOneClassSVM
 
 D = 64
@@ -34,10 +28,9 @@ BATCH = 250
 BRAIN_VOXELS = 230_000
 
 
-def latents(n: int, n_voxels: int, decay: float, seed: int = 0) -> NDArray[np.float32]:
-    """Random latents (n, n_voxels, D) whose k-th component has standard deviation k ** -decay."""
-    random = np.random.default_rng(seed)
-    return random.standard_normal((n, n_voxels, D), dtype=np.float32) / np.arange(1, D + 1, dtype=np.float32) ** decay
+def latents(n: int, n_voxels: int, seed: int = 0) -> NDArray[np.float32]:
+    """White latent vectors (n, n_voxels, D)."""
+    return np.random.default_rng(seed).standard_normal((n, n_voxels, D), dtype=np.float32)
 
 
 def fit_and_score(x: NDArray[np.float32], query: NDArray[np.float32]) -> list[float]:
@@ -45,71 +38,77 @@ def fit_and_score(x: NDArray[np.float32], query: NDArray[np.float32]) -> list[fl
     return [OneClassSVM(nu=0.03).fit(x[:, v]).decision_function(query[v : v + 1])[0] for v in range(x.shape[1])]
 
 
-def seconds(work: Callable[[], object], repeats: int, clock: Callable[[], float] = time.perf_counter) -> float:
-    """The shortest of several runs."""
-    times = []
-    for _ in range(repeats):
-        start = clock()
-        work()
-        times.append(clock() - start)
-    return min(times)
-
-
-def compare(n: int, decay: float, n_reference: int = 1500, n_voxels: int = 20_000, repeats: int = 3) -> str:
-    """One row of the table: microseconds per voxel of both, their ratio, leave-one-out, largest difference.
-
-    The second ratio is of processor time with one worker each: other people's work on the machine hardly moves it.
-    """
-    x, query = latents(n, n_voxels, decay), latents(1, n_voxels, decay, seed=1)[0]
+def compare(n: int, bar: str, n_reference: int, n_voxels: int) -> Row:
+    """Seconds per 1000 voxels of both; the accuracy against scikit-learn's machines converged further."""
+    x, query = latents(n, n_voxels), latents(1, n_voxels, seed=1)[0]
     machine = VoxelwiseOneClassSVM(n_jobs=N_JOBS)
-
     with Parallel(n_jobs=N_JOBS) as parallel:
 
-        def library() -> list[list[float]]:
+        def theirs() -> list[list[float]]:
             parts = [slice(start, start + BATCH) for start in range(0, n_reference, BATCH)]
             return parallel(delayed(fit_and_score)(x[:, part], query[part]) for part in parts)
 
-        library()  # start the processes
-        theirs = seconds(library, repeats) / n_reference
-        ours = seconds(lambda: machine.fit(x).decision_function(query), repeats) / n_voxels
-    alone = VoxelwiseOneClassSVM(n_jobs=1)
-    their_cpu = seconds(lambda: fit_and_score(x[:, :500], query[:500]), repeats, time.process_time) / 500
-    our_cpu = seconds(lambda: alone.fit(x).decision_function(query), repeats, time.process_time) / n_voxels
-    few = VoxelwiseOneClassSVM(n_jobs=N_JOBS).fit(x[:, :1000])
-    left_out = seconds(few.leave_one_out, 1) / 1000
+        def ours() -> NDArray[np.float64]:
+            return machine.fit(x).decision_function(query)
+
+        theirs(), ours()  # start the processes, compile
+        our_s, their_s = in_turn(ours, theirs)
     exact = [
         OneClassSVM(nu=0.03, tol=1e-9).fit(x[:, v].astype(float)).decision_function(query[v : v + 1].astype(float))[0]
-        for v in range(300)
+        for v in range(min(10_000, n_voxels))
     ]
-    difference = np.abs(machine.decision_function(query)[:300] - exact).max() / np.abs(exact).max()
-    return (
-        f"{n:4d} {decay:6.1f} {theirs * 1e6:14.0f} {ours * 1e6:10.1f} {theirs / ours:6.0f}x "
-        f"{their_cpu / our_cpu:9.0f}x "
-        f"{left_out * 1e6:16.0f} {difference:12.1e}"
+    found = machine.decision_function(query)[: len(exact)]
+    worst = np.abs(found - exact).max() / np.abs(exact).max()
+    signs = np.mean(np.sign(found) == np.sign(exact))
+    return faster(
+        f"one-class SVMs, fit + score of one brain, n = {n}, d = {D}, 1000 voxels",
+        f"scikit-learn in joblib, {N_JOBS} processes",
+        our_s / n_voxels * 1000,
+        their_s / n_reference * 1000,
+        bar,
+        f"within {worst:.0e} of the largest, {100 * signs:.5g} % of signs equal",
     )
 
 
-def brain(n: int = 35) -> str:
-    """Seconds for a whole brain at 2 mm: fit, one query."""
-    x = latents(n, BRAIN_VOXELS, 0.0)
-    machine = VoxelwiseOneClassSVM(n_jobs=N_JOBS)
-    fit = seconds(lambda: machine.fit(x), 1)
-    score = seconds(lambda: machine.decision_function(x[0]), 1)
-    return f"whole brain, {BRAIN_VOXELS:,} voxels, n = {n}, d = {D}: fit {fit:.1f} s, score {score:.1f} s"
+def leave_one_out(n: int, n_voxels: int) -> Row:
+    """All controls' values without themselves, against a refit without each by the same code."""
+    x = latents(n, n_voxels)
+    machine = VoxelwiseOneClassSVM(n_jobs=N_JOBS).fit(x)
+    others = [np.delete(x, c, axis=0) for c in range(n)]
+
+    def refits() -> None:
+        for c, rest in enumerate(others):
+            VoxelwiseOneClassSVM(n_jobs=N_JOBS).fit(rest).decision_function(x[c])
+
+    our_s, their_s = in_turn(machine.leave_one_out, refits)
+    part = f"values of {n} controls without themselves, 1000 voxels"
+    return faster(part, "refits by the same code", our_s / n_voxels * 1000, their_s / n_voxels * 1000, "-")
 
 
-def main() -> None:
-    """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--brain", action="store_true", help="also a whole brain (2 GB of latents)")
-    arguments = parser.parse_args()
-    say("   n  decay  scikit-learn us    ours us  ratio  cpu ratio  leave-one-out us   difference")
-    for decay in (0.0, 0.5):
-        for n in (35, 75):
-            say(compare(n, decay))
-    if arguments.brain:
-        say(brain())
+def brain(n: int, n_voxels: int) -> Row:
+    """A whole brain at 2 mm: latents of one person, fit, score."""
+    from uad.representation.autoencoder import SiameseAutoencoder
+    from uad.representation.latents import dense_latents
+
+    rng = np.random.default_rng(0)
+    shape = (round((n_voxels * 2.3) ** (1 / 3)),) * 3
+    mask = np.zeros(shape, bool)
+    mask.reshape(-1)[:n_voxels] = True
+    image = np.stack([*rng.standard_normal((2, *shape), dtype=np.float32), mask.astype(np.float32)])
+    model = SiameseAutoencoder(patch_size=(15, 15, 1), latent_dim=D).eval()
+    x, machine = latents(n, n_voxels), VoxelwiseOneClassSVM(n_jobs=N_JOBS)
+    extract = seconds(lambda: dense_latents(model, image, mask))
+    fit = seconds(lambda: machine.fit(x))
+    score = seconds(lambda: machine.decision_function(x[0]))
+    found = f"latents {words(extract)}, fit {words(fit)}, score {words(score)}"
+    part = f"whole brain at 2 mm, {n_voxels} voxels, n = {n}, d = {D}: one patient's latents, all machines, their score"
+    return Row(part, "-", words(extract + fit + score), "-", found, "at most 60 s")
 
 
-if __name__ == "__main__":
-    main()
+def rows(tiny: bool = False) -> Iterator[Row]:
+    """The rows of this benchmark."""
+    n_reference, n_voxels = (20, 40) if tiny else (1500, 20_000)
+    yield compare(35, "at least 40x", n_reference, n_voxels)
+    yield compare(75, "at least 25x", n_reference, n_voxels)
+    yield leave_one_out(8 if tiny else 35, 40 if tiny else 2000)
+    yield brain(3 if tiny else 35, 300 if tiny else BRAIN_VOXELS)

@@ -19,11 +19,10 @@ def check_gamma(gamma: Any) -> None:
 
 
 def check_latents(latents: ArrayLike) -> NDArray[np.float32]:
-    """Latents as float32 (n_controls, n_voxels, d), without a copy where they are so already."""
+    """Latents as float32 (n_controls, n_voxels, d), not a copy where they are so already; finite or not."""
     array = np.asarray(latents, np.float32)
     if array.ndim != 3 or 0 in array.shape:
         raise ValueError(f"latents have shape {array.shape}; expected (n_controls, n_voxels, d), none of them 0")
-    _check_finite(array, "control")
     return array
 
 
@@ -36,11 +35,11 @@ def check_query(query: ArrayLike, expected: tuple[int, ...]) -> NDArray[np.float
             f"or (m, *{expected})"
         )
     brains = array.reshape(-1, *expected)
-    _check_finite(brains, "query")
+    check_finite(brains, "query")
     return brains
 
 
-def _check_finite(brains: NDArray[np.float32], what: str) -> None:
+def check_finite(brains: NDArray[np.float32], what: str) -> None:
     """Raise when a brain (n_voxels, d) holds NaN or infinity; a sum tells it without a mask of the whole array."""
     bad = [index for index, brain in enumerate(brains) if not np.isfinite(brain.sum(dtype=np.float64))]
     if bad:

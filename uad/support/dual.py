@@ -7,10 +7,8 @@ from torch import Tensor
 
 from uad.support.active_set import Dual, solve
 from uad.support.kernels import Kernels, gaussian_kernels
+from uad.support.precision import AT_BOUND, SINGLE_SPREAD
 from uad.support.smo import offset, solve_pairwise
-
-SINGLE_SPREAD = 0.1
-"""Below this mean of 1 - k, single precision cannot tell the kernel's entries apart to the accuracy promised."""
 
 
 def exponents(vectors: Tensor) -> tuple[Tensor, Tensor]:
@@ -143,7 +141,7 @@ def _solve_double(vectors: Tensor, gamma: Tensor, cap: Tensor, total: Tensor, to
     return _settle_rho(result, cap)
 
 
-def _settle_rho(dual: Dual, cap: Tensor, at_bound: float = 1e-5) -> Dual:
+def _settle_rho(dual: Dual, cap: Tensor, at_bound: float = AT_BOUND) -> Dual:
     """Clamp the weights; take LIBSVM's rho where none is free, as when nu n is a whole number of far apart samples."""
     alpha = torch.minimum(dual.alpha.clamp(min=0), cap)
     none_free = ((alpha <= at_bound) | (alpha >= cap - at_bound)).all(-1)

@@ -19,6 +19,17 @@ def slabs(n_voxels: int, bytes_per_voxel: int, slab_bytes: int) -> list[slice]:
     return [slice(start, min(start + step, n_voxels)) for start in range(0, n_voxels, step)]
 
 
+def parts(n_voxels: int, n_jobs: int | None) -> list[slice]:
+    """Cut a row of voxels into some slices for each thread, so that none waits long for the last.
+
+    >>> parts(10, 1)
+    [slice(0, 3, None), slice(3, 6, None), slice(6, 9, None), slice(9, 10, None)]
+    """
+    import torch
+
+    return slabs(n_voxels, 1, -(-n_voxels // (4 * (n_jobs or torch.get_num_threads()))))
+
+
 def for_each(work: Callable[[slice], T], parts: list[slice], n_jobs: int | None) -> list[T]:
     """Call ``work`` on each slice, in as many threads as torch may use or ``n_jobs`` says, in order.
 

@@ -9,9 +9,11 @@ from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from uad.support.checks import check_gamma, check_latents, check_neighbours, check_nu, check_query
+from uad.support.checks import check_finite, check_gamma, check_latents, check_neighbours, check_nu, check_query
 from uad.support.dual import decision, exponents, kernel_distance, scale_gamma, scale_gamma_of_choices, solve_dual
-from uad.support.slabs import for_each, slabs
+from uad.support.slabs import for_each, parts, slabs
+
+Voxels = slice | NDArray[np.int64]
 
 
 class VoxelwiseOneClassSVM(OutlierMixin, BaseEstimator):
@@ -29,10 +31,11 @@ class VoxelwiseOneClassSVM(OutlierMixin, BaseEstimator):
             training vectors.
         tol: violation of the optimality conditions allowed, as a share of the kernel's spread (mean of 1 - k)
             times nu n.
-        slab_bytes: working memory for the kernel matrices of the voxels solved at a time in one thread; by default
-            8 MiB on the CPU, and 1 GiB on a GPU.
+        slab_bytes: working memory for the kernel matrices of the voxels solved at a time in one thread where torch
+            solves; by default 8 MiB on the CPU, and 1 GiB on a GPU.
         n_jobs: threads; by default as many as torch may use.
-        device: where to compute.
+        device: where to compute. On the CPU machine code solves one voxel after the other (``uad.support.compiled``);
+            torch solves in batches on a GPU, machines with neighbours, and what needs double precision.
 
     Attributes:
         dual_coef_: (n_training, n_voxels), the a_i; n_training is n_controls times n_neighbours.
@@ -84,10 +87,12 @@ class VoxelwiseOneClassSVM(OutlierMixin, BaseEstimator):
         self.neighbours_ = check_neighbours(neighbours, n_voxels)
         n_training = n_controls * (1 if self.neighbours_ is None else self.neighbours_.shape[1])
         self.dual_coef_ = np.empty((n_training, n_voxels), np.float32)
-        self.offset_ = np.empty(n_voxels)
-        self.gamma_ = np.empty(n_voxels)
-        self.squared_norm_ = np.empty(n_voxels)
-        for_each(self._fit_slab, self._slabs(n_training**2), self.n_jobs)
+        self.offset_, self.gamma_, self.squared_norm_ = np.empty((3, n_voxels))
+        if self._is_compiled():
+            self._fit_compiled()
+        else:
+            check_finite(self.latents_, "control")
+            for_each(self._fit_slab, self._slabs(n_training**2), self.n_jobs)
         return self
 
     def score_samples(self, query: ArrayLike) -> NDArray[np.float64]:
@@ -134,6 +139,9 @@ class VoxelwiseOneClassSVM(OutlierMixin, BaseEstimator):
         if n_controls < 2:
             raise ValueError("one control: none is left when it is left out; give at least two")
         values = np.empty((n_controls, n_voxels))
+        if self._is_compiled():
+            self._leave_one_out_compiled(values, distance)
+            return values
         per_voxel = len(self.dual_coef_) ** 2 * (n_controls if self.gamma == "scale" else 1)
 
         def work(slab: slice) -> None:
@@ -142,11 +150,56 @@ class VoxelwiseOneClassSVM(OutlierMixin, BaseEstimator):
         for_each(work, self._slabs(per_voxel), self.n_jobs)
         return values
 
+    def _is_compiled(self) -> bool:
+        return self.device == "cpu" and self.neighbours_ is None
+
+    def _fit_compiled(self) -> None:
+        from uad.support import compiled
+
+        n, n_voxels, _ = self.latents_.shape
+        found = compiled.Machines(
+            self.dual_coef_, self.offset_, self.gamma_, self.squared_norm_, *np.empty((5, n_voxels), np.float32)
+        )
+
+        def work(part: slice) -> None:
+            compiled.fit(self.latents_, part.start, part.stop, self.nu, self._width(), self.tol, found)
+
+        for_each(work, parts(n_voxels, self.n_jobs), self.n_jobs)
+        if not np.isfinite(found.level).all():
+            check_finite(self.latents_, "control")
+        for some in self._few(found.unsure(), n**2):
+            self._fit_slab(some)
+
+    def _leave_one_out_compiled(self, values: NDArray[np.float64], distance: bool) -> None:
+        from uad.support import compiled
+
+        n, n_voxels, _ = self.latents_.shape
+        unsure = np.empty(n_voxels, np.bool_)
+
+        def work(part: slice) -> None:
+            compiled.leave_one_out(
+                self.latents_, part.start, part.stop, self.nu, self._width(), self.tol, self.dual_coef_, distance,
+                values, unsure,
+            )  # fmt: skip
+
+        for_each(work, parts(n_voxels, self.n_jobs), self.n_jobs)
+        for some in self._few(unsure, n**3):
+            values[:, some] = self._leave_one_out_slab(some, distance)
+
+    def _width(self) -> float:
+        """The width given, as compiled code takes it: 0 where it follows from the data."""
+        return 0.0 if isinstance(self.gamma, str) else float(self.gamma)
+
+    def _few(self, chosen: NDArray[np.bool_], numbers_per_voxel: int) -> list[NDArray[np.int64]]:
+        """Indices of the chosen voxels, few enough at a time for torch's working memory."""
+        index = np.flatnonzero(chosen)
+        return [index[part] for part in slabs(len(index), 4 * numbers_per_voxel, self.slab_bytes or 2**23)]
+
     def _slabs(self, numbers_per_voxel: int) -> list[slice]:
         default = 2**23 if self.device == "cpu" else 2**30
         return slabs(self.latents_.shape[1], 4 * numbers_per_voxel, self.slab_bytes or default)
 
-    def _training(self, slab: slice) -> tuple[Tensor, Tensor, Tensor]:
+    def _training(self, slab: Voxels) -> tuple[Tensor, Tensor, Tensor]:
         """Centred training vectors (v, n, d), zeros where absent; their mean (v, d); which are present (v, 1, n)."""
         if self.neighbours_ is None:
             vectors = self._tensor(self.latents_[:, slab]).transpose(0, 1)
@@ -163,7 +216,7 @@ class VoxelwiseOneClassSVM(OutlierMixin, BaseEstimator):
     def _tensor(self, values: NDArray[np.floating]) -> Tensor:
         return torch.from_numpy(values).to(self.device)
 
-    def _fit_slab(self, slab: slice) -> None:
+    def _fit_slab(self, slab: Voxels) -> None:
         vectors, means, present = self._training(slab)
         distances, halves = exponents(vectors)
         count = present.sum(2)
@@ -184,12 +237,22 @@ class VoxelwiseOneClassSVM(OutlierMixin, BaseEstimator):
         check_is_fitted(self)
         brains = check_query(query, self.latents_.shape[1:])
         values = np.empty(brains.shape[:2])
-
-        def work(slab: slice) -> None:
-            values[:, slab] = self._score_slab(brains[:, slab], slab, distance)
-
-        for_each(work, self._slabs(len(self.dual_coef_) * self.n_features_in_), self.n_jobs)
+        if self._is_compiled():
+            self._score_compiled(brains, distance, values)
+        else:
+            for slab in self._slabs(len(self.dual_coef_) * self.n_features_in_):
+                values[:, slab] = self._score_slab(brains[:, slab], slab, distance)
         return values if np.ndim(query) == 3 else values[0]
+
+    def _score_compiled(self, brains: NDArray[np.float32], distance: bool, values: NDArray[np.float64]) -> None:
+        from uad.support import compiled
+
+        machines = self.dual_coef_, self.offset_, self.gamma_
+
+        def work(part: slice) -> None:
+            compiled.score(self.latents_, part.start, part.stop, machines, self.nu, brains, distance, values)
+
+        for_each(work, parts(brains.shape[1], self.n_jobs), self.n_jobs)
 
     def _score_slab(self, brains: NDArray[np.float32], slab: slice, distance: bool) -> NDArray[np.float64]:
         index = slab if self.neighbours_ is None else self.neighbours_[slab].T.ravel()
@@ -210,7 +273,7 @@ class VoxelwiseOneClassSVM(OutlierMixin, BaseEstimator):
             return np.full(len(range(*slab.indices(n_voxels))), self.nu * n_controls)
         return self.nu * n_controls * (self.neighbours_[slab] >= 0).sum(1)
 
-    def _leave_one_out_slab(self, slab: slice, distance: bool) -> NDArray[np.float64]:
+    def _leave_one_out_slab(self, slab: Voxels, distance: bool) -> NDArray[np.float64]:
         vectors, means, present = self._training(slab)
         n, c = vectors.shape[1], len(self.latents_)
         of_control = torch.arange(n, device=vectors.device) // (n // c)

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 from sklearn.base import clone
 from sklearn.svm import OneClassSVM
 
@@ -100,6 +101,35 @@ def ring(n_voxels: int) -> np.ndarray:
     return np.stack([here, here - 1, np.where(here + 1 < n_voxels, here + 1, -1)], axis=1)
 
 
+def alone(n_voxels: int) -> np.ndarray:
+    """Nobody but the voxel itself: the same machines, solved by torch."""
+    return np.arange(n_voxels)[:, None]
+
+
+@pytest.mark.parametrize("n, gamma", [(1, "scale"), (2, 0.1), (7, 0.1), (20, "scale"), (40, "scale")])
+@pytest.mark.parametrize("kind", ["white", "heavy", "shifted"])
+def test_machine_code_and_torch_solve_the_same_machines(kind, n, gamma):
+    x, q = latents(kind, n, d=13), latents(kind, 2, d=13, seed=1)
+    compiled, batched = (VoxelwiseOneClassSVM(gamma=gamma).fit(x, near) for near in (None, alone(30)))
+    assert compiled._is_compiled() and not batched._is_compiled()
+    for name in ("dual_coef_", "offset_", "gamma_", "squared_norm_"):
+        np.testing.assert_allclose(getattr(compiled, name), getattr(batched, name), rtol=1e-4, atol=1e-4, err_msg=name)
+    np.testing.assert_allclose(compiled.decision_function(q), batched.decision_function(q), atol=1e-4)
+    np.testing.assert_allclose(compiled.kernel_distance(q), batched.kernel_distance(q), rtol=1e-4)
+    if n > 1:
+        np.testing.assert_allclose(compiled.leave_one_out(), batched.leave_one_out(), atol=1e-4)
+        np.testing.assert_allclose(compiled.leave_one_out(True), batched.leave_one_out(True), rtol=1e-3)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU: results of both devices cannot be compared")
+def test_a_gpu_finds_the_same_values():
+    x, q = latents("heavy", 35, n_voxels=500), latents("heavy", 1, n_voxels=500, seed=1)[0]
+    here, there = (VoxelwiseOneClassSVM(device=device).fit(x) for device in ("cpu", "cuda"))
+    expected = here.decision_function(q)
+    np.testing.assert_allclose(there.decision_function(q), expected, rtol=1e-3, atol=1e-4 * np.abs(expected).max())
+    np.testing.assert_allclose(there.leave_one_out(), here.leave_one_out(), rtol=1e-3, atol=1e-4)
+
+
 def test_neighbours_train_the_machine_of_a_voxel_too():
     x, q = latents("heavy", 8, n_voxels=6), latents("heavy", 1, n_voxels=6, seed=1)[0]
     machine = VoxelwiseOneClassSVM(nu=0.13).fit(x, neighbours=ring(6))
@@ -160,7 +190,7 @@ def test_kernels_of_a_slab_fit_the_memory_given(n, n_voxels, monkeypatch):
         return solve_dual(vectors, distances, gamma, *rest)
 
     monkeypatch.setattr("uad.support.voxelwise.solve_dual", spy)
-    machine = VoxelwiseOneClassSVM(slab_bytes=300_000).fit(latents("white", n, n_voxels))
+    machine = VoxelwiseOneClassSVM(slab_bytes=300_000).fit(latents("white", n, n_voxels), alone(n_voxels))
     machine.leave_one_out()
     assert len(sizes) > 2 and 100_000 < max(sizes) <= 300_000
 

@@ -8,9 +8,9 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from synthpet.errors import DiskError
 
@@ -24,13 +24,18 @@ def write_bytes(path: Path, content: bytes) -> Path:
     Raises:
         DiskError: the disk refused; the file that was there before is untouched.
     """
+    return write_stream(path, len(content), lambda stream: stream.write(content))
+
+
+def write_stream(path: Path, n_bytes: int, write: Callable[[IO[bytes]], object]) -> Path:
+    """As ``write_bytes`` for what does not fit into memory: ``write`` is given the open file, about n_bytes long."""
     path = Path(path)
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".partial-", delete=False) as stream:
             temporary = Path(stream.name)
-            stream.write(content)
+            write(stream)
             stream.flush()
             os.fsync(stream.fileno())
         temporary.chmod(0o644)
@@ -38,7 +43,7 @@ def write_bytes(path: Path, content: bytes) -> Path:
     except OSError as error:
         free = shutil.disk_usage(_existing_parent(path)).free
         raise DiskError(
-            f"{path} could not be written ({error.strerror}): {len(content):,} bytes needed, {free:,} free"
+            f"{path} could not be written ({error.strerror}): {n_bytes:,} bytes needed, {free:,} free"
         ) from error
     finally:
         if temporary is not None:

@@ -1,35 +1,53 @@
-"""Support estimators on disk: learned arrays as npz without pickles, parameters as JSON."""
+"""Support estimators on disk: learned arrays as npz and npy without pickles, parameters as JSON."""
 
 import io
 import json
 from pathlib import Path
+from typing import IO
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
-from synthpet.cohort.files import write_bytes, write_json
+from synthpet.cohort.files import write_bytes, write_json, write_stream
 from synthpet.errors import DataError
 from uad.support.subject import SubjectOneClassSVM
 from uad.support.svdd import VoxelwiseSvdd
 from uad.support.voxelwise import VoxelwiseOneClassSVM
 
+LATENTS = "latents_"
 ESTIMATORS = {kind.__name__: kind for kind in (VoxelwiseOneClassSVM, VoxelwiseSvdd, SubjectOneClassSVM)}
 
 
 def save_estimator(machine: BaseEstimator, stem: Path) -> list[Path]:
-    """Write a fitted estimator as ``<stem>.npz`` (learned attributes) and ``<stem>.json`` (class and parameters)."""
+    """Write a fitted estimator as ``<stem>.npz`` (learned attributes) and ``<stem>.json`` (class and parameters).
+
+    The latent vectors of the controls, which may be larger than memory, go to ``<stem>-latents.npy``, chunk by chunk.
+    """
     learned = {
         name: value
         for name, value in vars(machine).items()
         if name.endswith("_") and not name.startswith("_") and value is not None
     }
+    latents = learned.pop(LATENTS, None)
     content = io.BytesIO()
     np.savez(content, **learned)
     about = {"estimator": type(machine).__name__, "parameters": machine.get_params()}
     return [
         write_bytes(stem.with_name(stem.name + ".npz"), content.getvalue()),
         write_json(stem.with_name(stem.name + ".json"), about),
+        *([] if latents is None else [_write_array(stem.with_name(f"{stem.name}-latents.npy"), latents)]),
     ]
+
+
+def _write_array(path: Path, array: NDArray) -> Path:
+    def write(stream: IO[bytes]) -> None:
+        header = np.lib.format.header_data_from_array_1_0(np.ascontiguousarray(array[:0]))
+        np.lib.format.write_array_header_1_0(stream, header | {"shape": array.shape})
+        for part in array:
+            stream.write(np.ascontiguousarray(part).data)
+
+    return write_stream(path, array.nbytes, write)
 
 
 def load_estimator(stem: Path) -> BaseEstimator:
@@ -44,6 +62,8 @@ def load_estimator(stem: Path) -> BaseEstimator:
         machine = ESTIMATORS[about["estimator"]](**about["parameters"])
         with np.load(arrays, allow_pickle=False) as learned:
             values = {name: learned[name] for name in learned.files}
+        if issubclass(ESTIMATORS[about["estimator"]], VoxelwiseOneClassSVM):
+            values[LATENTS] = np.load(stem.with_name(f"{stem.name}-latents.npy"), mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
         raise DataError(
             f"{stem}: found no support estimator ({error}); expected {table.name} and {arrays.name} as written by "

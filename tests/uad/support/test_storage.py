@@ -20,7 +20,7 @@ NEIGHBOURS = np.stack([np.arange(6), np.arange(6) - 1], axis=1)
 ])  # fmt: skip
 def test_loaded_voxelwise_machines_decide_as_the_saved_ones(machine, tmp_path):
     paths = save_estimator(machine, tmp_path / "machine.v1")
-    assert [path.name for path in paths] == ["machine.v1.npz", "machine.v1.json"]
+    assert [path.name for path in paths] == ["machine.v1.npz", "machine.v1.json", "machine.v1-latents.npy"]
     loaded = load_estimator(tmp_path / "machine.v1")
     assert type(loaded) is type(machine) and loaded.get_params() == machine.get_params()
     np.testing.assert_allclose(loaded.decision_function(X), machine.decision_function(X), rtol=0, atol=1e-12)
@@ -37,7 +37,15 @@ def test_a_loaded_subject_machine_decides_as_the_saved_one(tmp_path):
 def test_the_same_machine_gives_the_same_bytes(tmp_path):
     for name in ("a", "b"):
         save_estimator(VoxelwiseOneClassSVM().fit(X), tmp_path / name)
-    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+    for ending in (".npz", ".json", "-latents.npy"):
+        assert (tmp_path / f"a{ending}").read_bytes() == (tmp_path / f"b{ending}").read_bytes()
+
+
+def test_the_controls_latent_vectors_stay_on_the_disk(tmp_path):
+    save_estimator(VoxelwiseOneClassSVM().fit(X), tmp_path / "machine")
+    latents = load_estimator(tmp_path / "machine").latents_
+    assert isinstance(latents, np.memmap)
+    np.testing.assert_array_equal(latents, X)
 
 
 def test_files_that_are_no_estimator_are_refused(tmp_path):

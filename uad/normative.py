@@ -29,6 +29,10 @@ KINDS = {  # name: kind of image of the paired and of the unpaired controls; Non
     "oracle": ("pet", "withheld_pet"),
     "matched": ("pet", None),
 }
+FAILURES = {  # keys of quality.json that say that no set should be made with these generators
+    "memorised": "synthetic PETs are nearly those of training controls",
+    "ignores_t1": "any other person's T1 gives the same PET",
+}
 SYNTHETIC = {"synthetic_pet": "synthetic", "resampled_pet": "resampled"}  # kind: its name in quality.json
 
 
@@ -112,11 +116,12 @@ def normative_set(
             true PET; ``matched``: as ``real``, meant for ``smooth_fwhm_mm="match"``, to tell smoother from better.
         synthetic_folder: from ``synthpet.complete``; needed where PETs are synthetic.
         smooth_fwhm_mm: see ``NormativeSet``; "match": what makes real PET as smooth as ``synthetic_folder``'s.
-        force: take synthetic PETs although their quality is unknown or says that they have collapsed.
+        force: take synthetic PETs although their quality is unknown or says that the generators failed.
 
     Raises:
         UsageError: an unknown name, or no folder where one is needed.
-        DataError: images are missing (all are named), or synthetic PETs have collapsed towards the mean.
+        DataError: images are missing (all are named), or synthetic PETs have collapsed towards the mean, are copies of
+            training PETs or come from generators that ignore the T1.
         DataLeakageError: a control's PET comes from a generator that saw it.
     """
     if name not in KINDS:
@@ -281,6 +286,13 @@ def _check_quality(folder: Path, used: set[tuple[str, str]]) -> None:
             "run `python -m synthpet.evaluate`, or set normative.force=true"
         )
     roles = _read_json(path).get("roles", {})
+    failed = sorted({f for found in roles.values() for f in FAILURES if used and found.get(f)})
+    if failed:
+        raise DataError(
+            f"E_{failed[0].upper()} {folder}: its quality.json says that the generators failed ({', '.join(failed)}: "
+            + "; ".join(FAILURES[f] for f in failed)
+            + "); expected neither. Train on more controls or longer, or set normative.force=true"
+        )
     for role, image in sorted(used):
         measured = next((roles[r] for r in (role, "paired", "heldout") if "variance_ratio" in roles.get(r, {})), None)
         if measured is None:

@@ -1,5 +1,6 @@
 """Normative sets: who is in which, and which mistakes are refused."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -132,6 +133,18 @@ def test_a_collapsed_set_is_refused_unless_forced(cohort, synthetic_folder, name
     write_json(synthetic_folder / "quality.json", quality)
     image = "resampled" if name == "resampled" else "synthetic"
     with pytest.raises(DataError, match=rf"{image} PET of {role} controls has 0\.[12] of .*force=true"):
+        normative_set(cohort, name, synthetic_folder)
+    assert normative_set(cohort, name, synthetic_folder, force=True).members
+    assert normative_set(cohort, "real", synthetic_folder).members
+
+
+@pytest.mark.parametrize("failure", ["memorised", "ignores_t1"])
+@pytest.mark.parametrize("name", ["synthetic", "completed", "resampled"])
+def test_generators_that_copy_or_ignore_the_t1_are_refused_unless_forced(cohort, synthetic_folder, name, failure):
+    quality = json.loads((synthetic_folder / "quality.json").read_text())
+    quality["roles"]["paired"][failure] = True
+    write_json(synthetic_folder / "quality.json", quality)
+    with pytest.raises(DataError, match=rf"E_{failure.upper()} .*force=true"):
         normative_set(cohort, name, synthetic_folder)
     assert normative_set(cohort, name, synthetic_folder, force=True).members
     assert normative_set(cohort, "real", synthetic_folder).members

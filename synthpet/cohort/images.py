@@ -1,6 +1,7 @@
 """The one gate for images: read with checks, write atomically with a fresh header."""
 
 import gzip
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import EllipsisType
@@ -73,6 +74,26 @@ def read_image(path: Path, *, grid: Grid | None = None, xform: str | None = None
         )
     check_grid(path, found, grid)
     return data, found
+
+
+def read_within(path: Path, grid: Grid, mask: Callable[[], NDArray[np.bool_]]) -> NDArray[np.float32]:
+    """As ``read_image``, but what is NaN or infinite outside the brain is 0.
+
+    Args:
+        path: of the image.
+        grid: that it must have.
+        mask: gives the brain, (I, J, K) on ``grid``; called only where something is not finite.
+
+    Raises:
+        DataError: as ``read_image``, naming the number of voxels of the brain that are not finite.
+    """
+    data, gaps, found = read_image_with_gaps(path)
+    check_grid(path, found, grid)
+    if gaps.any() and (inside := int((gaps & mask()).sum())):
+        raise DataError(
+            f"E_NONFINITE {path}: n={inside} voxels of the brain are NaN or infinite; expected finite values; mask them"
+        )
+    return data
 
 
 def check_grid(path: Path, found: Grid, expected: Grid | None) -> None:

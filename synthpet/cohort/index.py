@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthpet.cohort.files import read_tsv, write_json, write_text, write_tsv
-from synthpet.cohort.images import Grid, read_image
+from synthpet.cohort.images import Grid, read_image, read_within
 from synthpet.cohort.marks import is_simulated_dataset
 from synthpet.cohort.names import IMAGES, SPACE, check_participant_id, image_path
 from synthpet.errors import DataError
@@ -48,12 +48,16 @@ class Subject:
 
 @dataclass(frozen=True)
 class Cohort:
-    """A BIDS-derivative dataset on one template grid."""
+    """A BIDS-derivative dataset on one template grid.
+
+    ``left_out``: the problems of people who are in the table but not among ``subjects`` (``on_invalid=skip``).
+    """
 
     root: Path
     subjects: tuple[Subject, ...]
     res: str
     space: str = SPACE
+    left_out: tuple[str, ...] = ()
 
     @classmethod
     def open(cls, root: Path) -> "Cohort":
@@ -86,8 +90,15 @@ class Cohort:
         return self.path(participant_id, kind).is_file()
 
     def load(self, participant_id: str, kind: str) -> NDArray[np.float32]:
-        """One image as an (I, J, K) float32 array in RAS+, checked to lie on the cohort's grid."""
-        return read_image(self.path(participant_id, kind), grid=self.grid)[0]
+        """One image as an (I, J, K) float32 array in RAS+, checked to lie on the cohort's grid.
+
+        Raises:
+            DataError: cannot be read, or is NaN or infinite within the brain; what is so outside becomes 0.
+        """
+        path = self.path(participant_id, kind)
+        if kind == "brain_mask":
+            return read_image(path, grid=self.grid)[0]
+        return read_within(path, self.grid, lambda: self.load_mask(participant_id))
 
     def load_mask(self, participant_id: str) -> NDArray[np.bool_]:
         """The brain mask as an (I, J, K) boolean array.

@@ -1,0 +1,89 @@
+"""What only shows when subjects are put side by side: units, grids, one person under two names."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+
+from synthpet.cohort.images import Grid, read_grid
+from synthpet.cohort.index import Cohort, Subject
+from synthpet.cohort.problems import WARNING, Problem
+from synthpet.cohort.subject_checks import Facts
+from synthpet.errors import DataError
+
+USUAL_SUVR = (0.1, 10.0)  # mean within the brain, whatever the reference region
+UNIT_RATIO = 10.0  # between the brain means of two subjects: no two people differ as much
+REMEDY = "divide each PET by the mean of its reference region"
+SHOWN = 8  # names in one message
+
+
+def common_grid(cohort: Cohort) -> Grid | None:
+    """The grid that most T1 images have; None where no header can be read."""
+    grids = []
+    for subject in cohort.subjects:
+        try:
+            grids.append(read_grid(cohort.path(subject.participant_id, "t1w")))
+        except DataError:  # said when the image is read
+            continue
+    return Counter(grids).most_common(1)[0][0] if grids else None
+
+
+def check_together(cohort: Cohort, facts: Sequence[Facts]) -> list[Problem]:
+    """Problems of the cohort as a whole."""
+    return [*_units(facts), *_same_images(cohort.subjects, facts), *_folders(cohort)]
+
+
+def _units(facts: Sequence[Facts]) -> list[Problem]:
+    """PET on one scale: no gap of a factor of ten between people, and a mean that SUVR can have."""
+    means = sorted((f.pet_mean, f.participant_id) for f in facts if f.pet_mean is not None)
+    positive = [(mean, who) for mean, who in means if mean > 0]
+    problems = [_odd_mean(mean, who) for mean, who in means if mean <= 0]
+    ratios = [larger / smaller for (smaller, _), (larger, _) in pairwise(positive)]
+    if ratios and max(ratios) > UNIT_RATIO:
+        cut = ratios.index(max(ratios)) + 1
+        groups = " and ".join(
+            f"{_names(who for _, who in group)} ({group[0][0]:.3g} to {group[-1][0]:.3g})"
+            for group in (positive[:cut], positive[cut:])
+        )
+        words = f"brain means of the PET in two groups: {groups}; expected SUVR of everybody; {REMEDY}"
+        return [*problems, Problem("", "", "E_UNITS_MIXED", words)]
+    return problems + [_odd_mean(m, who) for m, who in positive if not USUAL_SUVR[0] <= m <= USUAL_SUVR[1]]
+
+
+def _odd_mean(mean: float, participant_id: str) -> Problem:
+    words = f"PET: mean {mean:.3g} in the brain; expected SUVR, about 1; {REMEDY}"
+    return Problem(participant_id, "", "E_RANGE", words)
+
+
+def _same_images(subjects: Iterable[Subject], facts: Sequence[Facts]) -> list[Problem]:
+    """The same voxels under two ids; several simulated patients may share one person's T1, which no control has."""
+    roles = {subject.participant_id: subject.role for subject in subjects}
+    problems = []
+    for kind in ("t1w", "pet"):
+        owners: dict[str, list[str]] = {}
+        for found in facts:
+            if kind in found.digests:
+                owners.setdefault(found.digests[kind], []).append(found.participant_id)
+        for ids in (ids for ids in owners.values() if len(ids) > 1):
+            shared_by_patients = kind == "t1w" and all(roles[i] == "patient" for i in ids)
+            level = {"level": WARNING} if shared_by_patients else {}
+            for who in ids:
+                others = _names(other for other in ids if other != who)
+                words = (
+                    f"the {kind} has the same voxels as that of {others}; expected one id a person; keep one of them"
+                )
+                problems.append(Problem(who, "", "E_LEAK_SAME_IMAGE", words, **level))
+    return problems
+
+
+def _folders(cohort: Cohort) -> list[Problem]:
+    """Folders of people who are not in the table."""
+    known = {subject.participant_id for subject in cohort.subjects}
+    found = sorted(p.name for p in cohort.root.glob("sub-*") if p.is_dir() and p.name not in known)
+    words = "a folder, but no row in participants.tsv; expected both; not used"
+    return [Problem(re.sub(r"[^0-9a-zA-Z-]", "?", name), "", "E_NOT_IN_TABLE", words, WARNING) for name in found]
+
+
+def _names(ids: Iterable[str]) -> str:
+    names = list(ids)
+    return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")

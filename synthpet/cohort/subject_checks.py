@@ -1,0 +1,183 @@
+"""Whether one subject's images can be used: each read to its end, on the grid, with values that such an image has."""
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from synthpet.cohort.images import Grid, check_grid, read_image_with_gaps
+from synthpet.cohort.index import Cohort, Subject
+from synthpet.cohort.marks import is_synthetic_image
+from synthpet.cohort.names import sidecar_path
+from synthpet.cohort.problems import ERROR, WARNING, Problem
+from synthpet.cohort.text import read_json_object
+from synthpet.errors import DataError
+
+NEEDED = {"paired": ("pet",), "heldout": ("pet",), "unpaired": (), "patient": ()}  # beside T1 and brain mask
+CHECKED = ("t1w", "brain_mask", "pet", "flair", "gm", "wm", "csf", "lesion_mask", "expected_pet", "withheld_pet")
+EMPTY_SHARE = 0.99  # of the brain: an image with more zeros shows nothing
+UNTESTED_SHARE = 0.05  # of the brain where the PET is 0: worth a warning
+NEGATIVE_SHARE = 0.05  # of the brain: more is no uptake
+FDG = ("fdg", "fluorodeoxyglucose", "fludeoxyglucose")
+Volume = NDArray[np.float32]
+
+
+@dataclass
+class Facts:
+    """What was found of one subject: problems, the mean of its PET in the brain, SHA-256 of the voxels by kind."""
+
+    participant_id: str
+    problems: list[Problem] = field(default_factory=list)
+    pet_mean: float | None = None
+    digests: dict[str, str] = field(default_factory=dict)
+
+
+def state_of(cohort: Cohort, subject: Subject) -> dict[str, list[int]]:
+    """Size and times of every file of a subject that is checked, by path below the cohort."""
+    images = [cohort.path(subject.participant_id, kind) for kind in CHECKED]
+    state = {}
+    for path in (*images, sidecar_path(cohort.path(subject.participant_id, "pet"))):
+        try:
+            found = path.stat()
+        except OSError:
+            continue
+        state[path.relative_to(cohort.root).as_posix()] = [found.st_size, found.st_mtime_ns, found.st_ctime_ns]
+    return state
+
+
+def check_subject(cohort: Cohort, subject: Subject, grid: Grid | None) -> Facts:
+    """Read everything there is of one subject.
+
+    Args:
+        cohort: where it lies.
+        subject: whose role says which images have to be there.
+        grid: that all images must have; None: nobody has a T1 that can be read.
+    """
+    facts = Facts(subject.participant_id)
+    check = _Check(cohort, subject, grid, facts)
+    mask = check.read("brain_mask", None)
+    brain = None if mask is None else mask > 0.5
+    if brain is not None and not brain.any():
+        check.add("brain_mask", "E_CONSTANT", "the brain mask is empty; expected 1 in the brain; make it again")
+        brain = None
+    t1w = check.read("t1w", brain)
+    pet = check.read("pet", brain)
+    for kind in CHECKED[3:]:
+        check.read(kind, brain)
+    if brain is not None and t1w is not None:
+        check.varies("t1w", t1w[brain])
+    if pet is not None:
+        check.pet(pet, brain)
+    if pet is not None and t1w is not None and np.array_equal(pet, t1w):
+        check.add("pet", "E_SAME", "the same voxels as the T1w; expected a PET; look at where it comes from")
+    return facts
+
+
+@dataclass
+class _Check:
+    cohort: Cohort
+    subject: Subject
+    grid: Grid | None
+    facts: Facts
+
+    def path(self, kind: str) -> Path:
+        return self.cohort.path(self.subject.participant_id, kind)
+
+    def add(self, kind: str, code: str, message: str, level: str = ERROR) -> None:
+        relative = self.path(kind).relative_to(self.cohort.root).as_posix()
+        self.facts.problems.append(Problem(self.subject.participant_id, relative, code, message, level))
+
+    def read(self, kind: str, brain: NDArray[np.bool_] | None) -> Volume | None:
+        """An image, None where it is not there or cannot be read, which is then a problem if it is needed."""
+        path, role = self.path(kind), self.subject.role
+        if not path.exists() and not path.is_symlink():
+            if kind in ("t1w", "brain_mask", *NEEDED[role]):
+                self.add(kind, "E_MISSING", f"no such file; expected the {kind} of a {role} subject; add it")
+            return None
+        try:
+            data, gaps, found = read_image_with_gaps(path)
+            check_grid(path, found, self.grid)
+        except DataError as error:
+            self.facts.problems.append(Problem.of(error, self.cohort.root, self.subject.participant_id))
+            return None
+        if gaps.any():
+            self._gaps(kind, gaps, brain)
+        if kind in ("t1w", "pet"):
+            self.facts.digests[kind] = hashlib.sha256(data.tobytes()).hexdigest()
+        return data
+
+    def _gaps(self, kind: str, gaps: NDArray[np.bool_], brain: NDArray[np.bool_] | None) -> None:
+        inside = int((gaps & brain).sum()) if brain is not None else int(gaps.sum())
+        if inside:
+            self.add(
+                kind, "E_NONFINITE", f"n={inside} voxels of the brain are NaN or infinite; expected finite; mask them"
+            )
+        else:
+            words = f"n={int(gaps.sum())} voxels outside the brain are NaN or infinite; taken as 0"
+            self.add(kind, "E_NONFINITE", words, WARNING)
+
+    def varies(self, kind: str, values: Volume) -> None:
+        """Hold an image to showing something within the brain."""
+        zeros = float((values == 0).mean())
+        low, high = np.percentile(values, [1, 99])
+        if zeros >= EMPTY_SHARE or not high > low:
+            found = f"{zeros:.0%} zeros" if zeros >= EMPTY_SHARE else f"{low:g} nearly everywhere"
+            self.add(kind, "E_CONSTANT", f"{found} in the brain; expected an image; look at it and make it again")
+
+    def pet(self, pet: Volume, brain: NDArray[np.bool_] | None) -> None:
+        """Range, coverage and origin of a PET."""
+        if is_synthetic_image(self.path("pet")):
+            self.add("pet", "E_SYNTHETIC", "marked as synthetic; expected a measured PET; take it out of the cohort")
+        self._sidecar()
+        if brain is None or pet.shape != brain.shape:
+            return
+        values = pet[brain]
+        self.varies("pet", values)
+        negative, empty = float((values < 0).mean()), float((values == 0).mean())
+        if negative > NEGATIVE_SHARE:
+            self.add(
+                "pet", "E_RANGE", f"{negative:.0%} of the brain is negative; expected uptake (SUVR); make it again"
+            )
+        elif UNTESTED_SHARE < empty < EMPTY_SHARE:
+            self.add("pet", "E_COVERAGE", f"0 in {empty:.0%} of the brain; that part is not tested", WARNING)
+        self.facts.pet_mean = float(values.mean(dtype=np.float64))
+
+    def _sidecar(self) -> None:
+        path = sidecar_path(self.path("pet"))
+        if not path.is_file():
+            self.add(
+                "pet", "E_SIDECAR", "no JSON beside it; expected TracerName and Units; taken as FDG, SUVR", WARNING
+            )
+            return
+        try:
+            about = read_json_object(path)
+        except DataError as error:
+            self.facts.problems.append(Problem.of(error, self.cohort.root, self.subject.participant_id))
+            return
+        tracer = about.get("TracerName")
+        if tracer is not None and not _is_fdg(str(tracer)):
+            self.add("pet", "E_TRACER", f"tracer {str(tracer)[:40]!r}; expected FDG; take it out of the cohort")
+
+
+def _is_fdg(name: str) -> bool:
+    plain = "".join(sign for sign in name.lower() if sign.isalnum())
+    return any(word in plain for word in FDG)
+
+
+def cached(facts: Facts, state: dict[str, list[int]]) -> dict[str, Any]:
+    """Facts as JSON, with the state of the files that they hold for."""
+    return {
+        "state": state,
+        "problems": [vars(problem) for problem in facts.problems],
+        "pet_mean": facts.pet_mean,
+        "digests": facts.digests,
+    }
+
+
+def restored(participant_id: str, entry: dict[str, Any]) -> Facts:
+    """What ``cached`` has kept."""
+    problems = [Problem(**problem) for problem in entry["problems"]]
+    return Facts(participant_id, problems, entry["pet_mean"], entry["digests"])

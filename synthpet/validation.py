@@ -1,0 +1,121 @@
+"""Every problem of a cohort found before work starts; what was checked once is not read again until it changes."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from synthpet.cohort import Cohort, Subject
+from synthpet.cohort.cohort_checks import check_together, common_grid
+from synthpet.cohort.files import write_json
+from synthpet.cohort.problems import Problem, Report
+from synthpet.cohort.subject_checks import Facts, cached, check_subject, restored, state_of
+from synthpet.compute import in_threads
+from synthpet.console import progress, say
+from synthpet.errors import DataError, DiskError, UsageError
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+VALIDATION = "validation.json"
+CACHE = Path("cache", "validated.json")  # below the results: the cohort itself may be read-only
+CHECKS = 1  # counts up when a check changes, so that everything is checked again
+_KNOWN: dict[tuple[Path, Path], tuple[Any, Report]] = {}  # of this process: compare asks a hundred times
+_SAID: set[tuple[Path, tuple[Problem, ...]]] = set()
+
+
+def open_cohort(cfg: "DictConfig") -> Cohort:
+    """The cohort of the configuration, validated; under ``on_invalid=skip`` without the subjects that cannot be used.
+
+    Raises:
+        DataError: a problem, and ``on_invalid`` is ``stop``; or nobody is left, or leaving people out mends nothing.
+        UsageError: another value of ``on_invalid``.
+    """
+    if cfg.on_invalid not in ("stop", "skip"):
+        raise UsageError(f"on_invalid={cfg.on_invalid!r}: expected stop or skip")
+    cohort = Cohort.open(Path(cfg.cohort.path))
+    report = validate_cohort(cohort, Path(cfg.work_dir), int(cfg.compute.n_jobs))
+    _say_once(cohort.root, report, cfg.on_invalid)
+    if not report.errors:
+        return cohort
+    where = Path(cfg.work_dir, VALIDATION)
+    if cfg.on_invalid == "stop":
+        raise DataError(
+            f"E_INVALID {report.headline()}; expected none; mend them, or leave these subjects out by on_invalid=skip. "
+            f"All of them: {where}"
+        )
+    left = tuple(s for s in cohort.subjects if s.participant_id not in report.unusable)
+    if report.of_everybody or not left:
+        why = "; ".join(map(str, report.of_everybody)) or "no subject is left"
+        raise DataError(f"E_INVALID {report.headline()}: {why}. All problems: {where}")
+    return replace(cohort, subjects=left, left_out=tuple(report.unusable.values()))
+
+
+def validate_cohort(cohort: Cohort, work_dir: Path, n_jobs: int = 1) -> Report:
+    """Check every subject and all together; write ``validation.json`` below ``work_dir`` when something changed.
+
+    Files whose size and times are those of an earlier check are not read again.
+
+    Args:
+        cohort: with a table that can be read.
+        work_dir: where the report and the memory of earlier checks lie.
+        n_jobs: subjects at a time.
+    """
+    states = {s.participant_id: state_of(cohort, s) for s in cohort.subjects}
+    signature = (cohort.subjects, states, (work_dir / VALIDATION).is_file())
+    key = (cohort.root.absolute(), work_dir.absolute())
+    if key in _KNOWN and _KNOWN[key][0] == signature:
+        return _KNOWN[key][1]
+    grid = common_grid(cohort)
+    known = _read_cache(work_dir / CACHE, str(grid))
+    stale = [s for s in cohort.subjects if known.get(_entry(s), {}).get("state") != states[s.participant_id]]
+    fresh = {facts.participant_id: facts for facts in _examine(cohort, stale, grid, n_jobs)}
+    facts = [fresh.get(s.participant_id) or restored(s.participant_id, known[_entry(s)]) for s in cohort.subjects]
+    problems = [problem for found in facts for problem in found.problems] + check_together(cohort, facts)
+    report = Report(cohort.root.resolve().name, len(cohort.subjects), tuple(problems))
+    entries = {_entry(s): cached(f, states[s.participant_id]) for s, f in zip(cohort.subjects, facts, strict=True)}
+    _remember(work_dir, report, entries, str(grid), changed=bool(stale))
+    _KNOWN[key] = ((cohort.subjects, states, True), report)
+    return report
+
+
+def _entry(subject: Subject) -> str:
+    return f"{subject.participant_id} {subject.role}"
+
+
+def _examine(cohort: Cohort, subjects: Sequence[Subject], grid: Any, n_jobs: int) -> list[Facts]:
+    if not subjects:
+        return []
+    found = in_threads(lambda subject: check_subject(cohort, subject, grid), subjects, n_jobs)
+    return list(progress(found, "checking images", len(subjects)))
+
+
+def _read_cache(path: Path, grid: str) -> dict[str, Any]:
+    """Earlier checks on this grid by these rules; none where the file is not there or not whole."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return content["subjects"] if (content["checks"], content["grid"]) == (CHECKS, grid) else {}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
+def _remember(work_dir: Path, report: Report, entries: Mapping[str, Any], grid: str, *, changed: bool) -> None:
+    """Write the report and the memory; a folder that cannot be written to is said by whoever writes results there."""
+    try:
+        if changed:
+            write_json(work_dir / CACHE, {"checks": CHECKS, "grid": grid, "subjects": entries})
+        write_json(work_dir / VALIDATION, report.content())
+    except DiskError as error:
+        say(f"validation could not be kept: {error}")
+
+
+def _say_once(root: Path, report: Report, on_invalid: str) -> None:
+    """The table, once in a process for one and the same finding."""
+    if not report.problems or (root, report.problems) in _SAID:
+        return
+    _SAID.add((root, report.problems))
+    for line in report.lines():
+        say(line)
+    if report.unusable and on_invalid == "skip":
+        say(f"left out (on_invalid=skip): {', '.join(report.unusable)}")

@@ -29,6 +29,7 @@ from synthpet.smoothing import smooth_within
 from synthpet.stage import Stage
 from synthpet.tracking.stages import track_completion
 from synthpet.training import ensure_cohort, ensure_generators, generator_folder
+from synthpet.validation import open_cohort
 
 CONTROLS = ("paired", "unpaired", "heldout")
 ROLES = (*CONTROLS, "patient")
@@ -63,7 +64,7 @@ def ensure_completed(cfg: DictConfig) -> Path:
     if cfg.complete.generators is None:
         source = generator_folder(cfg)
         folds = ensure_generators(cfg)
-        cohort = Cohort.open(Path(cfg.cohort.path))  # ensure_generators has made or found it
+        cohort = open_cohort(cfg)  # ensure_generators has made or found it
     else:
         source = Path(cfg.complete.generators)
         folds = tuple(replace(fold, test=()) for fold in read_folds(source / "folds.json"))

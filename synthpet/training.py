@@ -13,15 +13,16 @@ from synthpet.console import say, training_bars
 from synthpet.device import has_gpu, resolve_precision
 from synthpet.errors import DataError
 from synthpet.stage import Stage
+from synthpet.validation import open_cohort
 
 
 def ensure_cohort(cfg: DictConfig) -> Cohort:
-    """The cohort of the configuration; the simulated one is made where it is missing."""
+    """The cohort of the configuration, validated; the simulated one is made where it is missing."""
     if cfg.cohort.source == "phantom":
         from synthpet.phantom.cohort import ensure_phantom
 
         ensure_phantom(cfg)
-    return Cohort.open(Path(cfg.cohort.path))
+    return open_cohort(cfg)
 
 
 def generator_folder(cfg: DictConfig) -> Path:

@@ -15,6 +15,7 @@ from synthpet.cohort.files import sha256, write_bytes, write_json, write_text, w
 from synthpet.console import progress, say
 from synthpet.errors import DataError
 from synthpet.stage import Stage
+from synthpet.validation import open_cohort
 from uad.calibrated import DEFINITIONS as CALIBRATION_DEFINITIONS
 from uad.calibrated import CalibratedDetector, check_heldout, ensure_calibrated, sweep
 from uad.clusters import COLUMNS as CLUSTER_COLUMNS
@@ -66,7 +67,7 @@ def ensure_evaluation(cfg: DictConfig) -> Path:
         DataError: no patient, or no held-out control to calibrate on.
     """
     if cfg.cohort.source != "phantom":  # which is there already: better to fail before the long work than after it
-        found = Cohort.open(Path(cfg.cohort.path))
+        found = open_cohort(cfg)
         check_patients(found)
         check_heldout(found)
     cohort, normative, detectors = ensure_detectors(cfg)

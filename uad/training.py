@@ -12,6 +12,7 @@ from synthpet.errors import UsageError
 from synthpet.evaluation import ensure_evaluated
 from synthpet.stage import Stage
 from synthpet.training import ensure_cohort, generator_folder
+from synthpet.validation import open_cohort
 from uad.normative import NormativeSet, normative_set
 from uad.rivals.asymmetry import Asymmetry
 from uad.rivals.residual import Residual, synthesiser
@@ -67,7 +68,7 @@ def ensure_detectors(cfg: DictConfig) -> tuple[Cohort, NormativeSet, dict[int, D
         DataError: images are missing, or synthetic PET has collapsed.
     """
     synthetic = ensure_evaluated(cfg) if uses_synthesis(cfg) else None
-    cohort = ensure_cohort(cfg) if synthetic is None else Cohort.open(Path(cfg.cohort.path))
+    cohort = ensure_cohort(cfg) if synthetic is None else open_cohort(cfg)
     options = {"smooth_fwhm_mm": cfg.normative.smooth_fwhm_mm, "force": cfg.normative.force}
     normative = normative_set(cohort, cfg.normative.name, synthetic, **options)
     return (

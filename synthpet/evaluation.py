@@ -34,6 +34,7 @@ from synthpet.quality_summary import BASELINES, COLUMNS, summarise
 from synthpet.regions import grey_matter, named_regions
 from synthpet.stage import Stage
 from synthpet.tracking.stages import track_quality
+from synthpet.validation import open_cohort
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -215,7 +216,7 @@ def ensure_evaluated(cfg: "DictConfig") -> Path:
     from synthpet.completion import ensure_completed
 
     folder = ensure_completed(cfg)
-    source = Source(Cohort.open(Path(cfg.cohort.path)), folder)
+    source = Source(open_cohort(cfg), folder)
     geometry = {"patch_size": list(cfg.gan.patch_size), "stride": list(cfg.gan.stride)}
     config = {"generator": cfg.gan.name, "data_range": cfg.evaluate.data_range, "seed": cfg.seed, **geometry}
     stage = Stage(f"quality {cfg.gan.name}", folder, config, source.files(), manifest="run-quality.json")
@@ -235,7 +236,7 @@ def _write(source: Source, folder: Path, config: Mapping[str, Any], n_jobs: int)
         n_jobs=n_jobs,
     )
     return [
-        write_json(folder / "quality.json", found.summary),
+        write_json(folder / "quality.json", found.summary | {"left_out": list(source.cohort.left_out)}),
         write_tsv(folder / "quality.tsv", found.rows, COLUMNS),
         *write_report(found, folder, config),
     ]

@@ -11,7 +11,7 @@ ERROR, WARNING = "error", "warning"
 SHOWN = 40  # problems on the terminal; validation.json has all
 KEYS = {
     "dataset": "name of the folder that was checked",
-    "n_subjects": "how many subjects were checked",
+    "n_subjects": "how many subjects (verify=: manifests) were checked",
     "n_errors": "how many problems make a subject, or everything, unusable",
     "n_warnings": "how many problems are worth a look and stop nothing",
     "unusable": "subjects with an error: left out under on_invalid=skip",
@@ -52,6 +52,7 @@ class Report:
     dataset: str
     n_subjects: int
     problems: tuple[Problem, ...]
+    unit: str = "subjects"
     unusable: dict[str, str] = field(init=False)  # subject: its first error
 
     def __post_init__(self) -> None:
@@ -88,9 +89,10 @@ class Report:
     def headline(self) -> str:
         """How many problems there are."""
         n_errors = len(self.errors)
+        people = f" in {len(self.unusable)} of them" if self.unusable else ""
         return (
-            f"{self.dataset}: {self.n_subjects} subjects, {n_errors} error{'s' * (n_errors != 1)} in "
-            f"{len(self.unusable)} of them, {len(self.problems) - n_errors} warnings"
+            f"{self.dataset}: {self.n_subjects} {self.unit}, {n_errors} error{'s' * (n_errors != 1)}{people}, "
+            f"{len(self.problems) - n_errors} warnings"
         )
 
     def lines(self) -> list[str]:

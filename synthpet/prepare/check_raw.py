@@ -1,0 +1,97 @@
+"""Every problem of a raw folder, with nothing prepared: each image that would be used is read to its end."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from synthpet.cohort.images import read_image, read_image_with_gaps
+from synthpet.cohort.problems import WARNING, Problem, Report
+from synthpet.compute import Compute, in_threads
+from synthpet.console import progress
+from synthpet.errors import DataError
+from synthpet.prepare.other_images import read_flair, read_lesion
+from synthpet.prepare.pet import read_pet
+from synthpet.prepare.raw import RawOptions, RawSubject, read_raw
+from synthpet.prepare.settings import Settings
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+
+def check_raw(cfg: "DictConfig") -> Report:
+    """Check a folder as ``synthpet.prepare`` would read it.
+
+    Args:
+        cfg: the options of ``configs/prepare.yaml``.
+
+    Raises:
+        DataError: no folder there, or nobody in it.
+        UsageError: an option's value is unknown.
+    """
+    root = Path(cfg.bids_dir)
+    settings = Settings.from_config(cfg)
+    raw = read_raw(root, RawOptions.of(cfg))
+    found = in_threads(partial(_check_person, settings=settings), raw.people, Compute.of(cfg.compute).n_jobs)
+    results = list(progress(found, "checking images", len(raw.people)))
+    problems = [problem for result in results for problem in result[0]]
+    problems += [Problem("", "participants.tsv", "E_TABLE", note, WARNING) for note in raw.notes]
+    problems += [Problem("", line.path, "E_NOT_USED", line.reason, WARNING) for line in raw.not_used]
+    problems += _mixed_units(raw.people, [result[1] for result in results])
+    problems += _same_t1w(raw.people, [result[2] for result in results])
+    return Report(root.resolve().name, len(raw.people), tuple(problems))
+
+
+def _check_person(person: RawSubject, settings: Settings) -> tuple[list[Problem], str, str]:
+    """Problems of one person, the unit of the PET, and the SHA-256 of the T1's voxels; empty where unknown."""
+    who, problems = person.subject.participant_id, []
+    root = person.root or Path()
+
+    def tried(read: Callable[[], Any]) -> Any:
+        try:
+            return read()
+        except DataError as error:
+            problems.append(Problem.of(error, root, who))
+        return None
+
+    if person.t1w is None:
+        return [Problem.of(DataError(text), root, who) for text in person.problem.split("; E_")][:1], "", ""
+    t1w = tried(partial(read_image_with_gaps, person.t1w, xform=settings.xform))
+    digest = hashlib.sha256(t1w[0].tobytes()).hexdigest() if t1w else ""
+    pet = tried(partial(read_pet, person.pet, who, settings.pet_window_min, settings.xform)) if person.pet else None
+    if person.flair:
+        tried(partial(read_flair, person.flair, who, settings.xform))
+    if t1w and person.brain_mask:
+        tried(partial(read_image, person.brain_mask, grid=t1w[2], xform=settings.xform))
+    if t1w and person.lesion_mask:
+        tried(partial(read_lesion, person.lesion_mask, person.t1w, t1w[2], who, settings.xform))
+    notes = (*person.notes, *(pet.notes if pet else ()))
+    problems += [Problem(who, "", "E_NOTE", note, WARNING) for note in notes]
+    return problems, str(pet.about.get("Units", "")) if pet else "", digest
+
+
+def _mixed_units(people: Sequence[RawSubject], units: Sequence[str]) -> list[Problem]:
+    """Units that differ between people: a warning, since each PET is divided by its own reference region."""
+    groups: dict[str, list[str]] = {}
+    for person, unit in zip(people, units, strict=True):
+        if unit:
+            groups.setdefault(unit, []).append(person.subject.participant_id)
+    if len(groups) < 2:
+        return []
+    words = " and ".join(f"{unit}: {', '.join(ids[:8])}" for unit, ids in groups.items())
+    return [
+        Problem("", "", "E_UNITS_MIXED", f"{words}; harmless for SUVR, which divides each by its own mean", WARNING)
+    ]
+
+
+def _same_t1w(people: Sequence[RawSubject], digests: Sequence[str]) -> list[Problem]:
+    owners: dict[str, list[str]] = {}
+    for person, digest in zip(people, digests, strict=True):
+        if digest:
+            owners.setdefault(digest, []).append(person.subject.participant_id)
+    return [
+        Problem(who, "", "E_LEAK_SAME_IMAGE", f"the T1w has the same voxels as that of {', '.join(set(ids) - {who})}; "
+                "expected one id a person; keep one of them")
+        for ids in owners.values() if len(ids) > 1 for who in ids
+    ]  # fmt: skip

@@ -1,0 +1,20 @@
+"""``python -m synthpet.validate cohort=<folder>``: every problem of a cohort, a raw folder or results."""
+
+from typing import TYPE_CHECKING
+
+from synthpet.command import command
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+
+@command("validate")
+def main(cfg: "DictConfig") -> None:
+    """Check, print the table, write ``validation.json``; exit code 65 where there is an error."""
+    from synthpet.checking import check
+
+    check(cfg)
+
+
+if __name__ == "__main__":
+    main()

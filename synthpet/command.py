@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from synthpet.config_check import guard_hydra
 from synthpet.errors import SynthPetError
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def command(config_name: str) -> Callable[[Callable[["DictConfig"], object]], Ca
         def main() -> None:
             import hydra
 
+            guard_hydra()
             os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # errors reach _exit_on_error instead of Hydra's own exit
             sys.argv[1:] = _expand(sys.argv[1:])
             try:
@@ -50,6 +52,7 @@ def compose(config_name: str, *overrides: str) -> "DictConfig":
     from hydra import initialize_config_module
     from hydra.core.global_hydra import GlobalHydra
 
+    guard_hydra()
     if GlobalHydra.instance().is_initialized():  # within a command
         return hydra_compose(config_name, _expand(overrides))
     with initialize_config_module("synthpet.configs", version_base="1.3"):

@@ -115,7 +115,8 @@ class ConditionalGAN(pl.LightningModule):
         if adversarial and synthetic is not None:
             losses |= self._discriminator_step(t1w, batch.pet, synthetic)
         self.step += 1
-        self.log_dict({f"train/{name}": value for name, value in losses.items()}, prog_bar=True)
+        if (step + 1) % self.trainer.log_every_n_steps == 0:  # Lightning writes these steps and drops all others
+            self.log_dict({f"train/{name}": value for name, value in losses.items()})
 
     def _generator_step(
         self, t1w: Tensor, batch: Batch, step: int, adversarial: bool

@@ -92,23 +92,28 @@ class PatchBatches(Dataset):
     def __getitem__(self, index: int) -> Batch:
         """Batch number ``first + index``."""
         rng = np.random.default_rng([self.seed, self.first + index])
-        patches = torch.from_numpy(np.stack([self._draw(rng) for _ in range(self.batch_size)]))
-        t1w, pet, mask, position = patches.split([1, 1, 1, 3], dim=1)
+        patches = np.zeros((self.batch_size, 6, *self.patch_size), np.float32)
+        for patch in patches:
+            self._draw(rng, patch)
+        t1w, pet, mask, position = torch.from_numpy(patches).split([1, 1, 1, 3], dim=1)
         return Batch(t1w, pet, mask, position)
 
-    def _draw(self, rng: np.random.Generator) -> NDArray[np.float32]:
-        """One (6, pi, pj, pk) patch: T1, PET, mask and coordinates."""
+    def _draw(self, rng: np.random.Generator, patch: NDArray[np.float32]) -> None:
+        """Fill one (6, pi, pj, pk) patch of zeros with T1, PET, mask and coordinates."""
         volume = self.volumes[rng.integers(len(self.volumes))]
         centre = _voxel_in_brain(volume[MASK], rng)
         cut = [_interval(c, p, n) for c, p, n in zip(centre, self.patch_size, volume.shape[1:], strict=True)]
         where = (slice(None), *(slice(low, high) for low, high in cut))
-        patch = np.concatenate([volume[where], self.position[where]])
-        missing = [p - (high - low) for p, (low, high) in zip(self.patch_size, cut, strict=True)]
-        patch = np.pad(patch, [(0, 0), *((m // 2, m - m // 2) for m in missing)])
-        if rng.random() < 0.5:
-            patch = np.flip(patch, 1 + FLIP_AXIS).copy()
+        mirrored = rng.random() < 0.5
+        filled = np.flip(patch, 1 + FLIP_AXIS) if mirrored else patch  # a view: what is written there lies mirrored
+        inside = tuple(
+            slice((p - (high - low)) // 2, (p - (high - low)) // 2 + high - low)
+            for p, (low, high) in zip(self.patch_size, cut, strict=True)
+        )
+        filled[:3, *inside] = volume[where]
+        filled[3:, *inside] = self.position[where]
+        if mirrored:
             patch[3] *= -1  # the mirrored patch lies in the other hemisphere
-        return patch
 
 
 def _voxel_in_brain(mask: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.int64]:

@@ -74,9 +74,9 @@ def under_lightning(
     return clock.seconds()
 
 
-def in_a_loop(step: Callable[..., object], batches: Iterable, n_steps: int) -> float:
+def in_a_loop(step: Callable[..., object], batches: Iterable, n_steps: int, precision: str = "auto") -> float:
     """The same for a plain loop under autocast."""
-    clock, bf16 = Clock(), resolve_precision("auto", "cpu").startswith("bf16")
+    clock, bf16 = Clock(), resolve_precision(precision, "cpu").startswith("bf16")
     for done, batch in enumerate(batches, start=1):
         step(batch, torch.autocast("cpu", torch.bfloat16, enabled=bf16))
         clock.on_train_batch_end()

@@ -83,9 +83,10 @@ class SiameseTraining(pl.LightningModule):
                 "lower the learning rate or train with precision 32-true. The last checkpoint is kept."
             )
         self.step += 1
-        self.log_dict(
-            {"train/loss_autoencoder": loss, "train/loss_reconstruction": reconstruction, "train/cosine": cosine}
-        )
+        if int(self.step) % self.trainer.log_every_n_steps == 0:  # Lightning writes these steps and drops all others
+            self.log_dict(
+                {"train/loss_autoencoder": loss, "train/loss_reconstruction": reconstruction, "train/cosine": cosine}
+            )
         return loss
 
     def configure_optimizers(self) -> torch.optim.Optimizer:

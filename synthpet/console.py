@@ -31,10 +31,10 @@ def on_terminal() -> bool:
     return sys.stdout.isatty() and current_process().name == "MainProcess"
 
 
-def losses_of(metrics: Mapping[str, Any]) -> str:
-    """The training losses among Lightning's metrics, in words."""
+def losses_of(metrics: Mapping[str, Any], at_most: int | None = None) -> str:
+    """The training losses among Lightning's metrics in words, all or the first of them."""
     found = {name.removeprefix("train/loss_"): v for name, v in metrics.items() if name.startswith("train/loss_")}
-    return ", ".join(f"{name} {float(value):.3f}" for name, value in found.items() if value is not None)
+    return ", ".join([f"{name} {float(value):.3f}" for name, value in found.items() if value is not None][:at_most])
 
 
 def progress(items: Iterable[T], label: str, total: int | None = None, *, lines: bool = False) -> Iterator[T]:
@@ -116,7 +116,7 @@ def training_bars(files: Mapping[str, Path], n_steps: int) -> Iterator[bool]:
         def draw() -> None:
             for label, path in files.items():
                 if (row := _last_row(path, began)) is not None:
-                    bars.update(tasks[label], completed=row["step"] + 1, words=losses_of(row))
+                    bars.update(tasks[label], completed=row["step"] + 1, words=losses_of(row, 1))
 
         def keep_drawing() -> None:
             while not done.wait(BAR_EVERY_S):
@@ -126,10 +126,11 @@ def training_bars(files: Mapping[str, Path], n_steps: int) -> Iterator[bool]:
         thread.start()
         try:
             yield True
+            for task in tasks.values():
+                bars.update(task, completed=n_steps)
         finally:
             done.set()
             thread.join()
-            draw()
 
 
 def _last_row(path: Path, began: float, longest: int = 4096) -> dict[str, Any] | None:

@@ -23,6 +23,7 @@ from synthpet.errors import TrainingError
 from synthpet.gan import ConditionalGAN
 from synthpet.generators import CONFIG, save_generator
 from synthpet.inference import synthesise
+from synthpet.model_files import read_checkpoint
 from synthpet.patches.data import MASK, PET, T1W, PatchDataModule
 from synthpet.stage import Stage
 from synthpet.tracking import Run, tracked
@@ -132,7 +133,7 @@ def steps_done(checkpoint: Path | None) -> int:
     """Training steps behind a checkpoint; 0 where there is none."""
     if checkpoint is None:
         return 0
-    return int(torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"]["step"])
+    return int(read_checkpoint(checkpoint)["state_dict"]["step"])
 
 
 class SaveCheckpoint(pl.Callback):
@@ -170,17 +171,17 @@ class ProgressLines(pl.Callback):
         if now - self.last < (self.every_s if self.bar is None else BAR_EVERY_S) or step <= self.first_step:
             return
         self.last = now
-        losses = losses_of(trainer.callback_metrics)
         if self.bar is not None:
-            self.bar.show(step, losses)
+            self.bar.show(step, losses_of(trainer.callback_metrics, 1))
             return
+        losses = losses_of(trainer.callback_metrics)
         left = (now - self.start) / (step - self.first_step) * (self.n_steps - step)
         say(f"{self.label} {bar(step, self.n_steps)} {step}/{self.n_steps}, {left:.0f} s left, losses: {losses}")
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """End the bar."""
         if self.bar is not None:
-            self.bar.show(self.n_steps, losses_of(trainer.callback_metrics))
+            self.bar.show(self.n_steps, losses_of(trainer.callback_metrics, 1))
             self.bar.stop()
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:

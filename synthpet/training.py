@@ -79,7 +79,7 @@ def _train_side_by_side(
 ) -> None:
     """One process a fold on a CPU: two single-threaded trainings are faster than one on two threads."""
     compute = Compute() if has_gpu(cfg.trainer.accelerator) else Compute.of(cfg.compute).at_most(len(missing))
-    files = {stage.name: stage.folder / "metrics.jsonl" for stage, _ in missing}
+    files = {f"{cfg.gan.name} fold {fold.index}": stage.folder / "metrics.jsonl" for stage, fold in missing}
     with training_bars(files, cfg.gan.n_steps) as drawn:
         fit = partial(_fit, cfg=cfg, volumes=volumes, affine=cohort.grid.matrix, lines=not drawn)
         tasks = [(replace(stage, quiet=drawn), fold) for stage, fold in missing]

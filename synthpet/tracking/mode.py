@@ -4,7 +4,10 @@ import os
 import re
 from importlib.util import find_spec
 from pathlib import Path
+from socket import gaierror
 from typing import TYPE_CHECKING
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 from synthpet.console import say
 from synthpet.errors import UsageError
@@ -13,6 +16,7 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 MODES = ("offline", "online", "off")
+WAIT_S = 10  # for the server to answer
 LOCAL = "all results and metrics.jsonl are written as ever"
 
 
@@ -69,8 +73,22 @@ def check_online() -> None:
     """
     from synthpet.tracking.run import import_wandb
 
-    if not import_wandb().login(prompt=False, verify=True):
+    wandb = import_wandb()
+    _check_answer(wandb.setup().settings.base_url)
+    if not wandb.login(prompt=False, verify=True):
         raise PermissionError("there is no API key; `wandb login` stores one")
+
+
+def _check_answer(url: str) -> None:
+    """Whether anybody answers there: W&B itself tries for longer than a person waits, and then says something else."""
+    try:
+        urlopen(url, timeout=WAIT_S).close()  # noqa: S310 - the address that W&B is configured with
+    except HTTPError:
+        return  # an answer
+    except OSError as error:
+        reason = getattr(error, "reason", error)
+        if isinstance(reason, ConnectionError | TimeoutError | gaierror):
+            raise ConnectionError(f"{url} does not answer: {reason}") from error
 
 
 def in_a_line(error: BaseException, longest: int = 160) -> str:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -133,6 +133,7 @@ class Run:
             call()
         except Exception as error:  # whatever W&B raises: nothing of it is worth a lost training
             self._logs = False
+            _let_go()
             _say_once("broken", f"W&B stopped logging ({in_a_line(error)}); {LOCAL}")
 
 
@@ -177,6 +178,12 @@ def _start_run(mode: str, folder: Path, **about: Any) -> Any:
             _refused.add(mode)
             _say_once("online", f"W&B cannot be used online ({in_a_line(error)}), so it is used offline; {LOCAL}")
     return wandb.init(mode="offline", dir=folder, settings=_settings(wandb), reinit="create_new", **about)
+
+
+def _let_go() -> None:
+    """End W&B's process, or what is left of it, so that it neither waits nor complains when Python ends."""
+    with suppress(Exception):  # it is broken already
+        import_wandb().teardown(exit_code=1)
 
 
 def _settings(wandb: Any) -> Any:

@@ -16,11 +16,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from uad.support.compiled import STEPS
 from uad.support.kernels import Kernels
-
-STEPS = (1, 1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 16, 24, 24, 32, 32)
-"""Conjugate-gradient steps between two looks at the active sets: few while these still change, more where the kernel
-is badly conditioned. Measured on white and on correlated vectors, n = 35 and 75."""
 
 
 class Dual(NamedTuple):

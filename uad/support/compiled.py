@@ -1,8 +1,13 @@
-"""One-class SVMs compiled to machine code: a voxel stays in the cache from Gram matrix to decision value.
+"""One-class SVMs in machine code: a voxel stays in the cache from Gram matrix to decision value.
 
-The equations are those of ``uad.support.active_set``, which solves the same duals in batches on any device; here each
-voxel is solved on its own, in single precision, on one core. Arrays are padded with zeros so that loops need no
-remainder. What single precision cannot tell, the caller finds by ``unsure`` and solves in double precision.
+The equations are those of ``uad.support.active_set``, which solves the same duals in batches on any device. Here each
+voxel is solved on its own, in single precision, on one core; the functions let go of the interpreter, so that threads
+share the voxels. What single precision cannot tell is marked, and solved in double precision by the caller.
+
+The inner loops are plain arithmetic on arrays padded with zeros, sums in any order, which compilers turn into vector
+code. The vectors of a problem are kept together in ``w``: weights alpha, gradient K alpha, free, direction, its image,
+nearest feasible point, first guess. All in one file, because the compiled code kept on disk is renewed when this
+file changes, not when another does.
 """
 
 from collections.abc import Callable
@@ -14,17 +19,25 @@ from numba.core import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from uad.support.active_set import STEPS
-from uad.support.precision import AT_BOUND, SINGLE_SPREAD
+STEPS = (1, 1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 16, 24, 24, 32, 32)
+"""Conjugate-gradient steps between two looks at the active sets: few while these still change, more where the kernel
+is badly conditioned. Measured on white and on correlated vectors, n = 35 and 75."""
 
-BLOCK = 16  # voxels whose vectors are fetched at a time: longer reads, and they still fit the second-level cache
+SINGLE_SPREAD = 0.1
+"""Below this mean of 1 - k, single precision cannot tell the kernel's entries apart to the accuracy promised."""
+
+AT_BOUND = 1e-5
+"""A weight this close to one of its bounds counts as at it."""
+
+N_STEPS = np.array(STEPS)
 NEAR_BOUND = np.float32(AT_BOUND)
-ONE, HALF, ZERO = np.float32(1), np.float32(0.5), np.float32(0)
+MAX_PAIRS = 2000
+BLOCK = 16  # voxels whose vectors are fetched at a time: longer reads, and they still fit the second-level cache
+INFINITY, ONE, HALF, ZERO = np.float32(np.inf), np.float32(1), np.float32(0.5), np.float32(0)
 EPS, TINY = np.finfo(np.float32).eps, np.finfo(np.float32).tiny
 LOG2_E = np.float32(np.log2(np.e))
-# Taylor series of 2^f for |f| <= 1/2: the last term is 2e-6 of the first, rounding 6e-8.
+# Taylor series of 2^f for |f| <= 1/2: what is left out is 1e-9 of the first term, rounding 6e-8.
 TWO_TO = tuple(np.float32(np.log(2) ** k / np.prod(np.arange(1, k + 1.0))) for k in range(8))
-N_STEPS = np.array(STEPS)
 
 
 def _compile(function: Callable) -> Any:
@@ -36,28 +49,6 @@ def _compile(function: Callable) -> Any:
         return numba.njit(cache=True, **options)(function)
     except RuntimeError:  # neither the package's folder nor the user's is writable
         return numba.njit(**options)(function)
-
-
-class Machines(NamedTuple):
-    """Solutions of n_voxels machines: ``alpha`` (n, n_voxels), all others (n_voxels,).
-
-    ``violation``, ``tolerance`` and ``spread`` are those of ``uad.support.dual``; ``n_free`` is the number of weights
-    between their bounds; ``level`` is finite where the vectors are.
-    """
-
-    alpha: NDArray[np.float32]
-    rho: NDArray[np.float64]
-    gamma: NDArray[np.float64]
-    squared_norm: NDArray[np.float64]
-    violation: NDArray[np.float32]
-    tolerance: NDArray[np.float32]
-    spread: NDArray[np.float32]
-    n_free: NDArray[np.float32]
-    level: NDArray[np.float32]
-
-    def unsure(self) -> NDArray[np.bool_]:
-        """Which of them need double precision, or a rule for rho where no weight is free."""
-        return ~((self.violation <= self.tolerance) & (self.spread >= SINGLE_SPREAD) & (self.n_free > 0))
 
 
 @intrinsic  # type: ignore[no-untyped-def]
@@ -94,22 +85,6 @@ def _expm1(t):
     for k in (5040, 720, 120, 24, 6, 2, 1):
         series = series * t + np.float32(1 / k)
     return series * t if t > np.float32(-0.35) else _exp2(t * LOG2_E) - ONE
-
-
-@_compile
-def _centre(vectors, n, means):
-    """Take the mean off the first n vectors (.., d)."""
-    means[:] = ZERO
-    for i in range(n):
-        vector = vectors[i]
-        for k in range(len(means)):
-            means[k] += vector[k]
-    for k in range(len(means)):
-        means[k] /= np.float32(n)
-    for i in range(n):
-        vector = vectors[i]
-        for k in range(len(means)):
-            vector[k] -= means[k]
 
 
 @_compile
@@ -172,7 +147,7 @@ def _times(kernel, x, y, n):
 @_compile
 def _descend(kernel, cap, total, n, w, steps):
     """``active_set._descend`` for one problem; returns rho and violation, leaves the nearest feasible point in w."""
-    alpha, gradient, free, direction, image, nearest = w
+    alpha, gradient, free, direction, image, nearest, _ = w
     count = rho = norm = ZERO
     for i in range(len(alpha)):
         count += free[i]
@@ -230,12 +205,70 @@ def _next_sets(cap, total, w):
 
 
 @_compile
+def _level_pairs(kernel, cap, n, w, tolerance):
+    """``smo.solve_pairwise`` for one problem from a feasible guess in w; returns rho and the gap left."""
+    alpha, gradient = w[0], w[1]
+    gap = rho = ZERO
+    for _ in range(MAX_PAIRS):
+        up = down = -1
+        low, high = INFINITY, -INFINITY
+        for i in range(n):
+            if alpha[i] < cap[i] and gradient[i] < low:
+                low, up = gradient[i], i
+            if alpha[i] > ZERO and gradient[i] > high:
+                high = gradient[i]
+        gap, rho = max(high - low, ZERO), (high + low) * HALF
+        if gap <= tolerance:
+            break
+        best = -ONE
+        for i in range(n):
+            descent = gradient[i] - low
+            if alpha[i] > ZERO and descent > ZERO:
+                curvature = max(np.float32(2) * (ONE - kernel[up, i]), EPS)
+                if descent * descent > best * curvature:
+                    best, down = descent * descent / curvature, i
+        step = (gradient[down] - low) / max(np.float32(2) * (ONE - kernel[up, down]), EPS)
+        step = min(min(step, cap[up] - alpha[up]), alpha[down])
+        alpha[up] += step
+        alpha[down] -= step
+        for i in range(n):
+            gradient[i] += step * (kernel[up, i] - kernel[down, i])
+    count = total = ZERO
+    for i in range(n):
+        is_free = ONE if (alpha[i] > ZERO) & (alpha[i] < cap[i]) else ZERO
+        count += is_free
+        total += is_free * gradient[i]
+    return (total / count if count > ZERO else rho), gap
+
+
+@_compile
+def _settle(alpha, gradient, cap, n, rho):
+    """``dual._settle_rho`` for one problem: clamp the weights; LIBSVM's rho where none is free."""
+    low, high, n_free = INFINITY, -INFINITY, 0
+    for i in range(n):
+        alpha[i] = min(max(alpha[i], ZERO), cap[i])
+        n_free += (alpha[i] > NEAR_BOUND) & (alpha[i] < cap[i] - NEAR_BOUND)
+    if n_free > 0:
+        return rho
+    for i in range(n):
+        alpha[i] = ONE if alpha[i] > HALF else ZERO
+        if cap[i] > ZERO and alpha[i] > ZERO:
+            high = max(high, gradient[i])
+        elif cap[i] > ZERO:
+            low = min(low, gradient[i])
+    if low == INFINITY or high == -INFINITY:  # one side is empty
+        return high if low == INFINITY else low
+    return (low + high) * HALF
+
+
+@_compile
 def _solve(kernel, cap, total, tol, n, w):
     """``active_set.solve`` for one problem from a feasible guess in w; returns rho, violation, tolerance, spread.
 
-    A problem none of whose weights is free ends as it is: its violation says so.
+    Pairs of weights are levelled where active sets do not end: few vectors' weights are free, as at a large nu.
     """
-    alpha, gradient, free = w[0], w[1], w[2]
+    alpha, gradient, free, start = w[0], w[1], w[2], w[6]
+    start[:] = alpha
     _times(kernel, alpha, gradient, n)
     level = ZERO
     for i in range(len(alpha)):
@@ -250,7 +283,69 @@ def _solve(kernel, cap, total, tol, n, w):
         rho, violation = _descend(kernel, cap, total, n, w, N_STEPS[turn])
         if violation <= tolerance or not _next_sets(cap, total, w):
             break
-    return rho, violation, tolerance, spread
+    if violation > tolerance:
+        alpha[:] = start
+        _times(kernel, alpha, gradient, n)
+        rho, violation = _level_pairs(kernel, cap, n, w, tolerance)
+    return _settle(alpha, gradient, cap, n, rho), violation, tolerance, spread
+
+
+@_compile
+def _value(alpha, scaled, total, rho, distance):
+    """``dual.decision`` or ``dual.kernel_distance`` for one problem; ``scaled`` is -gamma |x - x_i|^2."""
+    lost = ZERO
+    for i in range(len(alpha)):
+        lost += alpha[i] * _expm1(scaled[i])
+    if not distance:
+        return np.float64(lost) + (total - rho)
+    if lost > -0.5 * total:
+        return np.sqrt(max(-np.log1p(min(np.float64(lost) / total, 0.0)), 0.0))
+    largest = -np.inf
+    for i in range(len(alpha)):
+        if alpha[i] > ZERO:
+            largest = max(largest, np.float64(scaled[i]))
+    near = 0.0
+    for i in range(len(alpha)):
+        if alpha[i] > ZERO:
+            near += alpha[i] * np.exp(scaled[i] - largest)
+    return np.sqrt(max(np.log(total) - largest - np.log(near), 0.0))
+
+
+class Machines(NamedTuple):
+    """Solutions of n_voxels machines: ``alpha`` (n, n_voxels), all others (n_voxels,).
+
+    ``violation``, ``tolerance`` and ``spread`` are those of ``uad.support.dual``; ``level`` is finite where the
+    vectors are.
+    """
+
+    alpha: NDArray[np.float32]
+    rho: NDArray[np.float64]
+    gamma: NDArray[np.float64]
+    squared_norm: NDArray[np.float64]
+    violation: NDArray[np.float32]
+    tolerance: NDArray[np.float32]
+    spread: NDArray[np.float32]
+    level: NDArray[np.float32]
+
+    def unsure(self) -> NDArray[np.bool_]:
+        """Which of them need double precision."""
+        return ~((self.violation <= self.tolerance) & (self.spread >= SINGLE_SPREAD))
+
+
+@_compile
+def _centre(vectors, n, means):
+    """Take the mean off the first n vectors (.., d)."""
+    means[:] = ZERO
+    for i in range(n):
+        vector = vectors[i]
+        for k in range(len(means)):
+            means[k] += vector[k]
+    for k in range(len(means)):
+        means[k] /= np.float32(n)
+    for i in range(n):
+        vector = vectors[i]
+        for k in range(len(means)):
+            vector[k] -= means[k]
 
 
 @_compile
@@ -280,13 +375,13 @@ def _fetch(latents, start, vectors):
 
 @_compile
 def _room(n, d):
-    """Working memory, padded with zeros: vectors, means, half squared lengths, exponents, kernel, six vectors."""
+    """Working memory, padded with zeros: vectors, means, half squared lengths, exponents, kernel, seven vectors."""
     padded = (n + 7) // 8 * 8
     vectors = np.zeros((BLOCK, n + n % 2, d), np.float32)
     square = np.zeros((2, padded, padded), np.float32)
-    rows = np.zeros((7, padded), np.float32)
-    six = (rows[0], rows[1], rows[2], rows[3], rows[4], rows[5])
-    return vectors, np.empty(d, np.float32), rows[6], square[0], square[1], six
+    rows = np.zeros((8, padded), np.float32)
+    w = (rows[0], rows[1], rows[2], rows[3], rows[4], rows[5], rows[6])
+    return vectors, np.empty(d, np.float32), rows[7], square[0], square[1], w
 
 
 @_compile
@@ -310,37 +405,15 @@ def fit(latents, start, stop, nu, gamma, tol, found):
             for i in range(n):
                 alpha[i] = total / np.float32(n)
             rho, violation, tolerance, spread = _solve(kernel, cap, total, np.float32(tol), n, w)
-            squared_norm = n_free = level = ZERO
+            squared_norm = level = ZERO
             for i in range(n):
-                found.alpha[i, at] = min(max(alpha[i], ZERO), ONE)
-                squared_norm += found.alpha[i, at] * gradient[i]
-                n_free += ONE if (alpha[i] > NEAR_BOUND) & (alpha[i] < ONE - NEAR_BOUND) else ZERO
+                found.alpha[i, at] = alpha[i]
+                squared_norm += alpha[i] * gradient[i]
             for k in range(d):
                 level += means[k]
             found.rho[at], found.gamma[at], found.squared_norm[at] = rho, width, squared_norm
             found.violation[at], found.tolerance[at], found.spread[at] = violation, tolerance, spread
-            found.n_free[at], found.level[at] = n_free, level
-
-
-@_compile
-def _value(alpha, scaled, total, rho, distance):
-    """``dual.decision`` or ``dual.kernel_distance`` for one problem; ``scaled`` is -gamma |x - x_i|^2."""
-    lost = ZERO
-    for i in range(len(alpha)):
-        lost += alpha[i] * _expm1(scaled[i])
-    if not distance:
-        return np.float64(lost) + (total - rho)
-    if lost > -0.5 * total:
-        return np.sqrt(max(-np.log1p(min(np.float64(lost) / total, 0.0)), 0.0))
-    largest = -np.inf
-    for i in range(len(alpha)):
-        if alpha[i] > ZERO:
-            largest = max(largest, np.float64(scaled[i]))
-    near = 0.0
-    for i in range(len(alpha)):
-        if alpha[i] > ZERO:
-            near += alpha[i] * np.exp(scaled[i] - largest)
-    return np.sqrt(max(np.log(total) - largest - np.log(near), 0.0))
+            found.level[at] = level
 
 
 @_compile
@@ -427,11 +500,7 @@ def leave_one_out(latents, start, stop, nu, gamma, tol, weights, distance, value
                 cap[c] = ZERO
                 rho, violation, tolerance, spread = _solve(kernel, cap, total, np.float32(tol), n, w)
                 cap[c] = ONE
-                n_free = ZERO
                 for i in range(n):
-                    alpha[i] = min(max(alpha[i], ZERO), ONE)
-                    n_free += ONE if (alpha[i] > NEAR_BOUND) & (alpha[i] < ONE - NEAR_BOUND) else ZERO
                     scaled[i] = np.float32(2) * width * exponents[c, i]
-                solved = (violation <= tolerance) & (spread >= SINGLE_SPREAD) & (n_free > ZERO)
-                unsure[at] |= not solved
+                unsure[at] |= not ((violation <= tolerance) & (spread >= SINGLE_SPREAD))
                 values[c, at] = _value(alpha, scaled, nu * (n - 1), rho, distance)

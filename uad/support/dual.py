@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from uad.support.active_set import Dual, solve
+from uad.support.compiled import AT_BOUND, SINGLE_SPREAD
 from uad.support.kernels import Kernels, gaussian_kernels
-from uad.support.precision import AT_BOUND, SINGLE_SPREAD
 from uad.support.smo import offset, solve_pairwise
 
 

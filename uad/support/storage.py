@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator
 
 from synthpet.cohort.files import write_bytes, write_json, write_stream
 from synthpet.errors import DataError
+from synthpet.model_files import read_arrays
 from uad.support.subject import SubjectOneClassSVM
 from uad.support.svdd import VoxelwiseSvdd
 from uad.support.voxelwise import VoxelwiseOneClassSVM
@@ -60,11 +61,10 @@ def load_estimator(stem: Path) -> BaseEstimator:
     try:
         about = json.loads(table.read_text())
         machine = ESTIMATORS[about["estimator"]](**about["parameters"])
-        with np.load(arrays, allow_pickle=False) as learned:
-            values = {name: learned[name] for name in learned.files}
+        values = read_arrays(arrays)
         if issubclass(ESTIMATORS[about["estimator"]], VoxelwiseOneClassSVM):
             values[LATENTS] = np.load(stem.with_name(f"{stem.name}-latents.npy"), mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
+    except (DataError, OSError, ValueError, KeyError, TypeError, EOFError) as error:
         raise DataError(
             f"{stem}: found no support estimator ({error}); expected {table.name} and {arrays.name} as written by "
             "`python -m uad.train`: run it again"

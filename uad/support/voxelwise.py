@@ -158,7 +158,7 @@ class VoxelwiseOneClassSVM(OutlierMixin, BaseEstimator):
 
         n, n_voxels, _ = self.latents_.shape
         found = compiled.Machines(
-            self.dual_coef_, self.offset_, self.gamma_, self.squared_norm_, *np.empty((5, n_voxels), np.float32)
+            self.dual_coef_, self.offset_, self.gamma_, self.squared_norm_, *np.empty((4, n_voxels), np.float32)
         )
 
         def work(part: slice) -> None:

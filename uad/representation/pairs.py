@@ -118,7 +118,7 @@ def voxels_in_both(
 def cut(
     volume: NDArray[np.float32], channels: Sequence[int], centres: NDArray[np.int64], size: Sequence[int]
 ) -> NDArray[np.float32]:
-    """Blocks around voxels, zero outside the volume, all in one indexing.
+    """Blocks around voxels, zero outside the volume.
 
     Args:
         volume: (C, I, J, K); only what is cut is read from a memory map.
@@ -129,14 +129,12 @@ def cut(
     Returns:
         (n, number of channels, si, sj, sk).
     """
-    flat = np.zeros((len(centres), 1, 1, 1), dtype=np.int64)
-    inside = np.ones((len(centres), 1, 1, 1), dtype=bool)
-    for axis, (n, s) in enumerate(zip(volume.shape[1:], size, strict=True)):
-        along = centres[:, axis, None] - s // 2 + np.arange(s)  # (n, s)
-        place = (slice(None), *(slice(None) if a == axis else None for a in range(3)))
-        flat = flat * n + along.clip(0, n - 1)[place]
-        inside = inside & ((along >= 0) & (along < n))[place]
-    blocks = np.stack([volume[channel].reshape(-1).take(flat) for channel in channels], axis=1)
-    if not inside.all():
-        blocks *= inside[:, None]
+    blocks = np.zeros((len(centres), len(channels), *size), volume.dtype)
+    shape = volume.shape[1:]
+    for block, centre in zip(blocks, centres.tolist(), strict=True):
+        lows = [c - s // 2 for c, s in zip(centre, size, strict=True)]
+        i, j, k = (slice(max(0, -low), min(s, n - low)) for low, s, n in zip(lows, size, shape, strict=True))
+        x, y, z = (slice(max(0, low), min(n, low + s)) for low, s, n in zip(lows, size, shape, strict=True))
+        for part, channel in zip(block, channels, strict=True):
+            part[i, j, k] = volume[channel, x, y, z]
     return blocks

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from synthpet.machine_code import machine_code
 from uad.clusters import NEIGHBOURS
 
 
@@ -72,7 +72,7 @@ def touched_at(
     return found
 
 
-@njit(cache=True, nogil=True)
+@machine_code()
 def _root(parent, voxel):  # type: ignore[no-untyped-def]
     while parent[voxel] != voxel:
         parent[voxel] = parent[parent[voxel]]
@@ -80,7 +80,7 @@ def _root(parent, voxel):  # type: ignore[no-untyped-def]
     return voxel
 
 
-@njit(cache=True, nogil=True)
+@machine_code()
 def _changes(place, cell, steps, smallest):  # type: ignore[no-untyped-def]
     n = cell.size
     parent, size = np.arange(n), np.ones(n, np.int64)
@@ -106,7 +106,7 @@ def _changes(place, cell, steps, smallest):  # type: ignore[no-untyped-def]
     return changes
 
 
-@njit(cache=True, nogil=True)
+@machine_code()
 def _touched(z, flat, place, cell, steps, marked, levels, n_above, smallest, kept):  # type: ignore[no-untyped-def]
     n = z.size
     parent, size, total = np.arange(n), np.ones(n, np.int64), z.copy()
@@ -145,7 +145,7 @@ def _touched(z, flat, place, cell, steps, marked, levels, n_above, smallest, kep
     return touched
 
 
-@njit(cache=True, nogil=True)
+@machine_code()
 def _heaviest_hit(roots, size, total, first, hit, level, smallest, kept):  # type: ignore[no-untyped-def]
     """Whether a hit cluster is among the ``kept`` heaviest: fewer than that come before it."""
     best = -1
@@ -161,7 +161,7 @@ def _heaviest_hit(roots, size, total, first, hit, level, smallest, kept):  # typ
     return ahead < kept
 
 
-@njit(cache=True, nogil=True)
+@machine_code()
 def _before(one, other, size, total, first, level):  # type: ignore[no-untyped-def]
     """Rank as in ``find_clusters``: by mass, then size, then C order."""
     mass, than = total[one] - level * size[one], total[other] - level * size[other]

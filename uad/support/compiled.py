@@ -10,14 +10,14 @@ nearest feasible point, first guess. All in one file, because the compiled code 
 file changes, not when another does.
 """
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import numba
 import numpy as np
 from numba.core import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
+
+from synthpet.machine_code import machine_code
 
 STEPS = (1, 1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 16, 24, 24, 32, 32)
 """Conjugate-gradient steps between two looks at the active sets: few while these still change, more where the kernel
@@ -40,15 +40,7 @@ LOG2_E = np.float32(np.log2(np.e))
 TWO_TO = tuple(np.float32(np.log(2) ** k / np.prod(np.arange(1, k + 1.0))) for k in range(8))
 
 
-def _compile(function: Callable) -> Any:
-    """To machine code that lets go of the interpreter, may reorder sums, and is kept on disk where that is possible."""
-    options: dict[str, Any] = {
-        "nogil": True, "error_model": "numpy", "fastmath": {"contract", "reassoc", "nsz", "nnan", "arcp"}
-    }  # fmt: skip
-    try:
-        return numba.njit(cache=True, **options)(function)
-    except RuntimeError:  # neither the package's folder nor the user's is writable
-        return numba.njit(**options)(function)
+_compile = machine_code(error_model="numpy", fastmath={"contract", "reassoc", "nsz", "nnan", "arcp"})
 
 
 @intrinsic  # type: ignore[no-untyped-def]

@@ -1,27 +1,31 @@
 """From a command line to a configuration: Hydra, with this project's exit codes and messages.
 
-Exit codes: 0 done, 64 wrong option, 65 bad data, 70 internal, 74 disk, 130 Ctrl-C.
+Exit codes: 0 done, 64 wrong option, 65 bad data, 70 internal, 74 disk, 75 busy, 130 Ctrl-C, 143 SIGTERM.
 Only Hydra is imported here; a command imports its heavy libraries inside its function, so that ``--help`` and
 a misspelt option answer at once.
 """
 
 import difflib
+import errno
 import functools
 import os
 import re
 import sys
+import tempfile
 import traceback
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from synthpet.config_check import guard_hydra
-from synthpet.errors import SynthPetError
+from synthpet.errors import DiskError, SynthPetError
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 CONFIG_PATH = "pkg://synthpet.configs"
+ERROR_LOG = "error.log"  # below the results
+DISK_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO, errno.EFBIG)
 
 
 def command(config_name: str) -> Callable[[Callable[["DictConfig"], object]], Callable[[], None]]:
@@ -36,7 +40,9 @@ def command(config_name: str) -> Callable[[Callable[["DictConfig"], object]], Ca
             os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # errors reach _exit_on_error instead of Hydra's own exit
             sys.argv[1:] = _expand(sys.argv[1:])
             try:
-                hydra.main(version_base="1.3", config_path=CONFIG_PATH, config_name=config_name)(_checked(run))()
+                hydra.main(version_base="1.3", config_path=CONFIG_PATH, config_name=config_name)(
+                    _checked(run, config_name)
+                )()
             except (Exception, KeyboardInterrupt) as error:
                 _exit_on_error(error)
 
@@ -59,17 +65,36 @@ def compose(config_name: str, *overrides: str) -> "DictConfig":
         return hydra_compose(config_name, _expand(overrides))
 
 
-def _checked(run: Callable[["DictConfig"], object]) -> Callable[["DictConfig"], None]:
+def _checked(run: Callable[["DictConfig"], object], config_name: str) -> Callable[["DictConfig"], None]:
     @functools.wraps(run)
     def task(cfg: "DictConfig") -> None:
         from synthpet.tracking.mode import settled
 
         try:
+            _check_options(cfg, config_name)
             run(settled(cfg))
         except (Exception, KeyboardInterrupt) as error:  # before Hydra adds words of its own
-            _exit_on_error(error)
+            _exit_on_error(error, Path(str(cfg.get("work_dir", "."))) if "work_dir" in cfg else None)
 
     return task
+
+
+def _check_options(cfg: "DictConfig", config_name: str) -> None:
+    """Compare the values of the command line with those that the files have; groups stay as they were chosen.
+
+    Raises:
+        UsageError: a value of another kind.
+    """
+    from hydra.core.hydra_config import HydraConfig
+
+    from synthpet.options import check_options
+
+    given = [text for text in HydraConfig.get().overrides.task if "=" in text]
+    chosen = HydraConfig.get().runtime.choices
+    groups = [text for text in given if text.partition("=")[0] in chosen]
+    keys = [text.partition("=")[0] for text in given if text not in groups and text[0] not in "+~"]
+    if keys:
+        check_options(cfg, compose(config_name, *groups), keys)
 
 
 def _expand(arguments: Iterable[str]) -> list[str]:
@@ -90,7 +115,7 @@ def _expand(arguments: Iterable[str]) -> list[str]:
     return expanded
 
 
-def _exit_on_error(error: BaseException) -> NoReturn:
+def _exit_on_error(error: BaseException, work_dir: Path | None = None) -> NoReturn:
     from hydra.errors import HydraException
 
     if isinstance(error, KeyboardInterrupt):
@@ -105,8 +130,31 @@ def _exit_on_error(error: BaseException) -> NoReturn:
     if isinstance(error, HydraException) or type(error).__module__.startswith("omegaconf"):
         sys.stderr.write(_usage_message(error) + "\n")
         sys.exit(64)
-    traceback.print_exception(error)
+    if isinstance(error, OSError) and error.errno in DISK_ERRNOS:
+        sys.stderr.write(
+            f"DiskError: E_DISK {error.filename or ''}: {os.strerror(error.errno)}; expected a folder with space and "
+            "rights to write; the same command goes on from what is finished\n"
+        )
+        sys.exit(DiskError.exit_code)
+    sys.stderr.write(_internal_message(error, work_dir))
     sys.exit(70)
+
+
+def _internal_message(error: BaseException, work_dir: Path | None) -> str:
+    """What happened and where the whole traceback lies; the traceback itself where no file can be written."""
+    text = "".join(traceback.format_exception(error))
+    place = traceback.extract_tb(error.__traceback__)[-1:]
+    where = f" ({Path(place[0].filename).name}:{place[0].lineno})" if place else ""
+    said = f"{type(error).__name__}: {str(error).strip()[:500] or 'no words'}{where}"
+    if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
+        said += ". Too little memory: fewer at once (compute.n_jobs=1), or a smaller gan.batch_size or gan.patch_size"
+    try:
+        from synthpet.cohort.files import write_text
+
+        log = write_text((work_dir or Path(tempfile.gettempdir())) / ERROR_LOG, text)
+    except Exception:  # the first error matters more than that it cannot be written down
+        return f"E_INTERNAL {said}\n{text}"
+    return f"E_INTERNAL {said}\n  The whole traceback: {log}. Please report it.\n"
 
 
 def _usage_message(error: BaseException) -> str:

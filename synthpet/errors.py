@@ -31,3 +31,15 @@ class DiskError(SynthPetError):
     """The disk refused a write."""
 
     exit_code = 74
+
+
+class BusyError(SynthPetError):
+    """Another process works on the same folder."""
+
+    exit_code = 75
+
+
+class IdError(DataError):
+    """A name that could lead outside a folder."""
+
+    exit_code = 64

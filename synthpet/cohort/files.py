@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
+from synthpet.cohort.text import read_table
 from synthpet.errors import DiskError
 
 SETTLED_S = 2.0  # the coarsest clock of a file system in use (FAT)
@@ -96,9 +97,13 @@ def _cell(value: Any) -> str:
 
 
 def read_tsv(path: Path) -> list[dict[str, str]]:
-    """Read a BIDS table as one dictionary a row; a byte-order mark, CRLF and blank lines are accepted."""
-    with Path(path).open(encoding="utf-8-sig", newline="") as stream:
-        return [row for row in csv.DictReader(stream, delimiter="\t") if any(row.values())]
+    """Read a BIDS table as one dictionary a row; a byte-order mark, CRLF and blank lines are accepted.
+
+    Raises:
+        DataError: no text, no tabs, or rows that are longer or shorter than the header.
+    """
+    header, rows, _ = read_table(path)
+    return [dict(zip(header, row, strict=True)) for row in rows]
 
 
 def sha256(path: Path) -> str:

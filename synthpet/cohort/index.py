@@ -12,7 +12,7 @@ from synthpet.cohort.files import read_tsv, write_json, write_text, write_tsv
 from synthpet.cohort.images import Grid, read_image, read_within
 from synthpet.cohort.marks import is_simulated_dataset
 from synthpet.cohort.names import IMAGES, SPACE, check_participant_id, image_path
-from synthpet.errors import DataError
+from synthpet.errors import DataError, IdError
 
 ROLES = {"control": ("paired", "unpaired", "heldout"), "patient": ("patient",)}
 COLUMNS = {
@@ -189,12 +189,26 @@ def _parse_participants(table: Path, rows: list[dict[str, str]]) -> tuple[Subjec
         try:
             subjects.append(_parse_row(value))
         except (DataError, ValueError) as error:
-            problems.append(f"{row['participant_id']}: {error}")
+            problems.append(_of_row(row["participant_id"], error))
     ids = [subject.participant_id for subject in subjects]
-    problems += [f"E_DUP_ID {i} stands {ids.count(i)} times" for i in sorted({i for i in ids if ids.count(i) > 1})]
+    problems += [
+        f"E_DUP_ID {i} stands {ids.count(i)} times; expected one row a person"
+        for i in sorted({i for i in ids if ids.count(i) > 1})
+    ]
     if problems:
-        raise DataError(f"{table}:\n  " + "\n  ".join(problems))
+        kind = IdError if any(problem.startswith("E_ID ") for problem in problems) else DataError
+        raise kind("\n  ".join([f"E_TABLE {table}: {len(problems)} rows cannot be used", *problems]))
     return tuple(subjects)
+
+
+def _of_row(participant_id: str, error: Exception) -> str:
+    """One problem of the table, with its code first."""
+    if isinstance(error, IdError):
+        return str(error)
+    if isinstance(error, DataError):
+        code, _, words = str(error).partition(" ")
+        return f"{code} {participant_id}: {words}"
+    return f"E_TABLE {participant_id}: {error}; expected a number of years; correct participants.tsv"
 
 
 def _parse_row(row: dict[str, str | None]) -> Subject:

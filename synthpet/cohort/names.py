@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from synthpet.errors import DataError
+from synthpet.errors import IdError
 
 SPACE = "MNI152NLin2009aSym"  # the template that nilearn carries (ICBM 2009a, symmetric)
 
@@ -52,10 +52,10 @@ def check_participant_id(participant_id: str) -> str:
     """Return the id if BIDS allows it (``sub-`` and letters or digits).
 
     Raises:
-        DataError: anything else, so that an id can never lead outside a folder.
+        IdError: anything else, so that an id can never lead outside a folder.
     """
     if not re.fullmatch(r"sub-[0-9a-zA-Z]{1,64}", participant_id):
-        raise DataError(
-            f"E_ID {participant_id[:80]!r} in participants.tsv: expected `sub-` and 1 to 64 letters or digits"
+        raise IdError(
+            f"E_ID {participant_id[:80]!r} in participants.tsv: expected `sub-` and 1 to 64 letters or digits; rename"
         )
     return participant_id

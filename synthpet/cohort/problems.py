@@ -36,7 +36,7 @@ class Problem:
         text = str(error).replace(f"{root}/", "")
         found = re.match(r"(E_[A-Z0-9_]+) ?(.*)", text, re.DOTALL)
         code, rest = (found[1], found[2]) if found else ("E_DATA", text)
-        rest = rest.removeprefix(f"{participant_id} ") if participant_id else rest
+        rest = rest.removeprefix(f"{participant_id} ").removeprefix(f"{participant_id}: ") if participant_id else rest
         where = re.match(r"\(?([^\s:()]+/[^:()\n]+|[^\s:()]+\.(?:tsv|json))\)?: ", rest)
         path, message = (where[1], rest[where.end() :]) if where else ("", rest)
         return cls(participant_id, path, code, re.sub(r"\s*\n\s*", " ", message), level)

@@ -1,6 +1,8 @@
 """Text files as hospitals write them: several encodings, said when it is not UTF-8."""
 
 import codecs
+import csv
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -34,6 +36,42 @@ def read_text(path: Path) -> tuple[str, str]:
         raise DataError(f"E_TEXT {path}: cannot be opened ({error.strerror})") from error
     except UnicodeDecodeError as error:
         raise DataError(f"E_TEXT {path}: is neither UTF-8 nor UTF-16 ({error.reason}); save it as UTF-8") from error
+
+
+def read_table(path: Path) -> tuple[list[str], list[list[str]], str]:
+    """A table with tabs, in any encoding of ``read_text``; blank lines and empty cells beyond the header are dropped.
+
+    Returns:
+        The header, the rows (each as long as the header), and what should be said of the encoding.
+
+    Raises:
+        DataError: no text, empty, other separators, a quote that is not closed, or rows of another length.
+    """
+    text, note = read_text(path)
+    try:
+        lines = [
+            line for line in csv.reader(io.StringIO(text, newline=""), delimiter="\t") if any(map(str.strip, line))
+        ]
+    except csv.Error as error:
+        raise DataError(f"E_TSV {path}: {error}; expected a table with tabs; save it as TSV") from error
+    if not lines:
+        raise DataError(f"E_TSV {path}: empty; expected a header line with participant_id")
+    header, *rows = ([cell.strip() for cell in line] for line in lines)
+    separator = next((word for sign, word in ((";", "semicolons"), (",", "commas")) if sign in header[0]), None)
+    if separator and len(header) == 1:
+        raise DataError(f"E_TSV {path}: columns are separated by {separator}; expected tabs. Save it as TSV")
+    problems, whole = [], []
+    for number, row in enumerate(rows, start=2):
+        while len(row) > len(header) and not row[-1]:
+            row.pop()
+        if len(row) > len(header):
+            problems.append(f"row {number} has {len(row)} cells, the header {len(header)}")
+        if any("\n" in cell for cell in row):
+            problems.append(f"row {number} has a quote that is not closed")
+        whole.append(row + [""] * (len(header) - len(row)))  # editors drop tabs at the end of a line
+    if problems:
+        raise DataError(f"E_TSV {path}:\n  " + "\n  ".join(problems))
+    return header, whole, note
 
 
 def read_json_object(path: Path) -> dict[str, Any]:

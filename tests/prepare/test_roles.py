@@ -110,7 +110,8 @@ def test_encodings_line_ends_and_blank_lines_are_accepted(content, noted, tmp_pa
         ("id\tage\nsub-01\t3\n", "E_COLUMNS .*no column participant_id; found: id, age"),
         ("participant_id\tage\tAge\nsub-01\t3\t4\n", "several columns are named age"),
         ("participant_id\tage\nsub-01\t3\n01\t4\n", "E_DUP_ID sub-01"),
-        ("participant_id\tage\nsub-01\t3\t4\n\t5\n", "(?s)row 2 has 3 cells.*row 3 names nobody"),
+        ("participant_id\tage\nsub-01\t3\t4\nsub-02\t5\t6\n", "(?s)row 2 has 3 cells.*row 3 has 3"),
+        ("participant_id\tage\nsub-01\t3\n\t5\n", "row 3 names nobody"),
         ("participant_id\0\tage\n", "E_TEXT .*zero bytes"),
     ],
 )

@@ -1,13 +1,11 @@
 """What participants.tsv says of each person."""
 
-import csv
-import io
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from synthpet.cohort.text import read_text
+from synthpet.cohort.text import read_table
 from synthpet.errors import DataError
 
 EMPTY = ("", "n/a", "nan", "na", "none")
@@ -39,20 +37,13 @@ def read_participants(path: Path, columns: Mapping[str, str] = COLUMNS) -> Parti
     Raises:
         DataError: the table cannot be used; all its problems are named.
     """
-    text, note = read_text(path)
-    lines = [line for line in csv.reader(io.StringIO(text, newline=""), delimiter="\t") if any(map(str.strip, line))]
-    if not lines:
-        raise DataError(f"E_TSV {path}: empty; expected a header line with participant_id")
-    header = [name.strip() for name in lines[0]]
+    header, lines, note = read_table(path)
     lower = [name.lower() for name in header]
     _check_header(path, header, lower, columns)
     rows: dict[str, dict[str, str]] = {}
     problems = []
-    for number, line in enumerate(lines[1:], start=2):
-        cells = [cell.strip() for cell in line]
-        if len(cells) > len(header) and any(cells[len(header) :]):
-            problems.append(f"row {number} has {len(cells)} cells, the header {len(header)}")
-        row = dict(zip(lower, cells, strict=False))
+    for number, line in enumerate(lines, start=2):
+        row = dict(zip(lower, line, strict=True))
         label = row.get("participant_id", "")
         participant_id = bids_id(label)
         if not label:
@@ -68,9 +59,6 @@ def read_participants(path: Path, columns: Mapping[str, str] = COLUMNS) -> Parti
 def _check_header(path: Path, header: Sequence[str], lower: Sequence[str], columns: Mapping[str, str]) -> None:
     found = f"found: {', '.join(header)[:200]}"
     if "participant_id" not in lower:
-        separator = next((word for sign, word in ((";", "semicolons"), (",", "commas")) if sign in header[0]), None)
-        if separator and len(header) == 1:
-            raise DataError(f"E_TSV {path}: columns are separated by {separator}; expected tabs. Save it as TSV")
         raise DataError(f"E_COLUMNS {path}: no column participant_id; {found}")
     twice = sorted({name for name in lower if lower.count(name) > 1})
     if twice:

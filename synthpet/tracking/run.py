@@ -23,12 +23,13 @@ _refused: set[str] = set()  # modes that did not work in this process: said once
 
 
 def import_wandb() -> Any:
-    """W&B's client, told to be silent.
+    """W&B's client, told to be silent and to report nothing about itself, which it otherwise does offline too.
 
     Raises:
         ImportError: it is not installed.
     """
     os.environ.setdefault("WANDB_SILENT", "true")
+    os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
     import wandb
 
     return wandb

@@ -116,6 +116,7 @@ def _inputs(outcomes: Outcomes) -> Iterator[Path]:
 def _write(cfg: DictConfig, folder: Path, outcomes: Outcomes) -> list[Path]:
     from uad.comparison_figures import make_pictures
     from uad.comparison_page import in_short, make_page
+    from uad.comparison_pictures import quality_parts
 
     settings = Settings(
         cfg.compare.reference,
@@ -128,7 +129,13 @@ def _write(cfg: DictConfig, folder: Path, outcomes: Outcomes) -> list[Path]:
     statistics = compare(outcomes, settings)
     pictures = make_pictures(outcomes, settings)
     page = make_page(
-        outcomes, tables, statistics, pictures, settings, simulated=is_simulated_dataset(Path(cfg.cohort.path))
+        outcomes,
+        tables,
+        statistics,
+        pictures,
+        settings,
+        simulated=is_simulated_dataset(Path(cfg.cohort.path)),
+        quality=quality_parts(Path(cfg.work_dir), list(next(iter(outcomes.values())))),
     )
     rows = [{"detector": detector, **row} for detector, table in tables.items() for row in table]
     for stale in (folder / "figures").glob("*.png"):

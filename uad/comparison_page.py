@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from synthpet.report.html import Page, Picture, Section, Table
+from synthpet.report.assemble import Parts, assemble
+from synthpet.report.html import Link, Page, Part, Picture, Section, Table
+from uad.comparison_pictures import MOST_PICTURES, rank_table
 from uad.comparison_statistics import DEFINITIONS, Settings
-from uad.comparison_table import Outcome
+from uad.comparison_table import ROWS, Outcome
 from uad.detection import STRICT_MM
 from uad.statistics import LEVEL
 
-TITLE = "Does synthetic PET serve as well as real PET?"
 KINDS = ("better", "worse", "not distinguishable", "the same")
 MARKS = {"better": " ▲", "worse": " ▼", "not distinguishable": "", "the same": " ="}
 BETTER = {"detected": 1, "ranks": -1}  # deciding test: sign of a difference that is good
@@ -99,6 +100,7 @@ def make_page(
     settings: Settings,
     *,
     simulated: bool,
+    quality: Sequence[Part] = (),
 ) -> Page:
     """Put the page together.
 
@@ -109,18 +111,25 @@ def make_page(
         pictures: of ``make_pictures``.
         settings: of the run.
         simulated: whether the patients exist in a simulation only.
+        quality: what says how good the synthetic PET is, from ``quality_parts``.
     """
-    sections = [
-        Section("The answer in short", in_short(statistics), [_overview(statistics)]),
-        *(_detector_section(detector, statistics, pictures, settings) for detector in outcomes),
-        *_oracle_section(statistics),
-        *_between_section(statistics),
-        Section("Tables in full", (), [_full_table(d, rows, settings) for d, rows in tables.items()]),
-        Section("Statistics in numbers", _method_words(statistics), _number_tables(statistics)),
-        Section("What the columns and numbers mean", (), [_columns(statistics), _definitions()]),
-        Section("Each evaluation", (), [_links(outcomes)]),
-    ]
-    return Page(TITLE, sections, _notices(simulated), {"Settings": json.dumps(vars(settings), indent=1)})
+    parts: Parts = {
+        "in_short": in_short(statistics),
+        "overview": _overview(statistics),
+        "quality": list(quality),
+        "each_detector": _detector_sections(outcomes, statistics, pictures, settings),
+        "oracle": _oracle(statistics),
+        "between": _between(statistics),
+        "seeds": _seeds(outcomes, pictures),
+        "full_tables": [_full_table(d, rows, settings) for d, rows in tables.items()],
+        "method": _method_words(statistics),
+        "numbers": _number_tables(statistics),
+        "columns": _columns(statistics),
+        "definitions": _definitions(),
+        "links": _links(outcomes),
+    }
+    provenance = {"Settings": json.dumps(vars(settings), indent=1)}
+    return assemble("uad", "comparison_page.yaml", parts, {}, _notices(simulated), provenance)
 
 
 def _notices(simulated: bool) -> list[str]:
@@ -155,13 +164,29 @@ def _overview(statistics: Mapping[str, Any]) -> Table:
     return Table(["detector", *names], rows, caption)
 
 
-def _detector_section(
-    detector: str, statistics: Mapping[str, Any], pictures: Mapping[str, Picture], settings: Settings
-) -> Section:
-    kinds = ("table", "ranks", "sensitivity", "froc", "seeds")
-    shown = [pictures[key] for kind in kinds if (key := f"{kind}-{detector}") in pictures]
-    cells = statistics["columns"][detector]
-    return Section(f"Detector: {detector}", (), [_words_table(cells, settings.reference, statistics)], shown)
+def _detector_sections(
+    outcomes: Mapping[str, Mapping[str, Outcome]], statistics: Mapping[str, Any], pictures: Mapping[str, Picture],
+    settings: Settings,
+) -> list[Section]:  # fmt: skip
+    sections, room = [], MOST_PICTURES
+    for detector, columns in outcomes.items():
+        table = rank_table(detector, columns, settings.max_clusters, room)
+        room -= sum(cell.picture is not None for row in table.rows for cell in row if isinstance(cell, Link))
+        words = _words_table(statistics["columns"][detector], settings.reference, statistics)
+        kinds = ("ranks", "sensitivity", "froc")
+        shown = [pictures[key] for kind in kinds if (key := f"{kind}-{detector}") in pictures]
+        sections.append(Section(f"Detector: {detector}", [table, words, *shown]))
+    return sections
+
+
+def _seeds(outcomes: Mapping[str, Mapping[str, Outcome]], pictures: Mapping[str, Picture]) -> list[Part]:
+    """The spread over seeds, or what to run to learn it."""
+    shown = [pictures[key] for detector in outcomes if (key := f"seeds-{detector}") in pictures]
+    return list(shown) or [
+        "Every detector was trained with one seed only: how much its result would change by training it again is not "
+        "known here. Run `python -m uad.compare compare.detectors=[ocsvm_voxel] detector.seeds=[0,1,2]` to see it; "
+        "differences between columns that are smaller than this spread mean nothing."
+    ]
 
 
 def _words_table(cells: Mapping[str, Any], reference: str, statistics: Mapping[str, Any]) -> Table:
@@ -202,10 +227,11 @@ def _full_table(detector: str, rows: Rows, settings: Settings) -> Table:
         f"centre of mass lies, besides, within {STRICT_MM:g} mm of the lesion. All seeds: mean ± standard deviation, "
         "then [least–most]. Areas and Dice: over voxels, mean ± standard deviation over patients."
     )
-    return Table(names, [[row[n] for n in names] for row in rows], caption)
+    n_foot = sum(row["patient"] in ROWS for row in rows)
+    return Table(names, [[row[n] for n in names] for row in rows], caption, n_foot=n_foot)
 
 
-def _oracle_section(statistics: Mapping[str, Any]) -> list[Section]:
+def _oracle(statistics: Mapping[str, Any]) -> list[Part]:
     rows = [
         [detector, name, *(_share_words(found[key], form) for key, form in ((DETECTED, ".0f"), (RANK, ".1f")))]
         for detector, shares in statistics["oracle_share"].items()
@@ -220,7 +246,7 @@ def _oracle_section(statistics: Mapping[str, Any]) -> list[Section]:
         f"Share of the gain from real to oracle, and in brackets: real, column, oracle; n = {statistics['n_patients']}."
     )
     table = Table(("detector", "column", "lesions detected", "mean rank, misses counted"), rows, caption, prose=True)
-    return [Section("How much of the possible gain does synthetic PET deliver?", [about], [table])] if rows else []
+    return [about, table] if rows else []
 
 
 def _share_words(found: Mapping[str, float | None], form: str) -> str:
@@ -228,7 +254,7 @@ def _share_words(found: Mapping[str, float | None], form: str) -> str:
     return f"{share} ({', '.join(f'{found[key]:{form}}' for key in ('real', 'column', 'oracle'))})"
 
 
-def _between_section(statistics: Mapping[str, Any]) -> list[Section]:
+def _between(statistics: Mapping[str, Any]) -> list[Part]:
     best = statistics["best_detector"]
     about = (
         f"With the normative set {statistics['reference']}, {best} finds most; it was chosen after looking at the same "
@@ -236,7 +262,7 @@ def _between_section(statistics: Mapping[str, Any]) -> list[Section]:
     )
     several = len(statistics["detectors"]) > 1
     table = _words_table(statistics["detectors"], best, statistics)
-    return [Section("Detector against detector", [about], [table])] if several else []
+    return [about, table] if several else []
 
 
 def _method_words(statistics: Mapping[str, Any]) -> list[str]:
@@ -301,8 +327,8 @@ def _definitions() -> Table:
 
 
 def _links(outcomes: Mapping[str, Mapping[str, Outcome]]) -> Table:
-    rows = [
-        [detector, name, f"../{outcome.folder.name}/report.html"]
+    rows: list[list[str | Link]] = [
+        [detector, name, Link("patients, FROC curve, healthy controls", f"../{outcome.folder.name}/report.html")]
         for detector, columns in outcomes.items()
         for name, outcome in columns.items()
     ]

@@ -14,6 +14,7 @@ from synthpet.cohort import Cohort, Subject
 from synthpet.cohort.files import sha256, write_bytes, write_json, write_text, write_tsv
 from synthpet.console import progress, say
 from synthpet.errors import DataError
+from synthpet.prepare.native import NativeSpace
 from synthpet.stage import Stage
 from synthpet.validation import open_cohort
 from uad.calibrated import DEFINITIONS as CALIBRATION_DEFINITIONS
@@ -23,9 +24,11 @@ from uad.clusters import Cluster
 from uad.detection import COLUMNS as RANK_COLUMNS
 from uad.detection import DEFINITIONS as RANK_DEFINITIONS
 from uad.detection import Detection, FrocPoint, detect_lesion, found_over_thresholds, froc, summarise
+from uad.native_space import native_places
+from uad.normal_pet import normal_pet
 from uad.normative import NormativeSet
 from uad.patient import Findings, examine, side_by_side, write_maps
-from uad.patient_page import Case, make_page, notices, projections_of, provenance
+from uad.patient_page import Case, make_page, notices, projections_of, provenance, settings_of
 from uad.rivals.deviation import STATISTICS
 from uad.tracking import track_evaluation
 from uad.training import detector_folder, ensure_detectors
@@ -225,6 +228,7 @@ class Evaluation:
             "configuration": {k: OmegaConf.to_container(self.cfg[k]) for k in ("detector", "normative", "detection")},
             "images": {path.name: sha256(path) for path in images},
         }
+        native = NativeSpace.beside(self.cohort.path(who, "t1w"))
         case = Case(
             who,
             notices(
@@ -236,6 +240,9 @@ class Evaluation:
             provenance=provenance(calibrated.manifest, **about),
             lesion=lesion,
             detection=detection,
+            native=native_places(findings.clusters, native) if native is not None else (),
+            normal=normal_pet(self.normative),
+            settings=settings_of(self.cfg, self.normative, calibrated.calibration, self.cohort.grid),
         )
         folder, grid = self.folder / who, self.cohort.grid
         picture = projections_of(case, findings, grid)

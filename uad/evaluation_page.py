@@ -7,12 +7,14 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from synthpet.cohort import Cohort
-from synthpet.report.html import Link, Page, Picture, Section, Table
+from synthpet.report.assemble import Parts, assemble
+from synthpet.report.html import Link, Page, Picture, Table
 from uad.calibrated import CalibratedDetector
 from uad.evaluation import DEFINITIONS, PatientResult, SeedResult, headline
 from uad.figures import controls, froc_curve
 from uad.normative import NormativeSet
-from uad.patient_page import notices, provenance
+from uad.patient_page import notices, provenance, settings_of
+from uad.patient_words import settings_table
 
 MOST_PICTURES = 40  # projections on the page; the others are in the patients' own pages
 
@@ -30,21 +32,23 @@ def make_report(
         folder: where the patients' projections lie.
     """
     first = results[0]
-    sections = [
-        Section("In short", [f"Seed {r.seed}: {line}." for r in results for line in headline(r.summary)]),
-        Section("Patients", [_patients_words(first)], [_patients_table(first)]),
-    ]
-    if first.scored:
-        sections.append(Section("Sensitivity against false clusters", (), (), [_froc(results)]))
-    sections += [
-        _controls(first.calibrated, cohort),
-        Section("Projections of the patients", (), (), _projections(first, folder)),
-        Section("What the numbers mean", (), [_definitions()]),
-    ]
+    parts: Parts = {
+        "headlines": [f"Seed {r.seed}: {line}." for r in results for line in headline(r.summary)],
+        "patients": _patients_table(first),
+        "free": _free_words(first),
+        "froc": _froc(results) if first.scored else None,
+        "control_words": _control_words(first.calibrated),
+        "controls": _controls(first.calibrated, cohort),
+        "projections": _projections(first, folder),
+        "settings": settings_table(settings_of(cfg, normative, first.calibrated.calibration, cohort.grid)),
+        "definitions": Table(("in summary.json", "meaning"), list(DEFINITIONS.items()), "Definitions.", prose=True),
+    }
     options = {key: OmegaConf.to_container(cfg[key]) for key in ("detector", "normative", "detection")}
-    return Page(
-        f"Detection of lesions: {cfg.detector.name}, normative set {cfg.normative.name}",
-        sections,
+    return assemble(
+        "uad",
+        "evaluation_page.yaml",
+        parts,
+        {"detector": cfg.detector.name, "normative": cfg.normative.name},
         notices(
             cohort, normative, patient_simulated=cohort.is_simulated, expects_pet=cfg.detector.method == "residual"
         ),
@@ -52,10 +56,9 @@ def make_report(
     )
 
 
-def _patients_words(result: SeedResult) -> str:
+def _free_words(result: SeedResult) -> list[str]:
     n = len(result.patients) - len(result.scored)
-    free = f" {n} patients have no known lesion: they are examined, but count in no sensitivity." if n else ""
-    return f"Each name leads to the patient's page.{free}"
+    return [f"{n} patients have no known lesion: they are examined, but count in no sensitivity."] if n else []
 
 
 def _patients_table(result: SeedResult) -> Table:
@@ -92,24 +95,26 @@ def _froc(results: Sequence[SeedResult]) -> Picture:
     )
 
 
-def _controls(calibrated: CalibratedDetector, cohort: Cohort) -> Section:
+def _control_words(calibrated: CalibratedDetector) -> list[str]:
     found, calibration = calibrated.heldout, calibrated.calibration
     counts = ", ".join(f"{who} {n}" for who, n in found.kept.items())
-    words = [
+    return [
         f"Threshold z > {calibration.threshold:.2f}: {calibration.n_scans} held-out controls keep "
         f"{calibration.achieved:.2f} clusters each (95 % interval {calibration.interval.low:.2f} to "
         f"{calibration.interval.high:.2f}; asked for: at most {calibration.false_per_scan:g}). {_left_out(calibrated)}",
         f"Clusters of each: {counts}.",
         edge_words(found.edge),
     ]
-    picture = Picture(
-        controls(found.mean_z, found.exceedance, cohort.grid),
+
+
+def _controls(calibrated: CalibratedDetector, cohort: Cohort) -> Picture:
+    return Picture(
+        controls(calibrated.heldout.mean_z, calibrated.heldout.exceedance, cohort.grid),
         "Held-out controls, who are healthy. Above: mean of |z|, which should be about 0.8 everywhere; a bright rim or "
         "bright ventricles would say that anatomy is taken for disease. Below: how many of them lie above the "
         "threshold; it should be dark, without a place that is bright in many.",
         "Mean absolute z and share above threshold of the held-out controls in three planes.",
     )
-    return Section("Do healthy controls look healthy?", words, (), [picture])
 
 
 def _left_out(calibrated: CalibratedDetector) -> str:
@@ -139,7 +144,7 @@ def _projections(result: SeedResult, folder: Path) -> list[Picture]:
     pictures = []
     for patient in result.patients[:MOST_PICTURES]:
         who, found = patient.patient.participant_id, patient.detection
-        state = "no known lesion" if found is None else f"{found.lesion_site} (cyan)"
+        state = "no known lesion" if found is None else f"{found.lesion_site} (green)"
         rank = "" if found is None else f", found at rank {found.rank}" if found.detected else ", missed"
         pictures.append(
             Picture(
@@ -149,7 +154,3 @@ def _projections(result: SeedResult, folder: Path) -> list[Picture]:
             )
         )
     return pictures
-
-
-def _definitions() -> Table:
-    return Table(("in summary.json", "meaning"), list(DEFINITIONS.items()), "Definitions.", prose=True)

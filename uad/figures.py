@@ -5,47 +5,52 @@ that several can be drawn at once.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from synthpet.cohort import Grid
+from synthpet.report.scales import (
+    PET_COLOURS,
+    SPREAD_COLOURS,
+    T1W_COLOURS,
+    T1W_SHOWN,
+    Z_COLOURS,
+    Z_SHOWN,
+    suvr_top,
+)
+from synthpet.report.viewer import Layer
 from uad.detection import FrocPoint
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Z_SHOWN = (1.0, 6.0)  # the same scale in every picture
-T1W_SHOWN = (0.0, 1.1)  # of the scaled T1
-PET_SHOWN = (0.0, 1.8)  # SUVR
 MIDDLE_MM = (-26.0, -18.0, 8.0)  # x, y, z of the planes that show a whole brain
 MARGIN_MM = 6.0  # shown around the brain
 GAP_MM = 4.0  # between views
 WIDTH_INCHES = 7.6  # of three views
 DPI = 90
-OUTLINES = ("cyan", "grey", "red")
-
-
-class Layer(NamedTuple):
-    """An image and the one scale on which it is shown."""
-
-    title: str
-    volume: NDArray  # (I, J, K)
-    colours: str
-    shown: tuple[float, float]
-    unit: str
+LESION_COLOUR = "lime"  # everywhere; candidates are cyan
+OUTLINES = ("cyan", "grey", "red", LESION_COLOUR)
 
 
 def t1w_layer(t1w: NDArray) -> Layer:
     """The T1 as scaled by ``scale_t1w``, on its fixed scale."""
-    return Layer("T1", t1w, "gray", T1W_SHOWN, "T1, scaled")
+    return Layer("T1", t1w, T1W_COLOURS, T1W_SHOWN, "T1, scaled")
 
 
-def pet_layer(pet: NDArray) -> Layer:
-    """The PET in SUVR, on its fixed scale."""
-    return Layer("PET", pet, "inferno", PET_SHOWN, "PET, SUVR")
+def pet_layer(pet: NDArray, normal: NDArray | None = None) -> Layer:
+    """The PET in SUVR, on the one scale of its controls' mean PET ``normal`` (I, J, K; NaN: unknown there)."""
+    top = suvr_top([] if normal is None or np.isnan(normal).all() else [float(np.nanmax(normal))])
+    return Layer("PET", pet, PET_COLOURS, (0.0, top), "PET, SUVR")
+
+
+def z_layer(z: NDArray) -> Layer:
+    """The anomaly map, high = abnormal, on its fixed scale."""
+    return Layer("anomaly map", z, Z_COLOURS, Z_SHOWN, "z")
 
 
 def projections(
@@ -60,17 +65,22 @@ def projections(
         mask: (I, J, K), the brain, outlined.
         grid: of all four, RAS+.
     """
+    from matplotlib.patheffects import withStroke
+
     figure, rows = _rows(1, views := _views(mask, grid))
-    layer = Layer("z", np.where(mask, z, 0), "magma", Z_SHOWN, "z, brighter = more suspicious")
+    layer = replace(z_layer(np.where(mask, z, 0)), unit="z, brighter = more suspicious")
     for view, title in zip(views, ("from above", "from the front", "from the side"), strict=True):
         _draw(rows[0], view, layer.volume.max(axis=view.axis), layer, title)
-        for outline, colour in ((mask, "grey"), (lesion, "cyan")):
+        for outline, colour in ((mask, "grey"), (lesion, LESION_COLOUR)):
             if outline is not None:
                 _outline(rows[0], view, outline.any(axis=view.axis), colour)
         for rank in range(1, int(labels.max()) + 1):
             peak = np.unravel_index(np.argmax(np.where(labels == rank, z, -np.inf)), z.shape)
             x, y = view.place(np.array(peak))
-            rows[0].text(x, y, str(rank), color="white", ha="center", va="center", fontsize=9)
+            rim = [withStroke(linewidth=2.5, foreground="black")]  # read on bright places, too
+            rows[0].text(
+                x, y, str(rank), color="white", ha="center", va="center", fontsize=11, weight="bold", path_effects=rim
+            )
     _bar(figure, rows[0], layer)
     return _png(figure, [layer.colours])
 
@@ -136,8 +146,8 @@ def controls(mean_z: NDArray, exceedance: NDArray, grid: Grid) -> bytes:
         grid: of both, RAS+.
     """
     layers = [
-        Layer("mean |z|", mean_z, "viridis", (0.0, 2.0), "mean of |z|"),
-        Layer("above threshold", 100 * exceedance, "magma", (0.0, 50.0), "% of controls above"),
+        Layer("mean |z|", mean_z, SPREAD_COLOURS, (0.0, 2.0), "mean of |z|"),
+        Layer("above threshold", 100 * exceedance, Z_COLOURS, (0.0, 50.0), "% of controls above"),
     ]
     return planes(layers, mean_z > 0, grid)
 

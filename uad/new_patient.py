@@ -23,10 +23,11 @@ from uad.clusters import COLUMNS
 from uad.comparison_table import plain_table
 from uad.evaluation import ensure_evaluation, write_table
 from uad.native_space import NATIVE_COLUMNS, native_places, write_native_maps
+from uad.normal_pet import normal_pet
 from uad.normative import NormativeSet
 from uad.patient import Findings, examine, write_maps
 from uad.patient_images import PatientImages, check_files, check_stranger, check_units, read_patient
-from uad.patient_page import Case, make_page, notices, projections_of, provenance
+from uad.patient_page import Case, make_page, notices, projections_of, provenance, settings_of
 from uad.raw_patient import Given, on_cohort_grid
 from uad.rivals.deviation import STATISTICS
 from uad.training import detector_folder, ensure_detectors
@@ -200,7 +201,14 @@ class NewPatient:
         about = {"configuration": self.config(), "images": {path.name: sha256(path) for path in images.files}}
         places = native_places(findings.clusters, self.native) if self.native is not None else []
         case = Case(
-            self.name, self._notices(), self.remarks, provenance(self.calibrated.manifest, **about), native=places
+            self.name,
+            self._notices(),
+            self.remarks,
+            provenance(self.calibrated.manifest, **about),
+            native=places,
+            normal=None if pet is None else normal_pet(self.normative),
+            settings=settings_of(self.cfg, self.normative, self.calibrated.calibration, grid),
+            native_labels=f"{self.name}_space-T1w_desc-clusters_dseg.nii.gz" if self.native is not None else "",
         )
         picture = projections_of(case, findings, grid)
         page = make_page(case, findings, self.calibrated.calibration, grid, picture)

@@ -27,6 +27,7 @@ BOX_MM = ((-80, 80), (-116, 84), (-78, 92))  # of x, y, z that is shown: the tem
 GAP_MM = 6.0  # between slices
 COLOURS = {"mean_pet": "#999999", "mean_brain_pet": "#666666", "synthetic": "#0072B2", "expected": "#009E73"}
 # Okabe and Ito's palette: told apart with every common colour vision
+CYCLE, DASHES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"), ("-", "--")
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,65 @@ def slices(panels: Sequence[Panel], grid: Grid) -> bytes:
         figure.colorbar(shown, cax=bar, orientation="horizontal", ticks=MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
         bar.set_xlabel(panel.unit, fontsize=8, labelpad=1)
         bar.tick_params(labelsize=8)
+    return png(figure)
+
+
+def contact_sheet(rows: Mapping[str, Sequence[Panel]], titles: Sequence[str], grid: Grid) -> bytes:
+    """PNG of the same axial slice of many volumes: a row a kind, a column a person, one scale a row.
+
+    Args:
+        rows: kind to one panel a person; the panels of a row share their scale.
+        titles: of the columns.
+        grid: in template space, RAS+.
+    """
+    _, axis, position_mm, (left, right) = VIEWS[0]
+    wide, high = _size_mm(grid, axis)
+    column = 1.15  # inches
+    size = (column * len(titles) + 0.75, (column * high / wide + 0.05) * len(rows) + 0.5)
+    figure = Figure(figsize=size, facecolor="white")
+    tall = column * high / wide / size[1]
+    for r, (kind, panels) in enumerate(rows.items()):
+        bottom = 1 - 0.42 / size[1] - (r + 1) * (tall + 0.05 / size[1])
+        for k, panel in enumerate(panels):
+            axes = figure.add_axes(((0.2 + column * k) / size[0], bottom, 0.98 * column / size[0], tall))
+            plane = _cut(panel.volume, grid, axis, position_mm)
+            shown = axes.imshow(
+                plane, origin="lower", cmap=panel.colours, vmin=panel.low, vmax=panel.high, interpolation="nearest",
+                aspect="auto",
+            )  # fmt: skip
+            axes.set_axis_off()
+            if r == 0:
+                axes.set_title(titles[k], fontsize=7.5)
+            if k == 0:
+                ink = "black" if panel.colours.startswith("RdBu") else "white"
+                axes.text(0.02, 0.98, left, color=ink, va="top", transform=axes.transAxes, fontsize=8, weight="bold")
+                axes.text(0.98, 0.98, right, color=ink, va="top", ha="right", transform=axes.transAxes, fontsize=8,
+                          weight="bold")  # fmt: skip
+                axes.text(-0.05, 0.5, kind, rotation=90, ha="right", va="center", transform=axes.transAxes, fontsize=7)
+        bar = figure.add_axes((1 - 0.5 / size[0], bottom + 0.1 * tall, 0.08 / size[0], 0.8 * tall))
+        figure.colorbar(shown, cax=bar, ticks=MaxNLocator(3))
+        bar.tick_params(labelsize=7)
+    return png(figure)
+
+
+def curves(panels: Mapping[str, Mapping[str, tuple[NDArray, NDArray]]], xlabel: str) -> bytes:
+    """PNG of one panel a quantity with one line each, over the same x.
+
+    Args:
+        panels: title to name to (x, y), each (n,).
+        xlabel: of all panels.
+    """
+    figure = Figure(figsize=(3.1 * len(panels), 3.0), layout="constrained", facecolor="white")
+    for axes, (title, lines) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
+        for k, (name, (x, y)) in enumerate(lines.items()):
+            mark = "o" if len(x) < 4 else None
+            axes.plot(x, y, label=name, color=CYCLE[k % len(CYCLE)], linestyle=DASHES[k // len(CYCLE) % 2],
+                      linewidth=1.2, marker=mark)  # fmt: skip
+        axes.set_title(title, fontsize=10)
+        axes.set_xlabel(xlabel, fontsize=9)
+        axes.tick_params(labelsize=8)
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.axes[0].legend(fontsize=7, frameon=False)
     return png(figure)
 
 

@@ -13,8 +13,19 @@ from synthpet.cohort.files import write_bytes, write_text
 from synthpet.evaluation import Evaluation, Measured
 from synthpet.evaluation_source import Case
 from synthpet.quality_summary import HIGHER_IS_BETTER, METRICS, values_of
-from synthpet.report.figures import Panel, regional_bars, slices, strips
-from synthpet.report.html import Page, Picture, Section
+from synthpet.regions import named_regions
+from synthpet.report.assemble import Parts, assemble
+from synthpet.report.figures import Panel, contact_sheet, regional_bars, slices, strips
+from synthpet.report.html import Page, Picture
+from synthpet.report.learning import learning_picture
+from synthpet.report.scales import (
+    DIFFERENCE_COLOURS,
+    PET_COLOURS,
+    SPREAD_COLOURS,
+    T1W_COLOURS,
+    T1W_SHOWN,
+    suvr_top,
+)
 from synthpet.report.words import ROLE_WORDS, definitions_table, headline, metric_tables, settings_words, spread_words
 
 LABELS = {
@@ -26,7 +37,6 @@ LABELS = {
     "synthetic": "synthetic",
     "expected": "ceiling",
 }
-PET, DIFFERENCE, SPREAD = "inferno", "RdBu_r", "viridis"
 
 
 def write_report(evaluation: Evaluation, folder: Path, config: Mapping[str, Any]) -> list[Path]:
@@ -49,28 +59,30 @@ def write_report(evaluation: Evaluation, folder: Path, config: Mapping[str, Any]
 def make_page(evaluation: Evaluation, pictures: Mapping[str, Picture], config: Mapping[str, Any]) -> Page:
     """Put the page together."""
     summary = evaluation.summary
+    known = bool(summary["headline_role"])
 
-    def chosen(*starts: str) -> list[Picture]:
-        return [picture for name, picture in pictures.items() if name.startswith(starts)]
+    def chosen(start: str) -> list[Picture]:
+        return [picture for name, picture in pictures.items() if name.startswith(start)]
 
-    sections = [Section("In short", headline(summary))]
-    if summary["headline_role"]:
-        sections += [
-            Section("Numbers", [settings_words(summary)], metric_tables(summary), chosen("metrics")),
-            Section("Examples with a real PET", (), (), chosen("example")),
-        ]
-    if chosen("uncertainty"):
-        sections.append(Section("Controls without a PET of their own", (), (), chosen("uncertainty")))
-    sections += [
-        Section("Where it errs", (), (), chosen("regions", "means")) if summary["headline_role"] else None,  # type: ignore[list-item]
-        Section("Is the synthetic set as diverse as the real one?", spread_words(summary), (), chosen("spread")),
-        Section("What the numbers mean", (), [definitions_table(summary)]),
-    ]
-    return Page(
-        f"Quality of the synthetic FDG PET: {config['generator']}",
-        [section for section in sections if section],
-        _notices(evaluation),
-        _provenance(evaluation, config),
+    parts: Parts = {
+        "headline": headline(summary),
+        "settings": settings_words(summary) if known else None,
+        "tables": metric_tables(summary) if known else None,
+        "metrics": chosen("metrics"),
+        "ranking": chosen("ranking"),
+        "examples": chosen("example"),
+        "uncertainty": chosen("uncertainty"),
+        "region_map": chosen("region-map"),
+        "regions": chosen("regions"),
+        "means": chosen("means"),
+        "spread_words": spread_words(summary),
+        "spread": chosen("spread"),
+        "learning": chosen("learning"),
+        "definitions": definitions_table(summary),
+    }
+    words = {"generator": str(config["generator"])}
+    return assemble(
+        "synthpet.report", "synthesis.yaml", parts, words, _notices(evaluation), _provenance(evaluation, config)
     )
 
 
@@ -108,17 +120,21 @@ def make_pictures(evaluation: Evaluation) -> dict[str, Picture]:
     role = evaluation.summary["headline_role"]
     pictures = {}
     if role:
-        found = evaluation.measured[role]
+        found, regional = evaluation.measured[role], evaluation.summary["roles"][role]["regional_bias"]
         pictures["metrics"] = _metrics(found, role)
+        pictures["ranking"] = _ranking(evaluation, found)
         for name, one in pick_examples(found).items():
             pictures[f"example-{name}"] = _example(evaluation, name, one)
-        pictures["regions"] = _regions(evaluation.summary["roles"][role]["regional_bias"])
+        pictures["region-map"] = _region_map(evaluation, regional)
+        pictures["regions"] = _regions(regional)
         pictures["means"] = _means(evaluation, role)
     for name, one in pick_uncertain(evaluation.measured).items():
         pictures[f"uncertainty-{name}"] = _uncertain(evaluation, name, one)
     shown = role or next(iter(evaluation.spreads))
     if evaluation.spreads[shown].moments["synthetic"].n > 1:
         pictures["spread"] = _spread(evaluation, shown)
+    if (learned := learning_picture(evaluation.source.synthetic.root)) is not None:
+        pictures["learning"] = learned
     return pictures
 
 
@@ -127,6 +143,13 @@ def pick_examples(found: list[Measured]) -> dict[str, Measured]:
     order = np.argsort(values_of(found, "mae", "synthetic"), kind="stable")
     places = {"best": order[0], "median": order[(len(order) - 1) // 2], "worst": order[-1]}
     return {name: found[k] for name, k in places.items() if name == "best" or k != places["best"]}
+
+
+def pick_ranked(found: list[Measured], most: int = 8) -> list[Measured]:
+    """At most ``most`` subjects, evenly spaced from the lowest to the highest error."""
+    order = np.argsort(values_of(found, "mae", "synthetic"), kind="stable")
+    places = np.unique(np.linspace(0, len(order) - 1, min(most, len(order))).round().astype(int))
+    return [found[order[k]] for k in places]
 
 
 def pick_uncertain(measured: Mapping[str, list[Measured]]) -> dict[str, Measured]:
@@ -146,17 +169,17 @@ class _Scales:
 
     def __init__(self, evaluation: Evaluation) -> None:
         peak = evaluation.summary["data_range"]
-        self.pet = float(np.ceil(11 * peak) / 10)
+        self.pet = suvr_top([peak])
         self.difference = float(np.ceil(2.5 * peak) / 10)
         self.spread = float(np.ceil(1.5 * peak) / 10)
         self.uncertainty = float(np.ceil(1 * peak) / 10)
         self.real = "PET, simulated truth" if evaluation.source.is_simulated else "PET, measured"
 
     def show_pet(self, title: str, volume: NDArray) -> Panel:
-        return Panel(title, volume, PET, 0, self.pet)
+        return Panel(title, volume, PET_COLOURS, 0, self.pet)
 
     def show_difference(self, title: str, volume: NDArray) -> Panel:
-        return Panel(title, volume, DIFFERENCE, -self.difference, self.difference)
+        return Panel(title, volume, DIFFERENCE_COLOURS, -self.difference, self.difference)
 
 
 def _example(evaluation: Evaluation, name: str, found: Measured) -> Picture:
@@ -186,7 +209,7 @@ def _example(evaluation: Evaluation, name: str, found: Measured) -> Picture:
 
 def _t1w(evaluation: Evaluation, case: Case) -> Panel:
     title = "T1, simulated" if evaluation.source.is_simulated else "T1"
-    return Panel(title, evaluation.source.cohort.load_t1w(case.participant_id), "gray", 0, 1, "scaled, no unit")
+    return Panel(title, evaluation.source.cohort.load_t1w(case.participant_id), T1W_COLOURS, *T1W_SHOWN, "T1, scaled")
 
 
 def _uncertain(evaluation: Evaluation, name: str, found: Measured) -> Picture:
@@ -196,7 +219,7 @@ def _uncertain(evaluation: Evaluation, name: str, found: Measured) -> Picture:
     panels = [
         _t1w(evaluation, case),
         scales.show_pet("SYNTHETIC PET", synthetic),
-        Panel("uncertainty", uncertainty, SPREAD, 0, scales.uncertainty),
+        Panel("uncertainty", uncertainty, SPREAD_COLOURS, 0, scales.uncertainty),
     ]
     truth = ""
     if case.truth:
@@ -224,6 +247,57 @@ def _metrics(found: list[Measured], role: str) -> Picture:
         f"Each grey line is one subject ({len(found)} {ROLE_WORDS[role]}), measured in the brain; black: median. A "
         "useful generator lies between the mean PET and the ceiling for every subject, not only on average.",
         "Strip plots of error, PSNR and SSIM for the baselines, the synthetic PET and the ceiling.",
+    )
+
+
+def _ranking(evaluation: Evaluation, found: list[Measured]) -> Picture:
+    """One slice of several subjects side by side, from the lowest to the highest error."""
+    source, scales = evaluation.source, _Scales(evaluation)
+    shown = pick_ranked(found)
+    rows: dict[str, list[NDArray]] = {scales.real: [], "SYNTHETIC PET": [], "synthetic − real": []}
+    titles = []
+    for one in shown:
+        mask = source.cohort.load_mask(one.case.participant_id)
+        real, synthetic = (source.load(one.case, image) * mask for image in ("real", "synthetic"))
+        for row, volume in zip(rows.values(), (real, synthetic, synthetic - real), strict=True):
+            row.append(volume)
+        error = next(r for r in one.rows if (r["method"], r["region"]) == ("synthetic", "mask"))["mae"]
+        titles.append(f"{one.case.participant_id}\n{error:.3f}")
+    panels = {
+        title: [(scales.show_difference if "−" in title else scales.show_pet)(title, volume) for volume in volumes]
+        for title, volumes in rows.items()
+    }
+    return Picture(
+        contact_sheet(panels, titles, source.cohort.grid),
+        f"{len(shown)} of {len(found)} subjects, evenly spaced from the lowest error (left) to the highest (right); "
+        "below each name the mean absolute error in the brain, SUVR. Do the worst fail in the same way as the best, "
+        "only more, or is somebody wrong altogether? Red: synthetic too high, blue: too low.",
+        "One axial slice of subjects ordered by error: real PET, synthetic PET, difference.",
+    )
+
+
+def _region_map(evaluation: Evaluation, table: list[dict[str, Any]]) -> Picture:
+    """Each region in the colour of its mean bias."""
+    regions = named_regions(evaluation.source.cohort.grid)
+    bias = {row["region"]: row for row in table}
+
+    def paint(method: str) -> NDArray[np.float32]:
+        values = [0.0, *(float(bias[name][method]["mean"] or 0.0) if name in bias else 0.0 for name in regions.names)]
+        return np.array(values, np.float32)[regions.labels]
+
+    reach = _Scales(evaluation).difference / 4
+    titles = {"mean_pet": "mean PET − real", "synthetic": "synthetic − real"}
+    panels = [
+        Panel(titles[method], paint(method), DIFFERENCE_COLOURS, -reach, reach, "mean bias, SUVR")
+        for method in ("synthetic", "mean_pet")
+        if method in table[0]
+    ]
+    return Picture(
+        slices(panels, evaluation.source.cohort.grid),
+        "Bias of each region, painted on the template's grey matter: red regions come out too high on average, blue "
+        "ones too low. Look for a side or a lobe in one colour; a blue temporal lobe in the synthetic controls would "
+        f"hide a hypometabolism there. This scale ends at ±{reach:g} SUVR, a quarter of that of single voxels.",
+        "Slices with each region in the colour of its mean bias.",
     )
 
 
@@ -271,7 +345,9 @@ def _spread(evaluation: Evaluation, role: str) -> Picture:
         "expected": "ceiling",
     }
     panels = [
-        Panel(titles[image], np.sqrt(found.variance) * brain, SPREAD, 0, scales.spread, "standard deviation, SUVR")
+        Panel(
+            titles[image], np.sqrt(found.variance) * brain, SPREAD_COLOURS, 0, scales.spread, "standard deviation, SUVR"
+        )
         for image, found in moments.items()
     ]
     return Picture(

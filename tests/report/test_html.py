@@ -1,5 +1,7 @@
 """The page: one file, nothing from outside, nothing unescaped."""
 
+import base64
+import hashlib
 import re
 from html.parser import HTMLParser
 
@@ -28,14 +30,13 @@ class Reader(HTMLParser):
 
 @pytest.fixture(scope="module")
 def html():
-    section = Section(
-        "Part & parcel", [EVIL], [Table(("a", "b"), [(EVIL, "1")], EVIL)], [Picture(PNG, EVIL, 'quote " here')]
-    )
+    parts = [EVIL, Table(("a", "b"), [(EVIL, "1")], EVIL), Picture(PNG, EVIL, 'quote " here')]
+    section = Section("Part & parcel", parts)
     return Page(EVIL, [section], ["SIMULATED"], {"Config": '{"a": "</pre><b>"}'}).render()
 
 
 def test_every_text_is_escaped(html):
-    assert "<script" not in html
+    assert EVIL not in html and html.count("<script>") == 1  # our own
     assert "</pre><b>" not in html
     assert Reader(html).text.count(EVIL) == 6  # title, heading, paragraph, table cell and caption, figure caption
 
@@ -72,13 +73,32 @@ def test_provenance_stands_at_the_end(html):
 
 def test_a_cell_can_lead_to_a_file_below_the_page():
     table = Table(("a", "b"), [(Link(EVIL, "sub-01/report.html"), "1"), ("x", Link("two", 'a"b.html'))], "links")
-    html = Page("links", [Section("part", (), [table])]).render()
+    html = Page("links", [Section("part", [table])]).render()
     links = [attributes["href"] for tag, attributes in Reader(html).tags if tag == "a"]
     assert links[1:] == ["sub-01/report.html", 'a"b.html']
-    assert "<script" not in html
+    assert EVIL not in html
 
 
-@pytest.mark.parametrize("href", ["https://example.org", "javascript:alert(1)", "/etc/passwd", "../up.html"])
+def test_only_our_own_scripts_may_run(html):
+    (script,) = re.findall(r"<script>(.*?)</script>", html, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'\"" in html
+    assert not re.search(r"fetch\(|XMLHttpRequest|eval\(|innerHTML", script)
+
+
+def test_a_picture_behind_a_cell_and_summaries_below():
+    cell = Link("1", "../evaluation-x/sub-01/report.html", Picture(PNG, EVIL, "map"), shade=0.9)
+    table = Table(("a", "b"), [("x", cell), ("all", "1 of 1")], "ranks", n_foot=1)
+    html = Page("ranks", [Section("part", [table])]).render()
+    link = next(attributes for tag, attributes in Reader(html).tags if "data-picture" in attributes)
+    assert link["href"] == "../evaluation-x/sub-01/report.html" and link["data-caption"] == EVIL
+    assert html.index("<tfoot>") < html.index("1 of 1") and html.index("</tbody>") > html.index("data-picture")
+
+
+@pytest.mark.parametrize(
+    "href",
+    ["https://example.org", "javascript:alert(1)", "/etc/passwd", "../up.html", "../a/../b.html", "../../a/b", "..\\a"],
+)
 def test_a_link_never_leads_elsewhere(href):
     with pytest.raises(ValueError, match="below the page's folder"):
         Link("x", href)

@@ -7,8 +7,8 @@ from synthpet.cohort import Cohort, Fold, write_folds, write_image
 from synthpet.cohort.index import write_participants
 from synthpet.evaluation import evaluate
 from synthpet.evaluation_source import Source
-from synthpet.report.html import RESEARCH_USE
-from synthpet.report.synthesis import make_page, make_pictures, pick_examples, pick_uncertain
+from synthpet.report.html import RESEARCH_USE, Picture
+from synthpet.report.synthesis import make_page, make_pictures, pick_examples, pick_ranked, pick_uncertain
 from tests.conftest import write_cohort
 from tests.test_evaluation import truth, write_expected, write_synthetic, write_synthetic_without_folds
 
@@ -45,6 +45,12 @@ def test_the_examples_are_the_lowest_median_and_highest_error(evaluation):
     }  # fmt: skip
 
 
+def test_the_ranked_subjects_go_from_the_best_to_the_worst(evaluation):
+    found = evaluation.measured["paired"]
+    assert [one.case.participant_id for one in pick_ranked(found)] == ["sub-00", "sub-01", "sub-02", "sub-03"]
+    assert [one.case.participant_id for one in pick_ranked(found, most=2)] == ["sub-00", "sub-03"]
+
+
 def test_the_uncertain_examples_are_unpaired_controls(evaluation):
     chosen = pick_uncertain(evaluation.measured)
     assert chosen["highest"].case.participant_id == "sub-05"
@@ -60,15 +66,15 @@ def test_the_page_says_what_is_simulated_and_what_synthetic(page):
 
 
 def test_every_picture_says_what_to_look_at(page):
-    captions = [picture.caption for section in page.sections for picture in section.pictures]
-    assert len(captions) == 9  # metrics, three examples, regions, means, two uncertain ones, spread
+    captions = [part.caption for section in page.sections for part in section.parts if isinstance(part, Picture)]
+    assert len(captions) == 11  # metrics, ranking, three examples, two uncertain, regions twice, means, spread
     assert all(len(caption) > 100 for caption in captions)
 
 
 def test_the_words_carry_the_measured_numbers(page, evaluation):
     mae = evaluation.summary["roles"]["paired"]["metrics"]["mask"]["mae"]["synthetic"]["mean"]
     assert mae == pytest.approx(0.05 * np.mean([1, 2, 3, 4]), abs=1e-5)
-    assert f"{mae:.3f} SUVR" in page.sections[0].paragraphs[0]
+    assert f"{mae:.3f} SUVR" in page.sections[0].parts[0]
 
 
 def test_provenance_carries_the_settings_and_no_time(page):

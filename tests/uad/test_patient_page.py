@@ -13,9 +13,11 @@ from uad.calibration import Calibration
 from uad.clusters import find_clusters
 from uad.detection import detect_lesion
 from uad.figures import Layer, planes, projections
+from uad.normal_pet import change_percent
 from uad.normative import normative_set
 from uad.patient import Findings
-from uad.patient_page import Case, make_page, notices, projections_of, result_words, untested_words
+from uad.patient_page import Case, make_page, notices, projections_of
+from uad.patient_words import result_words, untested_words
 from uad.statistics import Interval
 
 MASK = ellipsoid(0.9)
@@ -71,6 +73,15 @@ def test_without_a_pet_no_word_is_about_uptake():
     assert "T1 alone deviates" in page
 
 
+def test_the_pet_is_compared_with_the_controls_mean_in_percent():
+    found = findings(1)  # uptake 0.6 within the brain
+    normal = np.where(MASK, 0.75, np.nan).astype(np.float32)
+    page = render(Case("sub-x", [], normal=normal), found)
+    assert "It is 20 % less than the controls&#39; mean." in page and "<td>-20</td>" in page
+    assert change_percent(found.pet, np.full(GRID.shape, np.nan), MASK) is None
+    assert "controls&#39; mean." not in render(Case("sub-x", []), found)
+
+
 def test_a_known_lesion_is_called_found_or_missed():
     found = findings(1)
     for lesion, words in ((found.labels > 0, "touched by candidate 1"), (np.roll(found.labels > 0, 8, 0), "missed")):
@@ -93,7 +104,7 @@ def test_what_was_not_judged_is_named_by_region():
 
 def test_everything_is_escaped():
     page = render(Case("<script>x</script>", ["<b>"], ["<i>"], {"a": "</pre>"}), findings(1))
-    assert "<script>" not in page and "<b>" not in page and "<i>" not in page
+    assert "<script>x" not in page and "<b>" not in page and "<i>" not in page
 
 
 def test_notices_say_who_is_synthetic_and_who_is_simulated(tmp_path):

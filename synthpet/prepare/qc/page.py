@@ -7,6 +7,7 @@ from synthpet.prepare.qc.flags import CHECKS, OUTLIER_Z, Norm
 from synthpet.prepare.qc.measures import COLUMNS, MEASURES
 from synthpet.prepare.qc.person import DRAWN
 from synthpet.prepare.qc.pictures import CAPTIONS
+from synthpet.report.assemble import Parts, assemble
 from synthpet.report.html import Link, Page, Picture, Section, Table
 
 NBSP = "\N{NO-BREAK SPACE}"
@@ -36,17 +37,17 @@ def cohort_page(
         provenance: heading to text.
         simulated: whether these people do not exist.
     """
-    sections = [Section("In short", [_summary(people, refused)])]
-    if refused:
-        rows = [(who, " ".join(problem.split())) for who, problem in refused.items()]
-        table = Table(("Subject", "Reason"), rows, "These people are not in the cohort.", prose=True)
-        sections.append(Section("Could not be prepared", (), [table]))
-    sections.append(Section("All subjects", (), [_overview(people)]))
-    sections.append(Section("How to look at the pictures", [*HOW, *_more_captions(people), SIDES]))
-    sections += map(_strip, people)
-    sections.append(Section("What the numbers mean", _limits_words(), [_definitions(people)]))
+    parts: Parts = {
+        "summary": _summary(people, refused),
+        "refused": _refused(refused) if refused else None,
+        "overview": _overview(people),
+        "how": [*HOW, *_more_captions(people), SIDES],
+        "strips": [_strip(person) for person in people],
+        "limits": _limits_words(),
+        "definitions": _definitions(people),
+    }
     notices = ["SIMULATED: the images come from a computer model; these people do not exist."] if simulated else []
-    return Page(f"Quality control: {name}", sections, notices, provenance)
+    return assemble("synthpet.prepare.qc", "cohort_page.yaml", parts, {"name": name}, notices, provenance)
 
 
 def person_page(person: Person, norm: Norm) -> Page:
@@ -57,12 +58,19 @@ def person_page(person: Person, norm: Norm) -> Page:
         for kind in DRAWN
         if found is not None and kind in found.pictures
     ]
-    sections = [
-        Section("What stands out", _findings(person)),
-        Section("Pictures", ["The left of a picture is the person's left."], (), pictures),
-        Section("Numbers", _limits_words(), [_numbers(person, norm)]),
-    ]
-    return Page(f"Quality control: {person.participant_id}, {verdict_word(person)}", sections)
+    parts: Parts = {
+        "findings": _findings(person),
+        "pictures": pictures,
+        "limits": _limits_words(),
+        "numbers": _numbers(person, norm),
+    }
+    words = {"name": person.participant_id, "verdict": verdict_word(person)}
+    return assemble("synthpet.prepare.qc", "person_page.yaml", parts, words)
+
+
+def _refused(refused: Mapping[str, str]) -> Table:
+    rows = [(who, " ".join(problem.split())) for who, problem in refused.items()]
+    return Table(("Subject", "Reason"), rows, "These people are not in the cohort.", prose=True)
 
 
 def _summary(people: Sequence[Person], refused: Mapping[str, str]) -> str:
@@ -107,7 +115,7 @@ def _strip(person: Person) -> Section:
         return Section(f"{person.participant_id}: not checked", [person.problem], anchor=person.participant_id)
     picture = Picture(person.checked.pictures["strip"], "", f"Slices of {person.participant_id} with outlines")
     title = f"{person.participant_id}: {verdict_word(person)}"
-    return Section(title, [*_flag_words(person), *large], (), [picture], person.participant_id)
+    return Section(title, [*_flag_words(person), *large, picture], person.participant_id)
 
 
 def _findings(person: Person) -> list[str]:

@@ -15,6 +15,7 @@ from scipy import ndimage
 
 from synthpet.cohort.images import Grid
 from synthpet.cohort.template import template_images
+from synthpet.report.scales import PET_COLOURS, T1W_SHOWN, suvr_top
 
 BOX_MM = ((-80.0, 80.0), (-116.0, 82.0), (-76.0, 92.0))  # x, y, z shown: the template's brain and a margin
 AXIAL, CORONAL, SAGITTAL = 2, 1, 0
@@ -25,7 +26,6 @@ ROWS = (
 )
 STRIP_SCALE, LARGE_SCALE = 0.8, 1.5  # pixels a millimetre
 GAP = 3  # pixels between slices
-T1W_SHOWN, SUVR_SHOWN = (0.0, 1.1), (0.0, 2.0)
 RED, CYAN, GREEN, YELLOW = (255, 60, 50), (60, 200, 255), (90, 255, 90), (255, 225, 60)
 QUALITY = {"strip": 60, "large": 75}  # of the WebP: half the size of a JPEG with as clear outlines
 RIM_MM = 10.0  # of a PET or FLAIR shown around the brain mask: a displaced one shows, no face does
@@ -79,8 +79,8 @@ def draw_person(images: Mapping[str, NDArray], grid: Grid) -> dict[str, bytes]:
 
 
 def pet_top(pet: NDArray) -> float:
-    """Upper end of the PET's colour scale: ``SUVR_SHOWN``, more where the reference region takes up little."""
-    return max(SUVR_SHOWN[1], round(float(np.percentile(pet[pet > 0], 99.5)), 1)) if (pet > 0).any() else SUVR_SHOWN[1]
+    """Upper end of the PET's colour scale, in SUVR: of few steps, so that most people of a cohort share it."""
+    return suvr_top([float(np.percentile(pet[pet > 0], 95))] if (pet > 0).any() else [])
 
 
 def _sheets(images: Mapping[str, NDArray], grid: Grid) -> list[Sheet]:
@@ -135,7 +135,7 @@ def _inferno() -> NDArray:
     """The colour map, (256, 3) of 0 to 255."""
     from matplotlib import colormaps
 
-    return 255 * colormaps["inferno"](np.linspace(0, 1, 256))[:, :3]
+    return 255 * colormaps[PET_COLOURS](np.linspace(0, 1, 256))[:, :3]
 
 
 def _row(sheet: Sheet, places: Sequence[tuple[int, float]], grid: Grid, scale: float) -> NDArray[np.uint8]:

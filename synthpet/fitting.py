@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
-import torch
 from numpy.typing import NDArray
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers.logger import Logger

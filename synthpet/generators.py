@@ -3,6 +3,7 @@
 Torch and Lightning are imported where a network is needed: most commands only ask whether its file is up to date.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -12,15 +13,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from synthpet.cohort.files import sha256
 from synthpet.errors import DataError
+from synthpet.model_files import load_network, read_options
 
 if TYPE_CHECKING:
     from torch import nn
 
 WEIGHTS = "generator.safetensors"
 CONFIG = "config.yaml"
+MAX_PATCH_VOXELS = 2**25
 
 
 @dataclass(frozen=True)
@@ -46,9 +51,14 @@ class TrainedGenerator:
     @cached_property
     def config(self) -> dict[str, Any]:
         """What it was trained with: ``gan`` options, precision, seed, fold and training subjects."""
-        if not (self.folder / CONFIG).is_file():
-            raise DataError(f"E_MODEL {self.folder}: no {CONFIG}; expected a trained generator (`synthpet.train`)")
-        return OmegaConf.to_container(OmegaConf.load(self.folder / CONFIG))  # type: ignore[return-value]
+        try:
+            found = OmegaConf.to_container(OmegaConf.create(read_options(self.folder / CONFIG)))
+        except (YAMLError, OmegaConfBaseException, ValueError, RecursionError) as error:  # also tags that make objects
+            raise DataError(f"E_MODEL {self.folder / CONFIG}: {error}; expected plain YAML") from error
+        wrong = [key for key in ("gan", "precision") if not isinstance(found, dict) or key not in found]
+        if wrong:
+            raise DataError(f"E_MODEL {self.folder / CONFIG}: no {', '.join(wrong)}; expected a trained generator")
+        return found  # type: ignore[return-value]
 
     @property
     def gan(self) -> dict[str, Any]:
@@ -100,19 +110,35 @@ def load_generator(generator: TrainedGenerator) -> "nn.Module":
     """The network with its weights, in evaluation mode.
 
     Raises:
-        DataError: the weights do not belong to the configuration beside them.
+        DataError: the weights do not belong to the configuration beside them, or either cannot be read.
     """
-    from safetensors.torch import load_file
-
     from synthpet.gan import build_generator
 
     gan = generator.gan
-    network = build_generator(gan["spatial_dims"], gan["patch_size"][2], gan["coordinates"], gan["generator"])
-    try:
-        network.load_state_dict(load_file(generator.weights))
-    except (RuntimeError, OSError) as error:
-        raise DataError(f"E_MODEL {generator.weights}: does not fit {CONFIG} beside it ({error})") from error
-    return network.eval()
+    options: dict[str, Any] = {key: gan.get(key) for key in ("spatial_dims", "patch_size", "coordinates", "generator")}
+    if not _is_patch(options["patch_size"]) or not _is_small(options["generator"]):
+        raise DataError(f"E_MODEL {generator.folder / CONFIG}: found {options}; expected options of a generator")
+
+    def build() -> "nn.Module":
+        return build_generator(
+            options["spatial_dims"], options["patch_size"][2], options["coordinates"], options["generator"]
+        )
+
+    return load_network(build, generator.weights, options)
+
+
+def _is_patch(size: Any) -> bool:
+    """Three numbers of voxels, together no more than memory holds."""
+    whole = isinstance(size, list) and len(size) == 3 and all(isinstance(n, int) and n > 0 for n in size)
+    return whole and math.prod(size) <= MAX_PATCH_VOXELS
+
+
+def _is_small(generator: Any) -> bool:
+    """Options of ``ResidualUNet`` that build it in no time."""
+    known = isinstance(generator, dict) and all(isinstance(key, str) for key in generator)
+    return known and all(
+        not isinstance(generator.get(key, 1), int) or generator.get(key, 1) <= 64 for key in ("blocks", "stem")
+    )
 
 
 def save_generator(network: "nn.Module", folder: Path) -> Path:

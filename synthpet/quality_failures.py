@@ -110,7 +110,7 @@ def t1_check(cases: Sequence["Measured"]) -> dict[str, Any]:
         if "real" not in one.profiles or not others:
             continue
         real = one.profiles["real"]
-        shuffled = np.mean([distance(real, o.profiles["synthetic"]) for o in same_generator or others])
+        shuffled = float(np.mean([distance(real, o.profiles["synthetic"]) for o in same_generator or others]))
         ratios.append(distance(real, one.profiles["synthetic"]) / shuffled if shuffled > 0 else 1.0)
     if not ratios:
         return {}

@@ -16,6 +16,7 @@ from synthpet.cohort import Cohort, Grid, Subject
 from synthpet.cohort.files import write_bytes, write_json
 from synthpet.console import progress
 from synthpet.errors import DataError
+from synthpet.model_files import read_arrays
 from synthpet.stage import Stage
 from uad.calibration import LOWEST_Z, Calibration, ClusterCounts, calibrate_threshold, cluster_counts
 from uad.normative import NormativeSet
@@ -150,9 +151,9 @@ def read_calibration(folder: Path) -> tuple[Calibration, HeldOut]:
     kept, edge = found.pop("control_counts"), found.pop("edge")
     del found["definitions"]
     calibration = Calibration(**found | {"interval": Interval(*found["interval"])})
-    with np.load(folder / CONTROLS, allow_pickle=False) as arrays:
-        counts = {who: ClusterCounts(arrays[f"{who}_levels"], arrays[f"{who}_changes"]) for who in kept}
-        return calibration, HeldOut(counts, kept, arrays["mean_z"], arrays["exceedance"], edge)
+    arrays = read_arrays(folder / CONTROLS)
+    counts = {who: ClusterCounts(arrays[f"{who}_levels"], arrays[f"{who}_changes"]) for who in kept}
+    return calibration, HeldOut(counts, kept, arrays["mean_z"], arrays["exceedance"], edge)
 
 
 def sweep(heldout: HeldOut, threshold: float, n: int = 40) -> list[float]:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from synthpet.cohort.files import write_bytes
 from synthpet.errors import UsageError
+from synthpet.model_files import read_arrays
 from synthpet.smoothing import smooth_within
 
 KINDS = ("raw", "whitened", "conditional")
@@ -103,15 +104,15 @@ class LatentSpace:
     @classmethod
     def load(cls, path: Path) -> "LatentSpace":
         """Read what ``save`` wrote."""
-        with np.load(path, allow_pickle=False) as found:
-            return cls(
-                found["where"],
-                found["mean"],
-                found["matrix"],
-                bool(found["centred"]),
-                float(found["smooth_fwhm_mm"]),
-                tuple(found["spacing_mm"].tolist()),
-            )
+        found = read_arrays(path)
+        return cls(
+            found["where"],
+            found["mean"],
+            found["matrix"],
+            bool(found["centred"]),
+            float(found["smooth_fwhm_mm"]),
+            tuple(found["spacing_mm"].tolist()),
+        )
 
     def _smooth(self, rest: NDArray[np.float32]) -> NDArray[np.float32]:
         """Gaussian over the voxels that are judged; the edge is taken into account."""

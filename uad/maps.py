@@ -15,6 +15,7 @@ from scipy import ndimage, stats
 
 from synthpet.cohort.files import write_bytes
 from synthpet.errors import DataError, UsageError
+from synthpet.model_files import read_arrays
 from synthpet.smoothing import FWHM_PER_SIGMA
 
 DIRECTIONS = ("hypo", "hyper", "both")
@@ -90,8 +91,8 @@ class ControlStatistics:
     @classmethod
     def load(cls, path: Path) -> "ControlStatistics":
         """Read what ``save`` wrote."""
-        with np.load(path, allow_pickle=False) as arrays:
-            return cls(*(arrays[name] for name in ("n", "mean", "spread", "judged")))
+        arrays = read_arrays(path)
+        return cls(*(arrays[name] for name in ("n", "mean", "spread", "judged")))
 
 
 def to_z(

@@ -7,6 +7,7 @@ Source: form after Alaverdyan et al. 2020 and Pinon et al. 2023 (no pooling, GEL
 Not in the paper: number and width of the layers, the perceptron as decoder, separate branches for T1 and PET.
 """
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -179,7 +180,7 @@ def build_perceptron(
     n_modalities: int, latent_dim: int, patch_size: Sequence[int], channels: Sequence[int]
 ) -> nn.Module:
     """(n, d) to (n, C * pi * pj * pk)."""
-    n_voxels = n_modalities * int(torch.tensor(patch_size).prod())
+    n_voxels = n_modalities * math.prod(patch_size)
     return nn.Sequential(nn.Linear(latent_dim, HIDDEN), nn.GELU(), nn.Linear(HIDDEN, n_voxels))
 
 

@@ -3,11 +3,11 @@
 import json
 from pathlib import Path
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 
 from synthpet.cohort.files import write_bytes
-from synthpet.errors import DataError
+from synthpet.errors import DataError, UsageError
+from synthpet.model_files import load_network, read_options
 from uad.representation.autoencoder import SiameseAutoencoder
 
 WEIGHTS = "autoencoder.safetensors"
@@ -28,11 +28,10 @@ def load_autoencoder(folder: Path) -> SiameseAutoencoder:
         DataError: a file is missing, or the weights do not belong to the options beside them.
     """
     try:
-        model = SiameseAutoencoder(**json.loads((folder / CONFIG).read_text())["model"])
-        model.load_state_dict(load_file(folder / WEIGHTS))
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+        options = json.loads(read_options(folder / CONFIG))["model"]
+        return load_network(lambda: SiameseAutoencoder(**options), folder / WEIGHTS, options)
+    except (DataError, UsageError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise DataError(
             f"{folder}: found no siamese autoencoder ({error}); expected {CONFIG} and {WEIGHTS} as written by "
             "`python -m uad.train`: run it again"
         ) from error
-    return model.eval()

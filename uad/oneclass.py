@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from synthpet.cohort import Cohort
 from synthpet.console import progress
 from synthpet.errors import UsageError
+from uad.controls import Controls, fit_in_blocks, leave_one_out_in_blocks
 from uad.latent_space import LatentSpace
-from uad.maps import MIN_SHARE, ControlStatistics, to_z, towards, weight_by_direction
+from uad.maps import ControlStatistics, to_z, towards, weight_by_direction
 from uad.normative import NormativeSet, Scan, check_normative
 from uad.representation.directions import lower_uptake, main_directions
 from uad.representation.fitting import fit_autoencoder
@@ -30,7 +31,6 @@ from uad.support.svdd import VoxelwiseSvdd
 from uad.support.voxelwise import VoxelwiseOneClassSVM
 
 SPACE, SUPPORT, STATISTICS, PET_STATISTICS = "space.npz", "support", "statistics.npz", "pet.npz"
-LATENTS = "latents.npy"  # while training
 AUTOENCODER = ("autoencoder.safetensors", "autoencoder.json", "representation.json")
 N_SIMULATED = 4  # Not in the paper: controls in which lower uptake is simulated
 VOXELWISE = {"ocsvm_voxel": VoxelwiseOneClassSVM, "svdd": VoxelwiseSvdd}
@@ -95,16 +95,13 @@ class OneClassDetector:
         self.folder.mkdir(parents=True, exist_ok=True)
         volumes = self._cache(normative)
         self.model_ = fit_autoencoder(volumes, folder=self.folder, seed=self.seed, **self.autoencoder)
-        brains = np.stack([np.load(path, mmap_mode="r")[-1] > 0 for path in volumes])
-        where = brains.mean(axis=0) >= MIN_SHARE
-        masks = brains[:, where]
-        latents = self._extract(volumes, masks, where, cohort.grid.spacing_mm)
+        controls = Controls(volumes, self.folder)
+        latents = self._extract(controls, cohort.grid.spacing_mm)
         if self.method in VOXELWISE:
-            self.support_ = self._machine(latents)
-        self.statistics_ = self._statistics(latents, brains, masks)
+            self.support_ = fit_in_blocks(self._new_machine, latents, controls.array("weights", latents.shape[:2]))
+        self.statistics_ = self._statistics(controls, latents)
         self.pet_ = ZMap(direction="both").fit(normative, cohort)
-        for path in (*volumes, self.folder / LATENTS):
-            path.unlink()
+        controls.remove()
         return self
 
     def save(self, folder: Path) -> list[Path]:
@@ -148,22 +145,17 @@ class OneClassDetector:
             np.save(paths[-1], _stack(scan))
         return paths
 
-    def _extract(
-        self, volumes: Sequence[Path], masks: NDArray[np.bool_], where: NDArray[np.bool_], spacing_mm: Sequence[float]
-    ) -> NDArray[np.float32]:
+    def _extract(self, controls: Controls, spacing_mm: Sequence[float]) -> NDArray[np.float32]:
         """Learn the space of latent vectors; the controls' vectors in it, (n_controls, n_voxels, e), a memory map."""
-        raw = self.folder / "raw-latents.npy"
-        shape = (*masks.shape, self.model_.latent_dim)
-        latents = np.lib.format.open_memmap(raw, "w+", np.float32, shape)
-        for k, path in enumerate(progress(volumes, "latent vectors of the controls")):
+        masks, where = controls.masks, controls.where
+        latents = controls.array("raw-latents", (*masks.shape, self.model_.latent_dim))
+        for k, path in enumerate(progress(controls.volumes, "latent vectors of the controls")):
             latents[k] = dense_latents(self.model_, np.load(path), where)
         self.space_ = LatentSpace.learn(self.latents, latents, masks, where, spacing_mm, self.smooth_fwhm_mm)
         if self.n_directions is not None:
-            answers = np.concatenate(list(self._answers(volumes[:N_SIMULATED], latents, masks)))
+            answers = np.concatenate(list(self._answers(controls.volumes[:N_SIMULATED], latents, masks)))
             self.space_ = self.space_.restrict(main_directions(answers, self.n_directions))
-        found = np.lib.format.open_memmap(
-            self.folder / LATENTS, "w+", np.float32, (*masks.shape, self.space_.matrix.shape[1])
-        )
+        found = controls.array("latents", (*masks.shape, self.space_.matrix.shape[1]))
         for k, (control, mask) in enumerate(zip(latents, masks, strict=True)):
             found[k] = self.space_.apply(control, mask)
         if self.space_.centred:  # so that a gamma means the same whatever the autoencoder's units
@@ -171,8 +163,7 @@ class OneClassDetector:
             self.space_ = self.space_.restrict(np.eye(found.shape[2], dtype=np.float32) / rms)
             for control in found:
                 control /= rms
-        del latents
-        raw.unlink()
+        controls.drop("raw-latents")
         return found
 
     def _answers(
@@ -189,35 +180,35 @@ class OneClassDetector:
             change = self.space_.apply(after, mask) - self.space_.apply(before, mask)
             yield change[rows[tuple(places.T)]]
 
-    def _statistics(
-        self, latents: NDArray[np.float32], brains: NDArray[np.bool_], masks: NDArray[np.bool_]
-    ) -> ControlStatistics:
+    def _statistics(self, controls: Controls, latents: NDArray[np.float32]) -> ControlStatistics:
         """Mean and spread of the controls' scores, each from machines that did not see that control.
 
-        A person's own machine sees nobody else.
-        Latents (n_controls, n_voxels, e), brains (n_controls, I, J, K), masks (n_controls, n_voxels).
+        A person's own machine sees nobody else. Latents (n_controls, n_voxels, e).
         """
+        where = self.space_.where
         scores: Iterable[NDArray]
         if self.method not in VOXELWISE:
-            seen = self.space_.where
-            scores = (self._score(control, mask) for control, mask in zip(latents, masks, strict=True))
+            seen = where
+            scores = (self._score(control, mask) for control, mask in zip(latents, controls.masks, strict=True))
         else:
-            seen = np.zeros_like(self.space_.where)
+            seen = np.zeros_like(where)
             seen[:: self.score_every, :: self.score_every, :: self.score_every] = True
-            seen &= self.space_.where
-            left_out = self._machine(latents[:, seen[self.space_.where]]).leave_one_out(self.score == DISTANCE)
-            scores = left_out if self.score == DISTANCE else -left_out
-        maps = ((_fill(seen, score), brain & seen) for score, brain in zip(scores, brains, strict=True))
+            seen &= where
+            voxels, distance = np.flatnonzero(seen[where]), self.score == DISTANCE
+            left_out = controls.array("left-out", (len(latents), len(voxels)), np.float64)
+            leave_one_out_in_blocks(self._new_machine, latents, voxels, distance, left_out)
+            scores = left_out if distance else (-values for values in left_out)
+        maps = ((_fill(seen, score), brain & seen) for score, brain in zip(scores, controls.brains(), strict=True))
         return ControlStatistics.of(
             maps,
             self.space_.spacing_mm,
             mean_fwhm_mm=self.pool_fwhm_mm,
             spread_fwhm_mm=self.pool_fwhm_mm,
-            n=(brains & self.space_.where).sum(axis=0),
+            n=controls.n * where,
         )
 
-    def _machine(self, latents: NDArray[np.float32]) -> VoxelwiseOneClassSVM:
-        return VOXELWISE[self.method](nu=self.nu, gamma=self.gamma).fit(latents)  # type: ignore[arg-type]
+    def _new_machine(self) -> VoxelwiseOneClassSVM:
+        return VOXELWISE[self.method](nu=self.nu, gamma=self.gamma)  # type: ignore[arg-type]
 
     def _score(self, latents: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.float64]:
         """Scores of one person, (n_voxels,), high = abnormal."""

@@ -36,13 +36,11 @@ def matching_fwhm_mm(cohort: Cohort, synthetic_folder: Path) -> float:
     if not ids:
         raise DataError(f"E_CONTROLS {cohort.root}: no paired control, so nobody has a real and a synthetic PET")
     source = replace(cohort, root=Path(synthetic_folder))
-    masks = [cohort.load_mask(i) for i in ids]
-    real = [cohort.load(i, "pet") for i in ids]
     synthetic = (read_image(source.path(i, "synthetic_pet"), grid=cohort.grid)[0] for i in ids)
-    wanted = _roughness(zip(synthetic, masks, strict=True))
+    wanted = _roughness(zip(synthetic, map(cohort.load_mask, ids), strict=True))
 
-    def excess(fwhm_mm: float) -> float:
-        pairs = zip(real, masks, strict=True)
+    def excess(fwhm_mm: float) -> float:  # reads everybody again: smoothing takes longer, and memory stays flat
+        pairs = ((cohort.load(i, "pet"), cohort.load_mask(i)) for i in ids)
         smooth = ((smooth_within(p, m, fwhm_mm, cohort.grid.spacing_mm) if fwhm_mm else p, m) for p, m in pairs)
         return _roughness(smooth) / wanted - 1
 

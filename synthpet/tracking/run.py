@@ -30,6 +30,8 @@ def import_wandb() -> Any:
     """
     os.environ.setdefault("WANDB_SILENT", "true")
     os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
+    for told in ("WANDB_USERNAME", "WANDB_USER_EMAIL"):  # are sent with every request
+        os.environ.pop(told, None)
     import wandb
 
     return wandb
@@ -134,7 +136,7 @@ class Run:
             call()
         except Exception as error:  # whatever W&B raises: nothing of it is worth a lost training
             self._logs = False
-            _let_go()
+            _let_go(self._run)
             _say_once("broken", f"W&B stopped logging ({in_a_line(error)}); {LOCAL}")
 
 
@@ -181,9 +183,11 @@ def _start_run(mode: str, folder: Path, **about: Any) -> Any:
     return wandb.init(mode="offline", dir=folder, settings=_settings(wandb), reinit="create_new", **about)
 
 
-def _let_go() -> None:
-    """End W&B's process, or what is left of it, so that it neither waits nor complains when Python ends."""
+def _let_go(run: Any) -> None:
+    """End the run and W&B's process, or what is left of them: they neither wait nor complain when Python ends."""
     with suppress(Exception):  # it is broken already
+        run.finish(exit_code=1)
+    with suppress(Exception):
         import_wandb().teardown(exit_code=1)
 
 

@@ -50,8 +50,10 @@ def _of_cohort(cfg: "DictConfig") -> tuple[Report, Path]:
     try:
         return validate_cohort(Cohort.open(root), work_dir, int(cfg.compute.n_jobs)), work_dir / VALIDATION
     except DataError as error:  # of the table: there is nobody to look at
-        lines = str(error).removesuffix(":").split("\n  ")
-        problems = [Problem.of(DataError(line), root) for line in (lines[1:] or lines)]
+        first, *lines = str(error).split("\n  ")
+        table = " ".join(first.split(" ")[:2]).removesuffix(":")  # the code and the file, for lines without their own
+        whole = (line if line.startswith("E_") else f"{table}: {line}" for line in lines or [first])
+        problems = [Problem.of(DataError(line), root) for line in whole]
         report = Report(root.resolve().name, 0, tuple(problems))
         return report, write_json(work_dir / VALIDATION, report.content())
 

@@ -5,11 +5,13 @@ Only Hydra is imported here; a command imports its heavy libraries inside its fu
 a misspelt option answer at once.
 """
 
+import contextlib
 import difflib
 import errno
 import functools
 import os
 import re
+import shutil
 import sys
 import tempfile
 import traceback
@@ -18,13 +20,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from synthpet.config_check import guard_hydra
-from synthpet.errors import DiskError, SynthPetError
+from synthpet.errors import DiskError, Stopped, SynthPetError
+from synthpet.interruption import stopping_by_signal
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 CONFIG_PATH = "pkg://synthpet.configs"
+PATHS = ("work_dir", "bids_dir", "verify", "out", "path", "generators", "t1w", "pet", "mask", "raw", "anatomy")
 ERROR_LOG = "error.log"  # below the results
+NO_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory")  # GPU, Torch on the CPU, the system
 DISK_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO, errno.EFBIG)
 
 
@@ -40,10 +45,11 @@ def command(config_name: str) -> Callable[[Callable[["DictConfig"], object]], Ca
             os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # errors reach _exit_on_error instead of Hydra's own exit
             sys.argv[1:] = _expand(sys.argv[1:])
             try:
-                hydra.main(version_base="1.3", config_path=CONFIG_PATH, config_name=config_name)(
-                    _checked(run, config_name)
-                )()
-            except (Exception, KeyboardInterrupt) as error:
+                with stopping_by_signal():
+                    hydra.main(version_base="1.3", config_path=CONFIG_PATH, config_name=config_name)(
+                        _checked(run, config_name)
+                    )()
+            except (Exception, KeyboardInterrupt, Stopped) as error:
                 _exit_on_error(error)
 
         main.__wrapped__ = run  # type: ignore[attr-defined]
@@ -73,7 +79,7 @@ def _checked(run: Callable[["DictConfig"], object], config_name: str) -> Callabl
         try:
             _check_options(cfg, config_name)
             run(settled(cfg))
-        except (Exception, KeyboardInterrupt) as error:  # before Hydra adds words of its own
+        except (Exception, KeyboardInterrupt, Stopped) as error:  # before Hydra adds words of its own
             _exit_on_error(error, Path(str(cfg.get("work_dir", "."))) if "work_dir" in cfg else None)
 
     return task
@@ -102,7 +108,8 @@ def _expand(arguments: Iterable[str]) -> list[str]:
 
     The cohort is named after its folder; after the folder above where it is called ``cohort``, as commands call it.
     """
-    expanded = []
+    arguments, expanded = list(arguments), []
+    sweep = bool({"--multirun", "-m"} & set(arguments))  # where a comma separates values
     for argument in arguments:
         folder = argument.removeprefix("cohort=")
         if folder != argument and ("/" in folder or Path(folder).is_dir()):
@@ -111,16 +118,26 @@ def _expand(arguments: Iterable[str]) -> list[str]:
             path, name = (text.replace("'", "\\'") for text in (str(found), name))
             expanded += ["cohort=folder", f"cohort.path='{path}'", f"cohort.name='{name}'"]
         else:
-            expanded.append(argument)
+            expanded.append(_quoted(argument) if not sweep else argument)
     return expanded
+
+
+def _quoted(argument: str) -> str:
+    """A path with accents or other signs that mean something to Hydra needs no second quotes."""
+    key, equals, value = argument.partition("=")
+    plain = value.isascii() and (key.rpartition(".")[2] not in PATHS or not set(value) & set(",(){}[]=:"))
+    if not equals or plain or value[:1] in ("'", '"', "[", "{"):
+        return argument
+    return key + "='" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def _exit_on_error(error: BaseException, work_dir: Path | None = None) -> NoReturn:
     from hydra.errors import HydraException
 
-    if isinstance(error, KeyboardInterrupt):
+    if isinstance(error, KeyboardInterrupt | Stopped):
         sys.stderr.write("Interrupted. What was finished is kept; the same command goes on from there.\n")
-        sys.exit(130)
+        sys.stderr.flush()
+        _leave(error.exit_code if isinstance(error, Stopped) else 130)
     if isinstance(error, BrokenPipeError):  # the reader, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing complains when Python flushes
         sys.exit(141)
@@ -130,14 +147,33 @@ def _exit_on_error(error: BaseException, work_dir: Path | None = None) -> NoRetu
     if isinstance(error, HydraException) or type(error).__module__.startswith("omegaconf"):
         sys.stderr.write(_usage_message(error) + "\n")
         sys.exit(64)
-    if isinstance(error, OSError) and error.errno in DISK_ERRNOS:
+    disk = _refused_by_disk(error)
+    if disk is not None:
+        free = shutil.disk_usage(next(p for p in (work_dir or Path()).absolute().parents if p.exists())).free
         sys.stderr.write(
-            f"DiskError: E_DISK {error.filename or ''}: {os.strerror(error.errno)}; expected a folder with space and "
-            "rights to write; the same command goes on from what is finished\n"
+            f"DiskError: E_DISK {disk.filename or work_dir or ''}: {os.strerror(disk.errno or 0)}, {free:,} bytes free; "
+            "expected a folder with space and rights to write; the same command goes on from what is finished\n"
         )
         sys.exit(DiskError.exit_code)
     sys.stderr.write(_internal_message(error, work_dir))
     sys.exit(70)
+
+
+def _leave(exit_code: int) -> NoReturn:
+    """End without waiting for threads: one that waits for a worker or a server must not keep a stopped command."""
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+    os._exit(exit_code)
+
+
+def _refused_by_disk(error: BaseException) -> OSError | None:
+    """The refusal behind an error: libraries pack it into errors of their own."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, OSError) and seen.errno in DISK_ERRNOS:
+            return seen
+        seen = seen.__cause__ or seen.__context__
+    return None
 
 
 def _internal_message(error: BaseException, work_dir: Path | None) -> str:
@@ -146,7 +182,8 @@ def _internal_message(error: BaseException, work_dir: Path | None) -> str:
     place = traceback.extract_tb(error.__traceback__)[-1:]
     where = f" ({Path(place[0].filename).name}:{place[0].lineno})" if place else ""
     said = f"{type(error).__name__}: {str(error).strip()[:500] or 'no words'}{where}"
-    if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
+    said += "".join(f"; {note}" for note in getattr(error, "__notes__", ()))
+    if isinstance(error, MemoryError) or any(words in str(error).lower() for words in NO_MEMORY):
         said += ". Too little memory: fewer at once (compute.n_jobs=1), or a smaller gan.batch_size or gan.patch_size"
     try:
         from synthpet.cohort.files import write_text

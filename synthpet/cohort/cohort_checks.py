@@ -30,7 +30,8 @@ def common_grid(cohort: Cohort) -> Grid | None:
 
 def check_together(cohort: Cohort, facts: Sequence[Facts]) -> list[Problem]:
     """Problems of the cohort as a whole."""
-    return [*_units(facts), *_same_images(cohort.subjects, facts), *_folders(cohort)]
+    sound = [found for found in facts if all(problem.level == WARNING for problem in found.problems)]
+    return [*_units(sound), *_same_images(cohort.subjects, facts), *_folders(cohort)]
 
 
 def _units(facts: Sequence[Facts]) -> list[Problem]:

@@ -81,7 +81,7 @@ def form_distance(header: nib.Nifti1Header, shape: tuple[int, ...]) -> tuple[flo
     qform, sform = (matrix for matrix, _ in (header.get_qform(coded=True), header.get_sform(coded=True)))
     if qform is None or sform is None:
         return 0.0, 0.0, False
-    last = np.array(shape[:3]) - 1
+    last = np.array((*shape, 1, 1)[:3]) - 1
     corners = np.array([[*(np.array(corner) * last), 1] for corner in np.ndindex(2, 2, 2)]).T
     apart = float(np.linalg.norm(((qform - sform) @ corners)[:3], axis=0).max())
     a, b = (matrix[:3, :3] / np.linalg.norm(matrix[:3, :3], axis=0) for matrix in (qform, sform))

@@ -26,7 +26,15 @@ from synthpet.report.scales import (
     T1W_SHOWN,
     suvr_top,
 )
-from synthpet.report.words import ROLE_WORDS, definitions_table, headline, metric_tables, settings_words, spread_words
+from synthpet.report.words import (
+    ROLE_WORDS,
+    definitions_table,
+    failure_words,
+    headline,
+    metric_tables,
+    settings_words,
+    spread_words,
+)
 
 LABELS = {
     "mae": "Mean absolute error, SUVR",
@@ -77,6 +85,7 @@ def make_page(evaluation: Evaluation, pictures: Mapping[str, Picture], config: M
         "means": chosen("means"),
         "spread_words": spread_words(summary),
         "spread": chosen("spread"),
+        "failure_words": failure_words(summary) or None,
         "learning": chosen("learning"),
         "definitions": definitions_table(summary),
     }

@@ -1,6 +1,6 @@
 "use strict";
 // Three linked planes of each volume. Left of the brain is left of the picture. Bytes are read, not pictures, so that
-// the values under the cross are those that were written.
+// the values under the cross are those that were written, to 1 in 255.
 (() => {
   const PLANES = [["axial", 0, 1, 2], ["coronal", 0, 2, 1], ["sagittal", 1, 2, 0]];  // across, up, through
   const SIDES = [["L", "R"], ["P", "A"], ["I", "S"]];
@@ -142,7 +142,10 @@
         slider.setAttribute("aria-valuetext", `${Math.round(this.mm(this.place[axis], axis))} mm`);
       });
       const here = this.at(...this.place);
-      const values = this.layers.map((layer) => `${layer.unit} ${this.value(layer, layer.values[here]).toFixed(2)}`);
+      const values = this.layers.map((layer) => {
+        const digits = (layer.range[1] - layer.range[0]) / 255 > 0.01 ? 1 : 2;  // as many as 255 steps can tell
+        return `${layer.unit} ${this.value(layer, layer.values[here]).toFixed(digits)}`;
+      });
       const mm = this.place.map((n, a) => Math.round(this.mm(n, a)) + 0);
       this.output.textContent = `At ${mm.join(" ")} mm: ${values.join("; ")}.`;
     }

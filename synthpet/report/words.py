@@ -127,6 +127,28 @@ def spread_words(summary: Mapping[str, Any]) -> list[str]:
     return paragraphs or ["One subject a group: no variation between subjects can be told."]
 
 
+def failure_words(summary: Mapping[str, Any]) -> list[str]:
+    """Whether the generators return training PETs or ignore the T1; empty where nothing is known of it."""
+    paragraphs = []
+    for role, found in summary["roles"].items():
+        if "nearest_ratio" in found:
+            ratio, verdict = found["nearest_ratio"], "no sign that PETs of the training set come out."
+            if found["memorised"]:
+                verdict = "MEMORISED: PETs of training controls come out under other people's names. Do not share them."
+            paragraphs.append(
+                f"Copies: the synthetic PET of a control is {ratio['median']:.2f} times as far from the nearest PET that "
+                f"trained its generator as from the nearest of other people (median of {ratio['n']}; 1: no nearer; 0: a "
+                f"copy), and {found['n_copies']} lie so near that they are copies: {verdict}"
+            )
+        if "t1_ratio" in found:
+            verdict = " IGNORES THE T1: anybody's T1 gives the same PET." if found["ignores_t1"] else ""
+            paragraphs.append(
+                f"{_sentence(ROLE_WORDS[role])}: the synthetic PET from the own T1 is {found['t1_ratio']:.2f} times as "
+                f"far from the real PET as one from somebody else's T1 (1: the T1 plays no role).{verdict}"
+            )
+    return paragraphs
+
+
 _OTHERS = {"resampled": "with a residual added", "expected": "the ceiling"}
 
 
@@ -187,4 +209,4 @@ def console_lines(summary: Mapping[str, Any]) -> list[str]:
             lines += [f"  {text}" for text in (gap_words(found), versus_words(found)) if text]
     if not lines:
         lines = headline(summary)
-    return [*lines, *spread_words(summary)]
+    return [*lines, *spread_words(summary), *failure_words(summary)]

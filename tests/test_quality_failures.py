@@ -8,6 +8,7 @@ import pytest
 from synthpet.cohort.folds import read_folds
 from synthpet.evaluation import evaluate_synthesis
 from synthpet.quality_failures import expected_nearest, nearest_ratio
+from synthpet.report.words import failure_words
 from tests.conftest import write_cohort
 from tests.test_evaluation import truth, write_expected, write_synthetic
 
@@ -46,6 +47,7 @@ def test_a_generator_that_returns_training_pets_is_flagged(study, tmp_path):
     assert found["memorised"]
     assert found["n_copies"] == found["nearest_ratio"]["n"] == 4
     assert found["nearest_ratio"]["median"] < 0.5
+    assert "MEMORISED" in failure_words({"roles": {"paired": found}})[0]
 
 
 def test_one_copy_among_honest_pets_is_flagged(study, tmp_path):
@@ -79,6 +81,10 @@ def test_an_honest_generator_has_neither_failure(study, tmp_path):
     found = failures(study, tmp_path, lambda s, _: cohort.load(s.participant_id, "expected_pet"))
     assert (found["memorised"], found["ignores_t1"], found["collapsed"]) == (False, False, False)
     assert found["t1_ratio"] < 0.7
+    words = " ".join(failure_words({"roles": {"paired": found}}))
+    assert f"{found['nearest_ratio']['median']:.2f} times" in words
+    assert "MEMORISED" not in words
+    assert "IGNORES" not in words
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.3])
@@ -92,6 +98,7 @@ def test_a_generator_that_ignores_the_t1_is_flagged_even_if_its_pets_vary(study,
 
     found = failures(study, tmp_path, blind)
     assert found["ignores_t1"]
+    assert "IGNORES THE T1" in failure_words({"roles": {"paired": found}})[-1]
     assert found["t1_ratio"] == pytest.approx(1, abs=0.05)
     assert found["collapsed"] == (noise == 0)
     assert not found["memorised"]

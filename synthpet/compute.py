@@ -8,7 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from synthpet import worker
 from synthpet.errors import SynthPetError, UsageError
+from synthpet.interruption import before_stopping
+from synthpet.lock import working_on
+from synthpet.worker import do_marked, ending_hangs, named, stop_workers
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -95,7 +99,8 @@ def as_finished(
         yield from _with_dask(work, items, compute, name)
     elif compute.n_jobs == 1:
         for item in items:
-            yield item, work(item)
+            working_on(name(item))
+            yield item, named(work, item, name(item))
     else:
         yield from _with_joblib(work, items, compute.n_jobs, name)
 
@@ -112,37 +117,40 @@ def _with_joblib(
 ) -> Iterator[tuple[T, R | WorkerDiedError]]:
     """Processes of joblib; after a death those that were running are tried alone, which shows whose it was."""
     left = dict(enumerate(items))
-    with tempfile.TemporaryDirectory(prefix="synthpet-") as folder:
+    hung: set[int] = set()
+    with tempfile.TemporaryDirectory(prefix="synthpet-") as folder, ending_hangs(Path(folder), hung):
         marks = Path(folder)
-        while left:
-            pool = _joblib_pool(work, dict(left), n_jobs, marks)
-            for number, result in pool:
-                yield left.pop(number), result
-            for number in [number for number in left if (marks / str(number)).exists()]:
-                alone = dict(_joblib_pool(work, {number: left[number]}, 2, marks))
-                item = left.pop(number)
-                yield item, alone.get(number, _died(name(item)))
+
+        def stop_first(_: int) -> bool:
+            stop_workers(marks)
+            return False
+
+        with before_stopping(stop_first):
+            while left:
+                for number, result in _joblib_pool(work, dict(left), n_jobs, marks, name):
+                    yield left.pop(number), result
+                for number in [number for number in left if (marks / str(number)).exists()]:
+                    one = {} if number in hung else {number: left[number]}
+                    alone = dict(_joblib_pool(work, one, 2, marks, name))
+                    item = left.pop(number)
+                    why = f" (it used no processor for {worker.HANG_S:g} s and was ended)" if number in hung else ""
+                    (marks / str(number)).unlink(missing_ok=True)
+                    yield item, alone.get(number, _died(name(item), why))
 
 
-def _joblib_pool(work: Callable[[T], R], items: Mapping[int, T], n_jobs: int, marks: Path) -> Iterator[tuple[int, R]]:
+def _joblib_pool(
+    work: Callable[[T], R], items: Mapping[int, T], n_jobs: int, marks: Path, name: Callable[[T], str]
+) -> Iterator[tuple[int, R]]:
     """Numbers and results as they finish, up to the end or a worker's death."""
     from joblib import Parallel, delayed
     from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-    tasks = (delayed(_marked)(work, number, item, marks) for number, item in items.items())
+    tasks = (delayed(do_marked)(work, number, item, name(item), marks) for number, item in items.items())
     try:
         # One task at a time is handed out, so that a mark means that somebody works on it
         yield from Parallel(n_jobs=n_jobs, batch_size=1, backend="loky", return_as="generator_unordered")(tasks)
     except TerminatedWorkerError:
         return
-
-
-def _marked(work: Callable[[T], R], number: int, item: T, marks: Path) -> tuple[int, R]:
-    mark = marks / str(number)
-    mark.touch()
-    result = work(item)
-    mark.unlink()
-    return number, result
 
 
 def _with_dask(

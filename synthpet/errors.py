@@ -43,3 +43,12 @@ class IdError(DataError):
     """A name that could lead outside a folder."""
 
     exit_code = 64
+
+
+class Stopped(BaseException):
+    """SIGTERM or Ctrl-C; no error, so that nothing takes it for one person's problem. Argument: the signal's number."""
+
+    @property
+    def exit_code(self) -> int:
+        """As shells have it: 143 for SIGTERM, 130 for Ctrl-C."""
+        return 128 + int(self.args[0])

@@ -16,6 +16,7 @@ from typing import Any
 from synthpet import __version__
 from synthpet.cohort.files import sha256, write_json
 from synthpet.console import say
+from synthpet.lock import locked
 
 LIBRARIES = ("numpy", "torch", "pytorch-lightning", "monai", "nibabel", "nilearn", "antspyx")
 
@@ -48,17 +49,21 @@ class Stage:
 
         Returns:
             Whether something was made.
+
+        Raises:
+            BusyError: another process writes into the folder.
         """
         if self.is_current():
             self._say(f"{self.name}: up to date ({self.folder})")
             return False
-        self._say(f"{self.name}: making {self.folder}")
-        start = time.monotonic()
         self.folder.mkdir(parents=True, exist_ok=True)
-        (self.folder / self.manifest).unlink(missing_ok=True)
-        written = make()
-        seconds = time.monotonic() - start
-        self._write_manifest(written, seconds)
+        with locked(self.folder, self.name):
+            self._say(f"{self.name}: making {self.folder}")
+            start = time.monotonic()
+            (self.folder / self.manifest).unlink(missing_ok=True)
+            written = make()
+            seconds = time.monotonic() - start
+            self._write_manifest(written, seconds)
         self._say(f"{self.name}: done in {seconds:.0f} s")
         return True
 

@@ -1,0 +1,187 @@
+"""One process at a time writes into a folder: ``.lock`` names the process and is held by the kernel.
+
+A process that dies loses the kernel's lock but leaves the file, which says what it was doing when it ended.
+"""
+
+import fcntl
+import json
+import os
+import platform
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO
+
+from synthpet.console import say
+from synthpet.errors import BusyError
+
+LOCK = ".lock"
+PARTIAL = ".partial-*"  # temporary files of ``synthpet.cohort.files``
+WAIT_S = 4.0  # the worker processes of a command that was just killed need as long to end
+_HELD: dict[Path, "tuple[IO[str], Owner]"] = {}  # of this process, the latest last
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Who writes: process, machine, when the process began (so that a reused number is seen), and what it does."""
+
+    pid: int
+    host: str
+    began: str
+    machine: str
+    doing: str
+
+    @classmethod
+    def this_process(cls, doing: str) -> "Owner":
+        """The process that asks."""
+        return cls(os.getpid(), platform.node(), _began(os.getpid()), _machine(), doing)
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether it ran on a machine whose processes cannot be seen from here."""
+        return self.machine != _machine() and self.host != platform.node()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether that very process still runs on this machine."""
+        return self.machine == _machine() and bool(self.began) and _began(self.pid) == self.began
+
+    def __str__(self) -> str:
+        return f"process {self.pid} on {self.host} ({self.doing})"
+
+
+@contextmanager
+def locked(folder: Path, doing: str) -> Iterator[None]:
+    """Hold a folder's lock; what a dead process left behind (lock, temporary files) is removed with a message.
+
+    Raises:
+        BusyError: another process holds it, or one of another machine left it.
+    """
+    path = Path(folder).resolve() / LOCK
+    if path in _HELD:
+        yield
+        return
+    owner = Owner.this_process(doing)
+    stream = _acquire(path)
+    try:
+        _HELD[path] = (stream, owner)
+        _write(stream, owner)
+        _sweep(path.parent)
+        yield
+    finally:
+        _HELD.pop(path, None)
+        if owner.pid == os.getpid():  # a forked child lets its parent's lock alone
+            path.unlink(missing_ok=True)
+        stream.close()
+
+
+def working_on(name: str) -> None:
+    """Note in the lock that this process took last what it works on, so that a sudden end can be told with a name."""
+    if _HELD:
+        stream, owner = list(_HELD.values())[-1]
+        with suppress(OSError):  # on a full disk the work itself will say so
+            _write(stream, Owner(**(asdict(owner) | {"doing": f"{owner.doing}: {name}"})))
+
+
+def _acquire(path: Path) -> IO[str]:
+    until = time.monotonic() + WAIT_S
+    while True:
+        stream = path.open("a+", encoding="utf-8")
+        try:
+            with suppress(_NoLocksError):
+                _lock(stream)
+            if _is_same_file(stream, path):  # its owner may have removed it between opening and locking
+                _check_left(path, _read(stream))
+                return stream
+            stream.close()
+        except BusyError:
+            owner = _read(stream)
+            stream.close()
+            if time.monotonic() > until:
+                raise _busy(path, str(owner or "another process")) from None
+            time.sleep(0.1)
+        except BaseException:
+            stream.close()
+            raise
+
+
+class _NoLocksError(Exception):
+    """The file system knows no locks: the process number has to do."""
+
+
+def _lock(stream: IO[str]) -> None:
+    try:
+        fcntl.lockf(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError) as error:
+        raise BusyError from error
+    except OSError as error:
+        raise _NoLocksError from error
+
+
+def _is_same_file(stream: IO[str], path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(stream.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _check_left(path: Path, owner: Owner | None) -> None:
+    """What the file says although nobody holds it."""
+    if owner is None:
+        return
+    if owner.is_alive:
+        raise BusyError
+    if owner.is_elsewhere:
+        raise _busy(path, str(owner))
+    say(
+        f"removed the lock of {owner}, which is dead: killed, or out of memory (then fewer at once, compute.n_jobs=1, "
+        "or smaller patches). Going on from what is finished"
+    )
+
+
+def _busy(path: Path, who: str) -> BusyError:
+    return BusyError(
+        f"E_BUSY {path.parent}: {who} writes there; expected one process at a time. Wait until it has ended, or use "
+        f"another work_dir; if it is certainly not running any more, delete {path}"
+    )
+
+
+def _read(stream: IO[str]) -> Owner | None:
+    try:
+        stream.seek(0)
+        return Owner(**json.loads(stream.read(10_000)))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _write(stream: IO[str], owner: Owner) -> None:
+    stream.seek(0)
+    stream.truncate()
+    stream.write(json.dumps(asdict(owner)))
+    stream.flush()
+
+
+def _sweep(folder: Path) -> None:
+    """Remove temporary files that a killed process left, except below a folder with a lock of its own."""
+    for partial in folder.rglob(PARTIAL):
+        parents = [p for p in partial.parents if folder in p.parents]
+        if not any((parent / LOCK).exists() for parent in parents):
+            partial.unlink(missing_ok=True)
+
+
+def _began(pid: int) -> str:
+    """The kernel's clock tick at which a process began; empty where it does not run, or where that is not told."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return ""
+
+
+def _machine() -> str:
+    """This boot of this machine's kernel, the same in all its containers; the host name where it is not told."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return platform.node()

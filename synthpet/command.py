@@ -5,7 +5,6 @@ Only Hydra is imported here; a command imports its heavy libraries inside its fu
 a misspelt option answer at once.
 """
 
-import contextlib
 import difflib
 import errno
 import functools
@@ -14,6 +13,7 @@ import re
 import shutil
 import sys
 import tempfile
+import threading
 import traceback
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 CONFIG_PATH = "pkg://synthpet.configs"
 PATHS = ("work_dir", "bids_dir", "verify", "out", "path", "generators", "t1w", "pet", "mask", "raw", "anatomy")
 ERROR_LOG = "error.log"  # below the results
+LEAVE_S = 10.0
 NO_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory")  # GPU, Torch on the CPU, the system
 DISK_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO, errno.EFBIG)
 
@@ -136,7 +137,6 @@ def _exit_on_error(error: BaseException, work_dir: Path | None = None) -> NoRetu
 
     if isinstance(error, KeyboardInterrupt | Stopped):
         sys.stderr.write("Interrupted. What was finished is kept; the same command goes on from there.\n")
-        sys.stderr.flush()
         _leave(error.exit_code if isinstance(error, Stopped) else 130)
     if isinstance(error, BrokenPipeError):  # the reader, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing complains when Python flushes
@@ -151,8 +151,8 @@ def _exit_on_error(error: BaseException, work_dir: Path | None = None) -> NoRetu
     if disk is not None:
         free = shutil.disk_usage(next(p for p in (work_dir or Path()).absolute().parents if p.exists())).free
         sys.stderr.write(
-            f"DiskError: E_DISK {disk.filename or work_dir or ''}: {os.strerror(disk.errno or 0)}, {free:,} bytes free; "
-            "expected a folder with space and rights to write; the same command goes on from what is finished\n"
+            f"DiskError: E_DISK {disk.filename or work_dir or ''}: {os.strerror(disk.errno or 0)}, {free:,} bytes free"
+            "; expected a folder with space and rights to write; the same command goes on from what is finished\n"
         )
         sys.exit(DiskError.exit_code)
     sys.stderr.write(_internal_message(error, work_dir))
@@ -160,10 +160,11 @@ def _exit_on_error(error: BaseException, work_dir: Path | None = None) -> NoRetu
 
 
 def _leave(exit_code: int) -> NoReturn:
-    """End without waiting for threads: one that waits for a worker or a server must not keep a stopped command."""
-    with contextlib.suppress(OSError):
-        sys.stdout.flush()
-    os._exit(exit_code)
+    """End; a thread that waits for a worker or a server keeps a stopped command no longer than ``LEAVE_S``."""
+    late = threading.Timer(LEAVE_S, os._exit, (exit_code,))
+    late.daemon = True
+    late.start()
+    sys.exit(exit_code)
 
 
 def _refused_by_disk(error: BaseException) -> OSError | None:

@@ -41,7 +41,7 @@ def plain_step(model: SiameseAutoencoder) -> Callable[..., None]:
 
 def rows(tiny: bool = False) -> Iterator[Row]:
     """Patches a second in both precisions."""
-    n_steps, repeats = (6, 1) if tiny else (60, 5)
+    n_steps, repeats = (6, 1) if tiny else (30, 4)
     model = {"modalities": ["t1w", "pet"], "patch_size": [15, 15, 1], "latent_dim": 64}
     training = {"mean": [0.5, 0.5], "std": [0.3, 0.3], "alpha": ALPHA, "learning_rate": LEARNING_RATE}
     module = SiameseTraining(model=model, n_steps=10**4, seed=0, **training)

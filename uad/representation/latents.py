@@ -1,10 +1,13 @@
 """Latent vectors of every voxel of a volume: the encoder as a dense convolution, slab by slab."""
 
+import copy
 from collections.abc import Iterator
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from synthpet.errors import DataError
 from uad.representation.autoencoder import CHANNEL, SiameseAutoencoder
@@ -35,7 +38,7 @@ def dense_latents(
         DataError: volume and mask are not on one grid.
     """
     check_grid(volume, mask)
-    device = model.mean.device
+    model, device = fused(model), model.mean.device
     image = volume[[CHANNEL[name] for name in model.modalities]]
     rows = np.cumsum(mask.ravel()).reshape(mask.shape) - 1  # of the result, by voxel
     latents = np.empty((int(mask.sum()), model.latent_dim), dtype=np.float32)
@@ -46,6 +49,17 @@ def dense_latents(
             inside = torch.from_numpy(mask[box]).to(device)
             latents[rows[box][mask[box]]] = z[inside].cpu().numpy()
     return latents
+
+
+def fused(model: SiameseAutoencoder) -> SiameseAutoencoder:
+    """A copy whose encoders have each batch norm folded into the convolution before it: one pass over memory less."""
+    model = copy.deepcopy(model)
+    for encoder in model.encoders:
+        for layer in range(len(encoder) - 1):
+            if isinstance(encoder[layer + 1], nn.modules.batchnorm._BatchNorm):
+                encoder[layer] = fuse_conv_bn_eval(encoder[layer], encoder[layer + 1])
+                encoder[layer + 1] = nn.Identity()
+    return model
 
 
 def boxes(mask: NDArray[np.bool_], slab: int) -> Iterator[tuple[slice, slice, slice]]:

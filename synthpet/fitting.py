@@ -14,21 +14,20 @@ from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers.logger import Logger
 from torch import nn
 
-from synthpet.cohort import Fold
+from synthpet.cohort import Cohort, Fold
 from synthpet.cohort.files import sha256, write_text
 from synthpet.console import BAR_EVERY_S, Bar, bar, losses_of, on_terminal, say
 from synthpet.device import resolve_precision
 from synthpet.errors import TrainingError
 from synthpet.gan import ConditionalGAN
-from synthpet.generators import CONFIG, save_generator
+from synthpet.generators import CONFIG, WEIGHTS, save_generator
 from synthpet.inference import synthesise
-from synthpet.model_files import read_checkpoint
+from synthpet.model_card import GENERATOR, write_model_card
 from synthpet.patches.data import MASK, PET, T1W, PatchDataModule
 from synthpet.stage import Stage
 from synthpet.tracking import Run, tracked
 from synthpet.tracking.stages import generator_product
 
-CHECKPOINT = "last.ckpt"
 CAPTION = "T1, measured PET and synthetic PET of a left-out subject"
 FLAT = 0.2  # of the contrast of the measured PET: below it a generator has collapsed
 
@@ -78,6 +77,7 @@ def _fit(
             strategy=cfg.trainer.strategy,
             precision=resolve_precision(cfg.trainer.precision, cfg.trainer.accelerator),
             logger=loggers,
+            plugins=[WholeCheckpoints()],
             callbacks=[SaveCheckpoint(folder / CHECKPOINT), *watching, example],
             log_every_n_steps=10,
             enable_checkpointing=False,
@@ -93,7 +93,25 @@ def _fit(
             raise
         weights = save_generator(model.ema.module, folder)
         run.makes(generator_product(folder))
-    return [weights, folder / CONFIG, metrics.path]
+    card = _model_card(cfg, folder, fold, metrics.path)
+    return [weights, folder / CONFIG, metrics.path, card]
+
+
+def _model_card(cfg: DictConfig, folder: Path, fold: Fold, metrics: Path) -> Path:
+    errors = [row["val/mae"] for row in map(json.loads, metrics.read_text().splitlines()) if row.get("val/mae")]
+    options: Any = OmegaConf.to_container(cfg.gan, resolve=True)
+    return write_model_card(
+        folder,
+        GENERATOR,
+        f"generator {cfg.gan.name}, fold {fold.index}",
+        Cohort.open(Path(cfg.cohort.path)),
+        fold.train,
+        {"gan": options, "seed": cfg.seed, "fold": fold.index},
+        [folder / WEIGHTS],
+        [f"mean absolute error of one left-out control at the end of training: {errors[-1]:.3f} SUVR"]
+        if errors
+        else [],
+    )
 
 
 def build_model(cfg: DictConfig, seed: int) -> ConditionalGAN:
@@ -119,34 +137,14 @@ def _checkpoint_to_continue(cfg: DictConfig, folder: Path, fold: Fold, train: di
     config = {"gan": cfg.gan, "precision": precision, "seed": cfg.seed}
     text = OmegaConf.to_yaml(config | {"fold": fold.index, "train": train}, resolve=True)
     before = folder / CONFIG
-    checkpoint = folder / CHECKPOINT
-    if before.is_file() and before.read_text() == text and checkpoint.is_file():
-        say(f"fold {fold.index}: continuing from {checkpoint}")
-        return checkpoint
-    checkpoint.unlink(missing_ok=True)
+    if before.is_file() and before.read_text() == text:
+        checkpoint = newest_whole(folder)
+        if checkpoint is not None:
+            say(f"fold {fold.index}: continuing from {checkpoint}")
+            return checkpoint
+    forget(folder)
     write_text(before, text)
     return None
-
-
-def steps_done(checkpoint: Path | None) -> int:
-    """Training steps behind a checkpoint; 0 where there is none."""
-    if checkpoint is None:
-        return 0
-    return int(read_checkpoint(checkpoint)["state_dict"]["step"])
-
-
-class SaveCheckpoint(pl.Callback):
-    """At the end of each epoch, replace the last checkpoint by a whole new one."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Write beside it, then rename."""
-        temporary = self.path.with_name(f".partial-{self.path.name}")
-        trainer.save_checkpoint(temporary)
-        if trainer.is_global_zero:
-            temporary.replace(self.path)
 
 
 class ProgressLines(pl.Callback):

@@ -99,7 +99,7 @@ class Stage:
                 "config": _plain(self.config),
                 "inputs": self._input_hashes(),
                 "outputs": outputs,
-                "versions": _versions(),
+                "versions": versions(),
                 "seconds": round(seconds, 1),
             },
         )
@@ -114,7 +114,8 @@ def _plain(config: Mapping[str, Any]) -> dict[str, Any]:
     return json.loads(json.dumps(config, default=str))
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Versions of this package, Python and the libraries that decide results."""
     found = {"synthpet": __version__, "python": platform.python_version()}
     for library in LIBRARIES:
         try:

@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from synthpet.cohort import Cohort
 from synthpet.errors import UsageError
 from synthpet.evaluation import ensure_evaluated
+from synthpet.model_card import DETECTOR, write_model_card
 from synthpet.stage import Stage
 from synthpet.training import ensure_cohort, generator_folder
 from synthpet.validation import open_cohort
@@ -82,7 +83,7 @@ def _ensure_detector(
     cfg: DictConfig, cohort: Cohort, normative: NormativeSet, synthetic: Path | None, seed: int
 ) -> Detector:
     folder = detector_folder(cfg) / f"seed-{seed}"
-    config = {
+    config: dict[str, Any] = {
         "detector": {key: value for key, value in OmegaConf.to_container(cfg.detector).items() if key != "seeds"},  # type: ignore[union-attr]
         "normative": OmegaConf.to_container(cfg.normative),
         "members": [member.participant_id for member in normative.members],
@@ -90,7 +91,14 @@ def _ensure_detector(
     }
     detector = make_detector(cfg, cohort, synthetic, folder, seed)
     stage = Stage(f"detector {folder.parent.name} seed {seed}", folder, config, detector.files(normative, cohort))
-    if stage.ensure(lambda: detector.fit(normative, cohort).save(folder)):
+
+    def make() -> list[Path]:
+        written = detector.fit(normative, cohort).save(folder)
+        options = {key: config[key] for key in ("detector", "normative", "seed")}
+        card = write_model_card(folder, DETECTOR, folder.parent.name, cohort, config["members"], options, written)
+        return [*written, card]
+
+    if stage.ensure(make):
         track_detector(cfg, folder, seed, synthetic)
     detector.restore(folder, cohort)
     return detector

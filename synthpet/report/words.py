@@ -134,11 +134,11 @@ def failure_words(summary: Mapping[str, Any]) -> list[str]:
         if "nearest_ratio" in found:
             ratio, verdict = found["nearest_ratio"], "no sign that PETs of the training set come out."
             if found["memorised"]:
-                verdict = "MEMORISED: PETs of training controls come out under other people's names. Do not share them."
+                verdict = "MEMORISED: PETs of training controls come out for other people. Do not share them."
             paragraphs.append(
-                f"Copies: the synthetic PET of a control is {ratio['median']:.2f} times as far from the nearest PET that "
-                f"trained its generator as from the nearest of other people (median of {ratio['n']}; 1: no nearer; 0: a "
-                f"copy), and {found['n_copies']} lie so near that they are copies: {verdict}"
+                f"Copies: the synthetic PET of a control is {ratio['median']:.2f} times as far from the nearest PET "
+                f"that trained its generator as from the nearest of other people (median of {ratio['n']}; 1: no "
+                f"nearer; 0: a copy), and {found['n_copies']} lie so near that they are copies: {verdict}"
             )
         if "t1_ratio" in found:
             verdict = " IGNORES THE T1: anybody's T1 gives the same PET." if found["ignores_t1"] else ""

@@ -123,7 +123,7 @@ def _check_fields(path: Path, header: nib.Nifti1Header, least_offset: int) -> No
         )
     try:
         dtype = header.get_data_dtype()
-    except HeaderDataError as error:
+    except (HeaderDataError, KeyError) as error:  # a code that nobody has given a meaning
         raise DataError(f"E_DTYPE {path}: {error}; expected integers or real numbers; convert it again") from error
     if dtype.kind not in "iuf":
         raise DataError(

@@ -285,5 +285,7 @@ def write_image(path: Path, data: NDArray, grid: Grid, *, description: str = "",
     image.header.set_xyzt_units("mm")
     image.set_sform(grid.matrix, code=space)
     image.set_qform(grid.matrix, code=space)
+    if not np.allclose(image.get_qform(), grid.matrix, atol=0.01):  # a sheared grid: a quaternion cannot say it
+        image.set_qform(None, code="unknown")
     image.header["descrip"] = description.encode()[:79]
     return write_bytes(path, gzip.compress(image.to_bytes(), compresslevel=4, mtime=0))

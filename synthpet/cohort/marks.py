@@ -1,11 +1,11 @@
 """What images say of themselves: simulated (nobody's), synthetic (computed, not measured); carried on."""
 
-import gzip
-import json
-import zlib
 from pathlib import Path
 
 from synthpet.cohort.names import sidecar_path
+from synthpet.cohort.stream import read_content
+from synthpet.cohort.text import read_json_object
+from synthpet.errors import DataError
 
 HEADER_BYTES = 540  # of NIfTI-2, the longer one
 
@@ -32,16 +32,14 @@ def is_synthetic_image(image: Path) -> bool:
 def _header(image: Path) -> bytes:
     """The first bytes, with the header's free text; empty where there are none: reading the image will say why."""
     try:
-        with gzip.open(image) if image.name.endswith(".gz") else image.open("rb") as stream:
-            return stream.read(HEADER_BYTES)
-    except (OSError, EOFError, zlib.error):
+        return bytes(read_content(image, len, head_only=True)[:HEADER_BYTES])
+    except DataError:
         return b""
 
 
 def _read(path: Path) -> dict:
     """A JSON object; empty where there is none, or none that can be read: what is wrong with it is said elsewhere."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError):
+        return read_json_object(path)
+    except DataError:
         return {}
-    return content if isinstance(content, dict) else {}

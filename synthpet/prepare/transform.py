@@ -10,6 +10,7 @@ import SimpleITK as sitk  # noqa: N813 - the library's customary name
 from numpy.typing import NDArray
 
 from synthpet.cohort.files import write_bytes
+from synthpet.cohort.images import check_stream
 
 AFFINE, WARP, INVERSE_WARP = "affine.tfm", "warp.nii.gz", "inverse_warp.nii.gz"
 RIGID = {"pet": "pet.tfm", "flair": "flair.tfm"}  # images of the same head that lie on another grid
@@ -80,7 +81,7 @@ class Transform:
     def read(cls, folder: Path) -> "Transform":
         """Read what ``write`` wrote."""
         warps = (
-            sitk.ReadImage(str(path), sitk.sitkVectorFloat32) if path.is_file() else None
+            sitk.ReadImage(str(check_stream(path)), sitk.sitkVectorFloat32) if path.is_file() else None
             for path in (folder / WARP, folder / INVERSE_WARP)
         )
         found = cls.of(sitk.ReadTransform(str(folder / AFFINE)), *warps)

@@ -69,7 +69,9 @@ class Stage:
 
     def is_current(self) -> bool:
         """Whether the manifest matches the configuration, the inputs and the outputs' sizes."""
-        return self.is_written() and json.loads((self.folder / self.manifest).read_text())["inputs"] == self._input_hashes()
+        if not self.is_written():
+            return False
+        return json.loads((self.folder / self.manifest).read_text())["inputs"] == self._input_hashes()
 
     def is_written(self) -> bool:
         """As ``is_current``, but nobody looks whether an input has changed since."""

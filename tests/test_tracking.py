@@ -22,8 +22,8 @@ from tests.offline_run import runs_in
 
 ROOT = Path(__file__).parents[1]
 SMALL = [
-    "gan.n_folds=2", "gan.n_steps=30", "gan.n_warmup_steps=6", "gan.patch_size=[8,8,8]", "gan.stride=[4,4,4]",
-    "gan.generator.channels=[4,8]", "gan.batch_size=2", "gan.discriminator.channels=4", "gan.discriminator.layers=1",
+    "study=tiny", "gan.n_steps=30", "gan.n_warmup_steps=6", "gan.patch_size=[8,8,8]", "gan.stride=[4,4,4]",
+    "gan.batch_size=2", "gan.discriminator.channels=4", "gan.discriminator.layers=1",
     "compute.n_jobs=1", "trainer.accelerator=cpu", "logger.images_every=15",
 ]  # fmt: skip
 COMPARE = [
@@ -79,7 +79,7 @@ def test_each_stage_is_one_run_of_its_job_type_in_one_group(study):
     assert sorted(run.job_type for run in runs) == sorted(JOB_TYPES)
     assert {run.project for run in runs} == {"synthpet-uad"}
     (group,) = {run.group for run in runs}
-    assert re.fullmatch(r"quick-[0-9a-f]{8}", group)  # not the folder's name
+    assert re.fullmatch(r"tiny-[0-9a-f]{8}", group)  # not the folder's name
 
 
 def test_every_promised_key_is_there(study):

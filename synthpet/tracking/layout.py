@@ -37,12 +37,11 @@ def workspace(entity: str, project: str) -> Any:
     import wandb_workspaces.reports.v2 as panels
     import wandb_workspaces.workspaces as ws
 
-    curves = [panels.LinePlot(title=title, x="Step", y=list(keys)) for title, keys in TRAINING.items()]
-    quality, detection = ([panels.BarPlot(title=key, metrics=[key]) for key in keys] for keys in (QUALITY, DETECTION))
-    for found, name in zip((quality, detection), TABLES.values(), strict=True):
-        found.append(panels.WeavePanelSummaryTable(table_name=name))
-    sections = {"Training": [*curves, panels.MediaBrowser(title=PICTURE, media_keys=[PICTURE])]}
-    sections |= dict(zip(TABLES, (quality, detection), strict=True))
+    curves: list[Any] = [panels.LinePlot(title=title, x="Step", y=list(keys)) for title, keys in TRAINING.items()]
+    sections: dict[str, list[Any]] = {"Training": [*curves, panels.MediaBrowser(title=PICTURE, media_keys=[PICTURE])]}
+    for (name, table), keys in zip(TABLES.items(), (QUALITY, DETECTION), strict=True):
+        bars = [panels.BarPlot(title=key, metrics=[key]) for key in keys]
+        sections[name] = [*bars, panels.WeavePanelSummaryTable(table_name=table)]
     return ws.Workspace(
         name="synthpet-uad overview",
         entity=entity,

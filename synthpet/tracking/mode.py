@@ -27,7 +27,7 @@ def is_wanted(cfg: "DictConfig") -> bool:
         UsageError: an unknown ``logger.mode``.
     """
     logger = cfg.get("logger")
-    if logger is None or logger.name != "wandb":
+    if logger is None or logger.get("name") != "wandb":
         return False
     if logger.mode not in MODES:
         raise UsageError(f"logger.mode={logger.mode}: expected {', '.join(MODES[:-1])} or {MODES[-1]}")

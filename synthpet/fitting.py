@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers.logger import Logger
 from torch import nn
 
+from synthpet.checkpoints import CHECKPOINT, SaveCheckpoint, WholeCheckpoints, forget, newest_whole, steps_done
 from synthpet.cohort import Cohort, Fold
 from synthpet.cohort.files import sha256, write_text
 from synthpet.console import BAR_EVERY_S, Bar, bar, losses_of, on_terminal, say

@@ -16,7 +16,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from synthpet.cohort.files import sha256
+from synthpet.cohort.files import sha256, write_bytes
 from synthpet.errors import DataError
 from synthpet.model_files import load_network, read_options
 
@@ -142,11 +142,16 @@ def _is_small(generator: Any) -> bool:
 
 
 def save_generator(network: "nn.Module", folder: Path) -> Path:
-    """Write a network's weights as safetensors, whole or not at all."""
-    from safetensors.torch import save_file
+    """Write a network's weights as safetensors, whole or not at all.
+
+    Raises:
+        TrainingError: a weight is not finite.
+        DiskError: the disk refused.
+    """
+    from safetensors.torch import save
+
+    from synthpet.checkpoints import check_finite
 
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-    temporary = folder / f".partial-{WEIGHTS}"
-    save_file(state, temporary)
-    temporary.replace(folder / WEIGHTS)
-    return folder / WEIGHTS
+    check_finite(state, str(folder))
+    return write_bytes(folder / WEIGHTS, save(state))

@@ -19,6 +19,7 @@ AGAIN_S = 1.0  # a second signal after so long means: at once
 PARENT_EVERY_S = 0.5
 _FIRST: list[Callable[[int], bool]] = []  # the latest last
 _asked: list[float] = []  # when signals came
+_taken: list[int] = []  # signals that a block of ``stopping_by_signal`` has taken
 
 
 @contextmanager
@@ -32,14 +33,21 @@ def stopping_by_signal() -> Iterator[None]:
         return
     before = {number: signal.getsignal(number) for number in SIGNALS}
     _asked.clear()
-    for number in SIGNALS:
-        if before[number] != signal.SIG_IGN:
-            signal.signal(number, _on_signal)
+    _taken[:] = [number for number in SIGNALS if before[number] != signal.SIG_IGN]
+    take_signals()
     try:
         yield
     finally:
+        _taken.clear()
         for number, handler in before.items():
             signal.signal(number, handler or signal.SIG_DFL)
+
+
+def take_signals() -> None:
+    """Within such a block: take the signals again, where somebody else has taken them since."""
+    if threading.current_thread() is threading.main_thread():
+        for number in _taken:
+            signal.signal(number, _on_signal)
 
 
 @contextmanager

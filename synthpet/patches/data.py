@@ -150,9 +150,9 @@ class PatchDataModule(pl.LightningDataModule):
         self.steps_per_epoch, self.seed, self.num_workers = steps_per_epoch, seed, num_workers
 
     def train_dataloader(self) -> DataLoader:
-        """The batches of the current epoch; with several devices each takes its share of them."""
+        """The batches from the current step on; with several devices each takes its share of them."""
         trainer = self.trainer
-        epoch, world = (trainer.current_epoch, trainer.world_size) if trainer else (0, 1)
+        step, world = (int(trainer.lightning_module.step), trainer.world_size) if trainer else (0, 1)  # type: ignore
         n_batches = self.steps_per_epoch * world
         batches = PatchBatches(
             self.volumes,
@@ -161,6 +161,6 @@ class PatchDataModule(pl.LightningDataModule):
             self.batch_size,
             seed=self.seed,
             n_batches=n_batches,
-            first=epoch * n_batches,
+            first=step * world,
         )
         return DataLoader(batches, batch_size=None, num_workers=self.num_workers)

@@ -20,18 +20,18 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from synthpet.checkpoints import CHECKPOINT, SaveCheckpoint, WholeCheckpoints, forget, newest_whole, steps_done
 from synthpet.cohort.files import sha256, write_json
 from synthpet.console import say
 from synthpet.device import resolve_precision
 from synthpet.errors import TrainingError
-from synthpet.fitting import MetricsFile, ProgressLines, SaveCheckpoint, steps_done
+from synthpet.fitting import MetricsFile, ProgressLines
 from synthpet.gan import cosine_schedule
 from uad.representation.autoencoder import CHANNEL, SiameseAutoencoder
 from uad.representation.pairs import MASK, PairBatch, PairBatches, open_volumes
 from uad.representation.quality import describe_representation
 from uad.representation.storage import CONFIG, REPORT, save_autoencoder
 
-CHECKPOINT = "last.ckpt"
 N_REPORT = 4096  # pairs of patches on which the trained network is described
 
 
@@ -211,6 +211,7 @@ def fit_autoencoder(
         devices=1,
         precision=precision,  # type: ignore[arg-type]
         logger=[MetricsFile(folder / "metrics.jsonl", keep_until=steps_done(checkpoint))],
+        plugins=[WholeCheckpoints()],
         callbacks=[SaveCheckpoint(folder / CHECKPOINT), ProgressLines("autoencoder", n_steps)],
         log_every_n_steps=10,
         enable_checkpointing=False,
@@ -242,10 +243,12 @@ def brain_statistics(volumes: Sequence[Path], modalities: Sequence[str]) -> tupl
 
 def _checkpoint_to_continue(config: dict[str, Any], folder: Path) -> Path | None:
     """The checkpoint of an interrupted run of the same configuration; otherwise a fresh start is prepared."""
-    path, checkpoint = folder / CONFIG, folder / CHECKPOINT
-    if path.is_file() and json.loads(path.read_text()) == config and checkpoint.is_file():
-        say(f"autoencoder: continuing from {checkpoint}")
-        return checkpoint
-    checkpoint.unlink(missing_ok=True)
+    path = folder / CONFIG
+    if path.is_file() and json.loads(path.read_text()) == config:
+        checkpoint = newest_whole(folder)
+        if checkpoint is not None:
+            say(f"autoencoder: continuing from {checkpoint}")
+            return checkpoint
+    forget(folder)
     write_json(path, config)
     return None

@@ -1,7 +1,7 @@
 """What holds for all prepared people together: tables, quality control, the page; and what is said at the end."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -40,7 +40,8 @@ def write_cohort(outcomes: Sequence[Outcome], out: Path, name: str, settings: Se
     if not done:
         problems = "\n  ".join(outcome.problem for outcome in outcomes)
         raise DataError(f"None of {len(outcomes)} subjects could be prepared:\n  {problems}")
-    _remove_empty(out, refused)
+    for who in refused:
+        remove_results(out / who)
     unchecked = _check(done, out, settings, compute)
     ids = [raw.subject.participant_id for raw in done]
     checked = {who: read_checked(who, out) for who in ids if who not in unchecked}
@@ -85,12 +86,29 @@ def _check(done: Sequence[RawSubject], out: Path, settings: Settings, compute: C
     return problems
 
 
-def _remove_empty(out: Path, refused: Iterable[str]) -> None:
-    """Folders that were begun for people who could not be prepared: BIDS takes them for participants."""
-    for who in refused:
-        folder = out / who
-        if folder.is_dir() and not any(folder.iterdir()):
-            folder.rmdir()
+def remove_results(folder: Path) -> None:
+    """What was written of somebody who is refused now: the files of the manifests, the page, then empty folders.
+
+    Images of an earlier run would otherwise be taken for those of a participant.
+    """
+    for name in ("run.json", "run-qc.json"):
+        try:
+            listed = json.loads((folder / name).read_text())["outputs"]
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+        for path in (folder / relative for relative in (*listed, name)):
+            if path.resolve().is_relative_to(folder.resolve()):
+                path.unlink(missing_ok=True)
+    if folder.is_dir():
+        (folder / "report.html").unlink(missing_ok=True)
+        for below in sorted((p for p in folder.rglob("*") if p.is_dir()), reverse=True):
+            _remove_if_empty(below)
+        _remove_if_empty(folder)
+
+
+def _remove_if_empty(folder: Path) -> None:
+    if not any(folder.iterdir()):
+        folder.rmdir()
 
 
 def _shown(problem: str, raw: RawSubject) -> str:

@@ -39,18 +39,21 @@ def prepare_all(
         settings: what determines the images.
         compute: where the work runs.
         on_invalid: skip (a problem is an outcome) or stop (the first problem ends the work).
-        labels: only these people; others belong to the cohort as far as they are prepared already.
+        labels: only these people; others belong to the cohort as far as they are prepared already, and
+            their raw images are not read.
 
     Raises:
         DataError: somebody could not be prepared and ``on_invalid`` is ``stop``.
         UsageError: a label is nobody's.
     """
     chosen = people if labels is None else select(people, labels)
-    current = {p.subject.participant_id for p in people if not p.problem and _is_current(p, out, settings)}
-    others = [p for p in people if p not in chosen and p.subject.participant_id in current]
+    usable = [p for p in people if not p.problem]
+    others = [p for p in usable if p not in chosen and subject_stage(p, out, settings).is_written()]
+    current = {p.subject.participant_id for p in usable if p in chosen and _is_current(p, out, settings)}
     outcomes = {p.subject.participant_id: Outcome(p, p.problem) for p in people if p in chosen or p in others}
     todo = [p for p in chosen if not p.problem and p.subject.participant_id not in current]
-    say(f"prepare: {len(todo)} to do, {len(current)} up to date" + (f" ({len(others)} of others)" if others else ""))
+    there = f"; {len(others)} others are there" if others else ""
+    say(f"prepare: {len(todo)} to do, {len(current)} up to date{there}")
     if on_invalid == "stop":
         _stop_on_problem(outcomes.values())
     prepare = partial(prepare_one, out=out, settings=settings)

@@ -6,6 +6,7 @@ import pytest
 
 from synthpet.cohort.files import read_tsv
 from synthpet.prepare.cohort import ensure_prepared
+from synthpet.prepare.finish import remove_results
 from tests.prepare.test_cohort import configure
 from tests.test_bids_validator import errors
 
@@ -42,3 +43,15 @@ def test_whoever_cannot_be_checked_is_said_and_hides_nobody(root, raw_bids, caps
     ensure_prepared(configure(raw_bids, root.parent))
     assert "sub-01 not checked: E_QC sub-01: KeyError: 'gm'" in capsys.readouterr().out
     assert "not checked" in (root / "report.html").read_text()
+
+
+def test_images_of_somebody_who_is_refused_now_are_removed_and_nothing_else(tmp_path):
+    folder = tmp_path / "sub-01"
+    (folder / "anat").mkdir(parents=True)
+    (folder / "anat" / "image.nii.gz").write_bytes(b"old")
+    (folder / "report.html").write_text("old")
+    (tmp_path / "other.txt").write_text("not ours")
+    (folder / "run.json").write_text(json.dumps({"outputs": {"anat/image.nii.gz": {}, "../other.txt": {}}}))
+    remove_results(folder)
+    remove_results(tmp_path / "sub-02")  # who never had any
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["other.txt"]

@@ -42,9 +42,9 @@ def rank_table(detector: str, columns: Mapping[str, Outcome], max_clusters: int,
     found = [np.isfinite(outcome.first) for outcome in columns.values()]
     rows.append(["detected", "", *(f"{f.sum()} of {f.size}" for f in found)])
     caption = (
-        f"{detector}: rank of the true cluster of each patient (first seed). Dark with a low number is good; missed: "
-        "no candidate touches the lesion. Click a cell to see the patient's anomaly map behind it, then use the arrow "
-        "keys: does the same place stay bright when the normative set changes?"
+        f"{detector}: rank of the true cluster of each patient (first seed). Deep blue with a low number is good; "
+        "missed: no candidate touches the lesion. Click a cell to see the patient's anomaly map behind it, then use the "
+        "arrow keys: does the same place stay bright when the normative set changes?"
     )
     return Table(["Patient", "Lesion", *columns], rows, caption, n_foot=1)
 

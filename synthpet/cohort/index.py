@@ -115,6 +115,14 @@ class Cohort:
         """The T1 image, scaled by ``scale_t1w`` within the brain mask."""
         return scale_t1w(self.load(participant_id, "t1w"), self.load_mask(participant_id))
 
+    @property
+    def notices(self) -> list[str]:
+        """What every page of results has to say of people who were left out; nothing where everybody is in."""
+        if not self.left_out:
+            return []
+        n = len(self.left_out)
+        return [f"LEFT OUT: {n} of {n + len(self.subjects)} subjects cannot be used. " + " — ".join(self.left_out)]
+
     @cached_property
     def is_simulated(self) -> bool:
         """Whether the cohort says that its images are simulated."""

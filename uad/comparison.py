@@ -16,6 +16,7 @@ from synthpet.errors import UsageError
 from synthpet.evaluation import ensure_evaluated
 from synthpet.stage import Stage
 from synthpet.training import ensure_cohort
+from synthpet.validation import open_cohort
 from uad.comparison_statistics import Settings, compare
 from uad.comparison_table import MISSED, ROWS, Outcome, check_same_patients, plain_table, table_rows
 from uad.evaluation import ensure_evaluation
@@ -136,6 +137,7 @@ def _write(cfg: DictConfig, folder: Path, outcomes: Outcomes) -> list[Path]:
         settings,
         simulated=is_simulated_dataset(Path(cfg.cohort.path)),
         quality=quality_parts(Path(cfg.work_dir), list(next(iter(outcomes.values())))),
+        notices=(cohort := open_cohort(cfg)).notices,
     )
     rows = [{"detector": detector, **row} for detector, table in tables.items() for row in table]
     for stale in (folder / "figures").glob("*.png"):
@@ -144,7 +146,7 @@ def _write(cfg: DictConfig, folder: Path, outcomes: Outcomes) -> list[Path]:
     return [
         write_tsv(folder / "table.tsv", rows),
         write_json(folder / "table.json", _about(settings.reference, list(rows[0]))),
-        write_json(folder / "statistics.json", statistics),
+        write_json(folder / "statistics.json", statistics | {"left_out": list(cohort.left_out)}),
         write_text(folder / "table.txt", "\n".join([text, "", *in_short(statistics)]) + "\n"),
         *(write_bytes(folder / "figures" / f"{name}.png", picture.image) for name, picture in pictures.items()),
         write_text(folder / "report.html", page.render()),

@@ -101,6 +101,7 @@ def make_page(
     *,
     simulated: bool,
     quality: Sequence[Part] = (),
+    notices: Sequence[str] = (),
 ) -> Page:
     """Put the page together.
 
@@ -112,6 +113,7 @@ def make_page(
         settings: of the run.
         simulated: whether the patients exist in a simulation only.
         quality: what says how good the synthetic PET is, from ``quality_parts``.
+        notices: of the cohort, such as who was left out.
     """
     parts: Parts = {
         "in_short": in_short(statistics),
@@ -129,7 +131,7 @@ def make_page(
         "links": _links(outcomes),
     }
     provenance = {"Settings": json.dumps(vars(settings), indent=1)}
-    return assemble("uad", "comparison_page.yaml", parts, {}, _notices(simulated), provenance)
+    return assemble("uad", "comparison_page.yaml", parts, {}, [*_notices(simulated), *notices], provenance)
 
 
 def _notices(simulated: bool) -> list[str]:

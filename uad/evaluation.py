@@ -164,7 +164,10 @@ class Evaluation:
         return [
             *(path for result in results for patient in result.patients for path in patient.written),
             *self._write_tables(results),
-            write_json(self.folder / "summary.json", {"seeds": summaries} | summaries[first]),
+            write_json(
+                self.folder / "summary.json",
+                {"seeds": summaries, "left_out": list(self.cohort.left_out)} | summaries[first],
+            ),
             write_text(self.folder / "report.html", page.render()),
         ]
 

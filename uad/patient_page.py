@@ -145,7 +145,7 @@ def notices(
             "SIMULATED CONTROLS: the detector has only learned from people who do not exist. What it says about a real "
             "patient means nothing."
         )
-    return found
+    return [*found, *cohort.notices]
 
 
 def provenance(manifest: Mapping[str, Any], **own: Any) -> dict[str, str]:

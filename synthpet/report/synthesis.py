@@ -110,7 +110,7 @@ def _notices(evaluation: Evaluation) -> list[str]:
             "OTHER COHORT: the generators were trained on people who are not in this cohort. If those were simulated, "
             "so is everything that the synthetic PETs know of metabolism."
         )
-    return notices
+    return [*notices, *evaluation.source.cohort.notices]
 
 
 def _provenance(evaluation: Evaluation, config: Mapping[str, Any]) -> dict[str, str]:

@@ -58,8 +58,9 @@ def plain_step(model: ConditionalGAN) -> Callable[..., None]:
 
 def rows(tiny: bool = False) -> Iterator[Row]:
     """The quick study's ``gan=patch3d`` with both networks training."""
-    cfg = compose("train", "gan=patch3d", "gan.n_warmup_steps=0", *(["gan.patch_size=[16,16,16]"] if tiny else []))
-    n_steps, repeats = (6, 1) if tiny else (40, 5)
+    small = ["gan.patch_size=[16,16,16]", "gan.generator.channels=[8,16]"] if tiny else []
+    cfg = compose("train", "gan=patch3d", "gan.n_warmup_steps=0", *small)
+    n_steps, repeats = (6, 1) if tiny else (30, 5)
     sampling = {"patch_size": cfg.gan.patch_size, "batch_size": cfg.gan.batch_size, "seed": 0}
     with tempfile.TemporaryDirectory() as name:
         paths = write_controls(Path(name), (24, 24, 24) if tiny else SHAPE, N_CONTROLS)

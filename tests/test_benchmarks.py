@@ -1,0 +1,35 @@
+"""Every benchmark of ``make bench`` runs at a tiny size and gives finished rows; nothing is timed here."""
+
+import importlib
+import inspect
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parent / "benchmarks"
+SLOW = ("bench_scaling",)  # runs every command on several cohorts, whatever its size
+NAMES = [
+    pytest.param(path.stem, marks=[pytest.mark.slow] if path.stem in SLOW else [])
+    for path in sorted(FOLDER.glob("bench_*.py"))
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_benchmark_gives_its_rows(name, monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(FOLDER)
+    monkeypatch.chdir(tmp_path)
+    rows = importlib.import_module(name).rows
+    if "tiny" not in inspect.signature(rows).parameters:
+        pytest.skip(f"{name} has no tiny size")
+    found = list(rows(tiny=True))
+    assert found
+    assert all(len(row) == 6 and all(isinstance(cell, str) and cell for cell in row) for row in found)
+
+
+def test_rows_in_turn_take_the_shortest_of_each(monkeypatch):
+    monkeypatch.syspath_prepend(FOLDER)
+    table = importlib.import_module("table")
+    order = []
+    table.in_turn(lambda: order.append("ours"), lambda: order.append("theirs"), repeats=2)
+    assert order == ["ours", "theirs", "ours", "theirs"]
+    assert table.faster("part", "other", 0.5, 1.25, "2x").ratio == "2.50x"

@@ -23,7 +23,7 @@ from synthpet.networks import ResidualUNet, SlicesAsChannels, patch_discriminato
 from synthpet.patches.augment import augment_t1w
 from synthpet.patches.data import Batch
 
-MAX_BAD_STEPS = 20  # consecutive steps with a loss that is not finite, before training gives up
+MAX_BAD_STEPS = 20  # consecutive steps with a loss or gradient that is not finite, before training gives up
 
 
 def build_generator(spatial_dims: int, n_slices: int, coordinates: bool, generator: dict[str, Any]) -> nn.Module:
@@ -104,7 +104,8 @@ class ConditionalGAN(pl.LightningModule):
         if compile:
             self.generator.compile()
         self.register_buffer("step", torch.zeros((), dtype=torch.long))  # batches seen; Lightning counts optimisers
-        self.bad_steps = 0
+        self.bad_steps = 0  # in a row
+        self.skipped_steps = 0  # in all
 
     def training_step(self, batch: Batch, batch_index: int) -> None:
         """One step of the generator and, after the start, one of the discriminator."""
@@ -125,6 +126,8 @@ class ConditionalGAN(pl.LightningModule):
         for group in optimizer.param_groups:
             group["lr"] = self.hparams["learning_rate"] * cosine_schedule(step, self.hparams["n_steps"])
         self.toggle_optimizer(optimizer)
+        networks = [self.generator] if self.discriminator is None else [self.generator, self.discriminator]
+        statistics = [(buffer, buffer.clone()) for network in networks for buffer in network.buffers()]
         synthetic = self.generator(self.condition(t1w, batch.position)) * batch.mask
         losses = {"loss_reconstruction": self._reconstruction(synthetic, batch.pet, batch.mask)}
         loss = self.hparams["lambda_reconstruction"] * losses["loss_reconstruction"]
@@ -132,18 +135,24 @@ class ConditionalGAN(pl.LightningModule):
             losses["loss_adversarial"] = (self._scores(t1w, synthetic) - 1).square().mean()
             loss = loss + self.hparams["lambda_adversarial"] * losses["loss_adversarial"]
         losses["loss_generator"] = loss
-        finite = self._count_bad(loss)
-        if finite:
+        usable = bool(torch.isfinite(loss))
+        if usable:
             optimizer.zero_grad()
             self.manual_backward(loss)
-            losses["gradient_norm"] = nn.utils.clip_grad_norm_(
-                self.generator.parameters(), self.hparams["gradient_clip"]
-            )
+            norm = nn.utils.clip_grad_norm_(self.generator.parameters(), self.hparams["gradient_clip"])
+            losses["gradient_norm"] = norm
+            usable = self._is_usable(norm)
+        if usable:
             optimizer.step()
             self.ema.update_parameters(self.generator)
+        else:  # batch normalisation has averaged this batch already
+            for buffer, before in statistics:
+                buffer.copy_(before)
+        self._count_bad(usable)
+        losses["skipped_steps"] = torch.tensor(float(self.skipped_steps))
         self.untoggle_optimizer(optimizer)
         losses["learning_rate"] = torch.tensor(optimizer.param_groups[0]["lr"])
-        return {name: value.detach() for name, value in losses.items()}, synthetic.detach() if finite else None
+        return {name: value.detach() for name, value in losses.items()}, synthetic.detach() if usable else None
 
     def _discriminator_step(self, t1w: Tensor, pet: Tensor, synthetic: Tensor) -> dict[str, Tensor]:
         optimizer = self._optimizers()[1]
@@ -155,8 +164,10 @@ class ConditionalGAN(pl.LightningModule):
             optimizer.zero_grad()
             self.manual_backward(loss)
             weights = [weight for group in optimizer.param_groups for weight in group["params"]]
-            losses["gradient_norm_discriminator"] = nn.utils.clip_grad_norm_(weights, math.inf).detach()  # not clipped
-            optimizer.step()
+            norm = nn.utils.clip_grad_norm_(weights, math.inf).detach()  # not clipped
+            losses["gradient_norm_discriminator"] = norm
+            if self._is_usable(norm):
+                optimizer.step()
         self.untoggle_optimizer(optimizer)
         losses["learning_rate_discriminator"] = torch.tensor(optimizer.param_groups[0]["lr"])
         return losses
@@ -175,18 +186,28 @@ class ConditionalGAN(pl.LightningModule):
         error = error.abs() if self.hparams["reconstruction"] == "l1" else error.square()
         return (error * mask).sum() / mask.sum().clamp_min(1)
 
-    def _count_bad(self, loss: Tensor) -> bool:
-        """Skip a step whose loss is not finite; give up when it stays so."""
-        if torch.isfinite(loss):
-            self.bad_steps = 0
-            return True
-        self.bad_steps += 1
+    def _is_usable(self, norm: Tensor) -> bool:
+        """Whether a step may be taken with gradients of this norm; the scaler of 16-bit floats judges by itself."""
+        return bool(torch.isfinite(norm)) or self.trainer.scaler is not None
+
+    def _count_bad(self, usable: bool) -> None:
+        """Count a skipped step, its loss or gradient not finite; give up when it stays so."""
+        self.bad_steps = 0 if usable else self.bad_steps + 1
+        self.skipped_steps += not usable
         if self.bad_steps >= MAX_BAD_STEPS:
             raise TrainingError(
-                f"the loss was not finite for {MAX_BAD_STEPS} steps in a row, until step {int(self.step)}; "
-                "lower gan.learning_rate or use trainer.precision=32-true. The last checkpoint is kept."
+                f"E_NONFINITE the loss or its gradient was not finite for {MAX_BAD_STEPS} steps in a row, until step "
+                f"{int(self.step)}; expected numbers. Lower gan.learning_rate or use trainer.precision=32-true. "
+                "The last checkpoint is kept."
             )
-        return False
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the count of skipped steps."""
+        checkpoint["skipped_steps"] = self.skipped_steps
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Go on counting."""
+        self.skipped_steps = int(checkpoint.get("skipped_steps", 0))
 
     def _rng(self, step: int) -> torch.Generator:
         return torch.Generator().manual_seed(self.hparams["seed"] * 1_000_003 + step * 1009 + self.global_rank)

@@ -72,16 +72,17 @@ def test_the_same_seed_gives_the_same_weights():
 def test_a_loss_that_stays_not_finite_stops_the_training():
     model = make()
     for _ in range(19):
-        assert model._count_bad(torch.tensor(float("nan"))) is False
+        model._count_bad(usable=False)
     with pytest.raises(TrainingError, match="20 steps in a row"):
-        model._count_bad(torch.tensor(float("nan")))
+        model._count_bad(usable=False)
 
 
-def test_one_good_step_forgives_bad_ones():
+def test_one_good_step_forgives_bad_ones_and_all_are_counted():
     model = make()
     for _ in range(100):
-        model._count_bad(torch.tensor(float("inf")))
-        assert model._count_bad(torch.tensor(1.0)) is True
+        model._count_bad(usable=False)
+        model._count_bad(usable=True)
+    assert (model.bad_steps, model.skipped_steps) == (0, 100)
 
 
 def test_the_learning_rate_rises_then_falls_to_two_per_cent():

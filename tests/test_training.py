@@ -102,7 +102,7 @@ def test_patients_held_out_and_withheld_images_train_nothing(trained, shared_coh
     shutil.copytree(shared_cohort.root, root)
     for subject in shared_cohort.select("heldout", "patient", "unpaired"):
         shutil.rmtree(root / subject.participant_id)
-    cfg = configure(Cohort.open(root), tmp_path / "work")
+    cfg = configure(Cohort.open(root), tmp_path / "work", "on_invalid=skip")
     cfg.on_invalid = "skip"
     ensure_generators(cfg)
     expected, found = (load_file(fold_folder(c) / "generator.safetensors") for c in (trained, cfg))

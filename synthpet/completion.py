@@ -148,6 +148,8 @@ class Completion:
             write_folds(self.folder / "folds.json", self.folds),
         ]
         compute = Compute() if self._device() == "cuda" else Compute.of(self.cfg.compute)
+        if self.cfg.complete.histogram_matching:
+            _ = self._references  # read here, before processes get a copy
         done = in_processes(self._write_subject, self.subjects, compute, name=lambda subject: subject.participant_id)
         for _, paths in progress(done, "synthesising PET", len(self.subjects)):
             written += paths
@@ -177,8 +179,13 @@ class Completion:
         if options.smooth_fwhm_mm > 0:
             pet = smooth_within(pet, mask, options.smooth_fwhm_mm, self.cohort.grid.spacing_mm)
         if options.histogram_matching:
-            pet = match_histogram(pet, mask, self._reference_values(fold))
+            pet = match_histogram(pet, mask, self._references[fold.index])
         return pet
+
+    @cached_property
+    def _references(self) -> dict[int, NDArray[np.float32]]:
+        """What each fold's synthetic PETs are matched to: read once, not again for every subject."""
+        return {fold.index: self._reference_values(fold) for fold in self.folds}
 
     def _reference_values(self, fold: Fold, n: int = 20_000) -> NDArray[np.float32]:
         """Brain values of the real PETs of a fold's training controls, a fixed sample of each."""

@@ -4,11 +4,13 @@ import codecs
 import csv
 import io
 import json
+import stat
 from pathlib import Path
 from typing import Any
 
 from synthpet.errors import DataError
 
+MAX_BYTES = 100_000_000  # of a table or a sidecar
 UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -21,8 +23,12 @@ def read_text(path: Path) -> tuple[str, str]:
     Raises:
         DataError: the file cannot be opened, or its bytes are no text.
     """
+    path = Path(path)
     try:
-        content = Path(path).read_bytes()
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode) or found.st_size > MAX_BYTES:  # a pipe would wait for ever
+            raise DataError(f"E_TEXT {path}: no file, or {found.st_size:,} bytes; expected text, {MAX_BYTES:,} at most")
+        content = path.read_bytes()
         if content.startswith(UTF16):
             return content.decode("utf-16"), f"{path.name} is UTF-16; expected UTF-8, read all the same"
         if b"\0" in content:
@@ -84,8 +90,8 @@ def read_json_object(path: Path) -> dict[str, Any]:
         content = json.loads(read_text(path)[0])
     except json.JSONDecodeError as error:
         raise DataError(f"E_JSON {path}: line {error.lineno}: {error.msg}; expected JSON") from error
-    except RecursionError as error:
-        raise DataError(f"E_JSON {path}: nested too deeply; expected JSON") from error
+    except (RecursionError, ValueError) as error:  # a number of thousands of digits
+        raise DataError(f"E_JSON {path}: nested too deeply, or a number too long; expected JSON") from error
     if not isinstance(content, dict):
         raise DataError(f"E_JSON {path}: a {type(content).__name__}; expected an object, {{...}}")
     return content

@@ -74,7 +74,7 @@ def _numbers(about: Mapping[str, Any], key: str, n_frames: int, name: str) -> ND
         return None
     try:
         values = np.atleast_1d(np.asarray(about[key], float))
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise DataError(f"E_FRAMES {name}: {key} is {str(about[key])[:80]}; expected numbers, in seconds") from error
     if values.shape != (n_frames,) or not np.isfinite(values).all():
         raise DataError(
@@ -96,8 +96,8 @@ def _not_beyond_next(start: NDArray, duration: NDArray) -> tuple[NDArray[np.floa
 
 def _injection_s(about: Mapping[str, Any], name: str) -> float:
     value = about.get("InjectionStart", 0)
-    if not isinstance(value, int | float):
-        raise DataError(f"E_FRAMES {name}: InjectionStart is {value!r}; expected seconds from TimeZero")
+    if not isinstance(value, int | float) or not abs(value) < 1e9:
+        raise DataError(f"E_FRAMES {name}: InjectionStart is {str(value)[:40]}; expected seconds from TimeZero")
     return float(value)
 
 

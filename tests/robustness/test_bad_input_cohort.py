@@ -1,6 +1,7 @@
 """Bad cohorts, tables and raw folders, by the numbers of ROBUSTNESS.md: every problem found, before work starts."""
 
 import json
+import os
 import shutil
 
 import numpy as np
@@ -10,10 +11,13 @@ from synthpet.checking import check
 from synthpet.cohort import Cohort, read_image, write_image
 from synthpet.cohort.files import write_json
 from synthpet.cohort.names import sidecar_path
+from synthpet.cohort.text import read_table
 from synthpet.command import compose
 from synthpet.errors import DataError, IdError, UsageError
+from synthpet.prepare.pet import read_pet
 from synthpet.validation import VALIDATION, open_cohort, validate_cohort
 from tests.conftest import write_cohort
+from tests.robustness.conftest import GRID
 
 NAN = float("nan")
 
@@ -216,3 +220,21 @@ def test_a30_a_cohort_that_cannot_be_written_and_a_path_with_accents(made, tmp_p
     report = check(compose("validate", f"cohort={root}", f"work_dir={tmp_path / 'wörk dir'}"))
     assert not report.errors and (tmp_path / "wörk dir" / VALIDATION).is_file()
     root.chmod(0o755)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["9" * 5000, "[" * 5000, '{"FrameDuration": [' + "9" * 400 + "]}", '{"FrameDuration": "x"}', "[1]", "\0", "{"],
+    ids=["digits", "deep", "overflow", "word", "list", "zero", "cut"],
+)
+def test_a20_a_sidecar_of_any_text_is_refused_with_a_code(tmp_path, text):
+    path = write_image(tmp_path / "sub-01_pet.nii.gz", np.random.default_rng(0).random(GRID.shape), GRID)
+    sidecar_path(path).write_text(text)
+    with pytest.raises(DataError, match=r"^E_(JSON|TEXT|FRAMES) "):
+        read_pet(path, "sub-01")
+
+
+def test_a20_a_pipe_in_place_of_a_table_does_not_hang(tmp_path):
+    os.mkfifo(tmp_path / "participants.tsv")
+    with pytest.raises(DataError, match="E_TEXT"):
+        read_table(tmp_path / "participants.tsv")

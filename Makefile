@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: study test test-all lint bench
+.PHONY: study test test-all lint bench lock
 
 study: .venv/.installed
 	$(BIN)/python -m synthpet.evaluate gan=patch3d
@@ -28,3 +28,8 @@ lint: .venv/.installed
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,registration]'
 	touch $@
+
+# Hashes as the index publishes them; needs uv (`pip install uv`).
+lock:
+	uv pip compile pyproject.toml --universal --python-version 3.11 --extra dev --extra registration -c constraints.txt \
+	  --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links -o requirements-lock.txt

@@ -22,7 +22,7 @@ from synthpet.cohort.index import write_dataset_description
 from synthpet.cohort.names import image_path, sidecar_path
 from synthpet.compute import Compute, in_processes
 from synthpet.console import progress
-from synthpet.device import has_gpu
+from synthpet.device import device_name
 from synthpet.errors import DataLeakageError, UsageError
 from synthpet.generators import TrainedGenerator
 from synthpet.smoothing import smooth_within
@@ -158,7 +158,7 @@ class Completion:
         return written
 
     def _device(self) -> str:
-        return "cuda" if has_gpu(self.cfg.trainer.accelerator) else "cpu"
+        return device_name(self.cfg.trainer.accelerator)
 
     def _write_subject(self, subject: Subject) -> list[Path]:
         used = generators_of(subject, self.folds)

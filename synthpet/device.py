@@ -8,6 +8,11 @@ def has_gpu(accelerator: str) -> bool:
     return accelerator != "cpu" and torch.cuda.is_available()
 
 
+def device_name(accelerator: str) -> str:
+    """``cuda`` or ``cpu``: where networks and solvers of a command compute."""
+    return "cuda" if has_gpu(accelerator) else "cpu"
+
+
 def resolve_precision(precision: str, accelerator: str) -> str:
     """``auto`` becomes ``bf16-mixed`` where the hardware multiplies bfloat16 matrices (GPU, AMX), else ``32-true``.
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from synthpet.cohort import Cohort
 from synthpet.console import progress
+from synthpet.device import device_name
 from synthpet.errors import UsageError
 from uad.controls import Controls, fit_in_blocks, leave_one_out_in_blocks
 from uad.latent_space import LatentSpace
@@ -58,6 +59,7 @@ class OneClassDetector:
         pool_fwhm_mm: pools mean and spread of the controls' scores over neighbours.
         score_every: voxelwise machines score the controls at every so manieth voxel along each axis; 1: everywhere.
         direction: hypo, hyper or both: which PET deviations weigh.
+        accelerator: ``auto``, ``cpu`` or ``gpu``: where it computes.
 
     Raises:
         UsageError: an unknown method, or options that do not go together.
@@ -66,7 +68,7 @@ class OneClassDetector:
     def __init__(
         self, folder: Path, seed: int, *, method: str, autoencoder: dict, nu: float, gamma: float | str, latents: str,
         smooth_fwhm_mm: float, n_directions: int | None, score: str, pool_fwhm_mm: float, score_every: int,
-        direction: str,
+        direction: str, accelerator: str = "cpu",
     ) -> None:  # fmt: skip
         if method not in METHODS:
             raise UsageError(f"detector.method={method}: expected one of {', '.join(METHODS)}")
@@ -77,6 +79,7 @@ class OneClassDetector:
         if score_every > 1 and not pool_fwhm_mm:
             raise UsageError(f"detector.score_every={score_every}: needs detector.pool_fwhm_mm to fill in, found 0")
         self.folder, self.seed, self.method, self.autoencoder = folder, seed, method, autoencoder
+        self.accelerator = accelerator
         self.nu, self.gamma, self.latents, self.smooth_fwhm_mm = nu, gamma, latents, smooth_fwhm_mm
         self.n_directions, self.score = n_directions, score
         self.pool_fwhm_mm, self.score_every, self.direction = pool_fwhm_mm, score_every, direction
@@ -94,7 +97,9 @@ class OneClassDetector:
         check_normative(normative, cohort)
         self.folder.mkdir(parents=True, exist_ok=True)
         volumes = self._cache(normative)
-        self.model_ = fit_autoencoder(volumes, folder=self.folder, seed=self.seed, **self.autoencoder)
+        device = device_name(self.accelerator)
+        options = {"folder": self.folder, "seed": self.seed, "accelerator": device, **self.autoencoder}
+        self.model_ = fit_autoencoder(volumes, **options).to(device)
         controls = Controls(volumes, self.folder)
         latents = self._extract(controls, cohort.grid.spacing_mm)
         if self.method in VOXELWISE:
@@ -121,9 +126,9 @@ class OneClassDetector:
         self.pet_ = ZMap(direction="both")
         self.pet_.statistics_ = ControlStatistics.load(folder / PET_STATISTICS)
         self.pet_.spacing_mm_ = cohort.grid.spacing_mm
-        self.model_ = load_autoencoder(folder)
+        self.model_ = load_autoencoder(folder).to(device_name(self.accelerator))
         if self.method in VOXELWISE:
-            self.support_ = load_estimator(folder / SUPPORT)
+            self.support_ = load_estimator(folder / SUPPORT).set_params(device=device_name(self.accelerator))
 
     def z_map(
         self, t1w: NDArray[np.float32], pet: NDArray[np.float32], mask: NDArray[np.bool_]
@@ -208,7 +213,8 @@ class OneClassDetector:
         )
 
     def _new_machine(self) -> VoxelwiseOneClassSVM:
-        return VOXELWISE[self.method](nu=self.nu, gamma=self.gamma)  # type: ignore[arg-type]
+        device = device_name(self.accelerator)
+        return VOXELWISE[self.method](nu=self.nu, gamma=self.gamma, device=device)  # type: ignore[arg-type]
 
     def _score(self, latents: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.float64]:
         """Scores of one person, (n_voxels,), high = abnormal."""

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from omegaconf import DictConfig, OmegaConf
 
 from synthpet.cohort import Cohort
+from synthpet.device import device_name
 from synthpet.errors import UsageError
 from synthpet.evaluation import ensure_evaluated
 from synthpet.model_card import DETECTOR, write_model_card
@@ -114,14 +115,16 @@ def make_detector(cfg: DictConfig, cohort: Cohort, synthetic: Path | None, folde
         from uad.oneclass import OneClassDetector
 
         chosen: Any = OmegaConf.to_container(cfg.detector)
-        return OneClassDetector(folder, seed, **{key: chosen[key] for key in chosen if key not in ("name", "seeds")})
+        own = {key: chosen[key] for key in chosen if key not in ("name", "seeds")}
+        return OneClassDetector(folder, seed, accelerator=cfg.trainer.accelerator, **own)
     options: dict[str, Any] = {key: cfg.detector[key] for key in ("smooth_fwhm_mm", "spread_fwhm_mm", "direction")}
     if cfg.detector.method == "zmap":
         return ZMap(image=cfg.detector.get("image", "pet"), **options)
     if cfg.detector.method == "asymmetry":
         return Asymmetry(**options)
     if cfg.detector.method == "residual" and synthetic is not None:
-        return Residual(synthetic, synthesiser(generator_folder(cfg), synthetic, cohort), **options)
+        device = device_name(cfg.trainer.accelerator)
+        return Residual(synthetic, synthesiser(generator_folder(cfg), synthetic, cohort, device=device), **options)
     raise UsageError(
         f"detector.method={cfg.detector.method}: expected ocsvm_voxel, svdd, ocsvm_subject, "
         "latent_zmap, zmap, asymmetry or residual"

@@ -1,0 +1,64 @@
+"""One place chooses the device, and results do not depend on it."""
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose
+
+from synthpet.device import device_name
+from synthpet.gan import build_generator
+from synthpet.inference import prepare_network, synthesise
+from uad.representation.autoencoder import SiameseAutoencoder
+from uad.representation.latents import dense_latents
+
+OPTIONS = {"channels": [4, 8], "blocks": 1, "stem": 2, "norm": "batch"}
+gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU: results of both devices cannot be compared")
+
+
+@pytest.fixture
+def brain():
+    mask = np.zeros((20, 18, 16), bool)
+    mask[2:18, 2:16, 2:14] = True
+    return np.random.default_rng(0).random((2, *mask.shape), dtype=np.float32) * mask, mask
+
+
+def synthetic(brain, device, prepared):
+    (t1w, _), mask = brain
+    torch.manual_seed(0)
+    network = build_generator(3, 8, False, OPTIONS).eval().to(device)
+    if prepared:
+        prepare_network(network, bf16=False)
+    options = {"patch_size": (8, 8, 8), "stride": (4, 4, 4), "coordinates": False, "device": device}
+    return synthesise(network, t1w, mask, np.eye(4), **options)
+
+
+def latents(brain, device):
+    volume, mask = brain
+    torch.manual_seed(0)
+    return dense_latents(SiameseAutoencoder(patch_size=(5, 5, 5)).eval().to(device), np.stack([*volume, mask]), mask)
+
+
+def test_the_option_keeps_a_gpu_out():
+    assert device_name("cpu") == "cpu"
+    assert device_name("auto") == ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def test_a_network_laid_out_for_synthesis_gives_the_same_pet(brain):
+    assert_allclose(synthetic(brain, "cpu", True), synthetic(brain, "cpu", False), atol=1e-5)
+
+
+def test_weights_rounded_once_give_what_autocast_gives(brain):
+    x = torch.from_numpy(brain[0][None, :1, :16, :16])
+    torch.manual_seed(0)
+    network = build_generator(3, 16, False, OPTIONS).eval().to(memory_format=torch.channels_last_3d)
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        expected = network(x)
+        found = prepare_network(network, bf16=True)(x)
+    assert network.head.weight.dtype == torch.float32
+    assert_allclose(found.numpy(), expected.numpy(), atol=1e-6)
+
+
+@gpu
+def test_synthesis_and_latents_are_equal_on_a_gpu(brain):
+    assert_allclose(synthetic(brain, "cuda", True), synthetic(brain, "cpu", True), atol=1e-3)
+    assert_allclose(latents(brain, "cuda"), latents(brain, "cpu"), atol=1e-3)

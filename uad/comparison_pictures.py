@@ -43,7 +43,7 @@ def rank_table(detector: str, columns: Mapping[str, Outcome], max_clusters: int,
     rows.append(["detected", "", *(f"{f.sum()} of {f.size}" for f in found)])
     caption = (
         f"{detector}: rank of the true cluster of each patient (first seed). Deep blue with a low number is good; "
-        "missed: no candidate touches the lesion. Click a cell to see the patient's anomaly map behind it, then use the "
+        "missed: no candidate touches the lesion. Click a cell to see the patient's anomaly map, then use the "
         "arrow keys: does the same place stay bright when the normative set changes?"
     )
     return Table(["Patient", "Lesion", *columns], rows, caption, n_foot=1)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from multiprocessing import current_process
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -112,8 +113,8 @@ def _remember(work_dir: Path, report: Report, entries: Mapping[str, Any], grid: 
 
 def _say_once(root: Path, report: Report, on_invalid: str) -> None:
     """The table, once in a process for one and the same finding."""
-    if not report.problems or (root, report.problems) in _SAID:
-        return
+    if not report.problems or (root, report.problems) in _SAID or current_process().name != "MainProcess":
+        return  # a process of the pool would say again what has been said
     _SAID.add((root, report.problems))
     for line in report.lines():
         say(line)

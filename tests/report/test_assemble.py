@@ -26,7 +26,7 @@ def test_parts_stand_where_the_plan_says_and_empty_sections_are_left_out():
 
 @pytest.mark.parametrize("parts", [PARTS | {"other": "x"}, {k: v for k, v in PARTS.items() if k != "limits"}])
 def test_a_part_that_only_one_side_knows_is_refused(parts):
-    with pytest.raises(ValueError, match="person_page.yaml: parts"):
+    with pytest.raises(ValueError, match=r"person_page\.yaml: parts"):
         assemble("synthpet.prepare.qc", "person_page.yaml", parts, WORDS)
 
 

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.uad.test_comparison import PUBLISHED, SETTINGS, outcome
 from uad.comparison_figures import make_pictures
 from uad.comparison_page import in_short, kind_of, make_page
+from uad.comparison_pictures import rank_table
 from uad.comparison_statistics import compare
 from uad.comparison_table import Froc, table_rows
 
@@ -41,6 +43,29 @@ def test_the_page_says_synthetic_simulated_and_escapes_what_it_is_given(page):
 def test_every_picture_is_a_png_with_words(pictures):
     assert {name.partition("-")[0] for name in pictures} == {"table", "ranks", "sensitivity", "froc", "seeds"}
     assert all(p.image.startswith(b"\x89PNG") and p.caption and p.alt for p in pictures.values())
+
+
+def test_behind_each_cell_stands_the_patients_picture_and_summaries_stay_below(tmp_path):
+    columns = {n: outcome(tmp_path / f"evaluation-{n}", [1, np.nan]) for n in ("real", "oracle")}
+    who = columns["real"].patients[0]
+    folder = columns["real"].folder / who
+    folder.mkdir(parents=True)
+    (folder / "report.html").write_text("page")
+    Image.new("RGB", (760, 240)).save(folder / f"{who}_projections.png")
+    table = rank_table("zmap", columns, 10, 100)
+    found, missing = table.rows[0][2:]
+    assert found.href == f"../evaluation-real/{who}/report.html" and found.picture.image[8:12] == b"WEBP"
+    assert "found at rank 1" in found.picture.caption and found.shade > 0.9
+    assert missing == "1"  # no page, no link
+    assert table.rows[1][2:] == ["missed", "missed"] and table.foot == [["detected", "", "1 of 2", "1 of 2"]]
+    assert rank_table("zmap", columns, 10, 3).rows[0][2].picture is None  # no room left
+
+
+def test_without_several_seeds_the_page_says_that_the_spread_is_unknown(tmp_path):
+    columns = {n: outcome(tmp_path / n, [1, 2]) for n in ("real", "oracle")}
+    tables, statistics = {"zmap": table_rows(columns, 10)}, compare({"zmap": columns}, SETTINGS)
+    html = make_page({"zmap": columns}, tables, statistics, {}, SETTINGS, simulated=False).render()
+    assert "trained with one seed only" in html and "SIMULATED" not in html
 
 
 def test_the_answer_stands_first_and_never_says_equivalent(page, cells):

@@ -15,7 +15,7 @@ from pytorch_lightning.loggers.logger import Logger
 from torch import nn
 
 from synthpet.checkpoints import CHECKPOINT, SaveCheckpoint, WholeCheckpoints, forget, newest_whole, steps_done
-from synthpet.cohort import Cohort, Fold
+from synthpet.cohort import Fold
 from synthpet.cohort.files import sha256, write_text
 from synthpet.console import BAR_EVERY_S, Bar, bar, losses_of, on_terminal, say
 from synthpet.device import resolve_precision
@@ -28,6 +28,7 @@ from synthpet.patches.data import MASK, PET, T1W, PatchDataModule
 from synthpet.stage import Stage
 from synthpet.tracking import Run, tracked
 from synthpet.tracking.stages import generator_product
+from synthpet.validation import open_cohort
 
 CAPTION = "T1, measured PET and synthetic PET of a left-out subject"
 FLAT = 0.2  # of the contrast of the measured PET: below it a generator has collapsed
@@ -105,7 +106,7 @@ def _model_card(cfg: DictConfig, folder: Path, fold: Fold, metrics: Path) -> Pat
         folder,
         GENERATOR,
         f"generator {cfg.gan.name}, fold {fold.index}",
-        Cohort.open(Path(cfg.cohort.path)),
+        open_cohort(cfg),
         fold.train,
         {"gan": options, "seed": cfg.seed, "fold": fold.index},
         [folder / WEIGHTS],

@@ -37,19 +37,19 @@ def open_cohort(cfg: "DictConfig") -> Cohort:
         raise UsageError(f"on_invalid={cfg.on_invalid!r}: expected stop or skip")
     cohort = Cohort.open(Path(cfg.cohort.path))
     report = validate_cohort(cohort, Path(cfg.work_dir), int(cfg.compute.n_jobs))
-    _say_once(cohort.root, report, cfg.on_invalid)
     if not report.errors:
+        _say_once(cohort.root, report)
         return cohort
-    where = Path(cfg.work_dir, VALIDATION)
-    if cfg.on_invalid == "stop":
-        raise DataError(
-            f"E_INVALID {report.headline()}; expected none; mend them, or leave these subjects out by on_invalid=skip. "
-            f"All of them: {where}"
-        )
     left = tuple(s for s in cohort.subjects if s.participant_id not in report.unusable)
-    if report.of_everybody or not left:
-        why = "; ".join(map(str, report.of_everybody)) or "no subject is left"
-        raise DataError(f"E_INVALID {report.headline()}: {why}. All problems: {where}")
+    if cfg.on_invalid == "stop" or report.of_everybody or not left:
+        nobody = "" if left else ", no subject is left"
+        advice = "mend them" if report.of_everybody or not left else "mend them, or go on without by on_invalid=skip"
+        table = "\n  ".join(report.lines())
+        raise DataError(
+            f"E_INVALID {report.headline()}{nobody}; expected none; {advice} (all: {Path(cfg.work_dir, VALIDATION)})"
+            f"\n  {table}"
+        )
+    _say_once(cohort.root, report)
     return replace(cohort, subjects=left, left_out=tuple(report.unusable.values()))
 
 
@@ -111,12 +111,12 @@ def _remember(work_dir: Path, report: Report, entries: Mapping[str, Any], grid: 
         say(f"validation could not be kept: {error}")
 
 
-def _say_once(root: Path, report: Report, on_invalid: str) -> None:
+def _say_once(root: Path, report: Report) -> None:
     """The table, once in a process for one and the same finding."""
     if not report.problems or (root, report.problems) in _SAID or current_process().name != "MainProcess":
         return  # a process of the pool would say again what has been said
     _SAID.add((root, report.problems))
     for line in report.lines():
         say(line)
-    if report.unusable and on_invalid == "skip":
+    if report.unusable:
         say(f"left out (on_invalid=skip): {', '.join(report.unusable)}")

@@ -169,17 +169,16 @@ def test_a20_no_sidecar_is_a_warning_and_another_tracer_an_error(cohort, tmp_pat
     assert found(cohort, tmp_path) == {("sub-00", "E_TRACER")}
 
 
-def test_everything_is_found_at_once_and_written_before_work_starts(cohort, tmp_path, capsys):
+def test_everything_is_found_at_once_and_written_before_work_starts(cohort, tmp_path):
     cohort.path("sub-00", "t1w").write_bytes(b"")
     cohort.path("sub-04", "brain_mask").unlink()
     spoil(cohort, "sub-06", "pet", lambda data, mask: data[1:])
-    with pytest.raises(DataError, match="3 errors in 3 of them"):
+    with pytest.raises(DataError, match="3 errors in 3 of them") as error:
         open_cohort(settings(cohort, tmp_path))
     content = json.loads((tmp_path / "work" / VALIDATION).read_text())
     assert [p["code"] for p in content["problems"] if p["level"] == "error"] == ["E_EMPTY", "E_MISSING", "E_GRID"]
     assert content["unusable"] == ["sub-00", "sub-04", "sub-06"] and set(content) == {*content["keys"], "keys"}
-    said = capsys.readouterr().out
-    assert all(f"{code:9}  {who}" in said for code, who in (("E_EMPTY", "sub-00"), ("E_GRID", "sub-06")))
+    assert all(f"{code:9}  {who}" in str(error.value) for code, who in (("E_EMPTY", "sub-00"), ("E_GRID", "sub-06")))
     assert str(tmp_path) not in json.dumps(content)
 
 

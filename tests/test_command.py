@@ -9,8 +9,8 @@ from synthpet.command import _expand, compose
 from synthpet.errors import DataError, DataLeakageError, DiskError, UsageError
 
 COMMANDS = [
-    "synthpet.phantom", "synthpet.train", "synthpet.complete", "synthpet.evaluate", "synthpet.prepare", "synthpet.validate",
-    "uad.train", "uad.evaluate", "uad.compare", "uad.detect",
+    "synthpet.phantom", "synthpet.train", "synthpet.complete", "synthpet.evaluate", "synthpet.prepare",
+    "synthpet.validate", "uad.train", "uad.evaluate", "uad.compare", "uad.detect",
 ]  # fmt: skip
 
 

@@ -32,7 +32,7 @@ WRITES = {
     },
     "sitk.WriteImage": {"synthpet/prepare/transform.py": "into a temporary folder, then by cohort.files"},
     "sitk.WriteTransform": {"synthpet/prepare/transform.py": "into a temporary folder, then by cohort.files"},
-    "torch.save": {},
+    "torch.save": {"synthpet/checkpoints.py": "into memory, then by cohort.files"},
     "json.dump": {},
     "yaml.dump": {},
     "shutil.copy": {},

@@ -57,5 +57,5 @@ def test_files_that_are_no_estimator_are_refused(tmp_path):
         load_estimator(tmp_path / "other")
     save_estimator(VoxelwiseOneClassSVM().fit(X), tmp_path / "pickled")
     np.savez(tmp_path / "pickled.npz", offset_=np.array([{}], dtype=object))
-    with pytest.raises(DataError, match="allow_pickle|holds objects"):
+    with pytest.raises(DataError, match=r"allow_pickle|holds objects"):
         load_estimator(tmp_path / "pickled")

@@ -1,5 +1,6 @@
 """Checkpoints of a training: whole on the disk, finite, two of them, and one within a step of SIGTERM or Ctrl-C."""
 
+import hashlib
 import io
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
@@ -32,7 +33,17 @@ class WholeCheckpoints(TorchCheckpointIO):
         """
         content = io.BytesIO()
         torch.save(checkpoint, content)
-        write_bytes(Path(path), content.getvalue())
+        write_bytes(Path(path), sealed(content.getvalue()))
+
+
+def sealed(archive: bytes) -> bytes:
+    """The same archive with the SHA-256 of all before it as its comment, for ``read_checkpoint``.
+
+    Its own checksums are not enough: one wrong bit in its directory can make a tensor a folder, which Torch reads as
+    whatever lies in memory.
+    """
+    body = archive[:-2] + (64).to_bytes(2, "little")  # the comment's length ends an archive that has none
+    return body + hashlib.sha256(body).hexdigest().encode()
 
 
 class SaveCheckpoint(pl.Callback):

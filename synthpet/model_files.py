@@ -3,6 +3,7 @@
 What a header claims is held against the file's length before anything is allocated.
 """
 
+import hashlib
 import math
 import zipfile
 from collections.abc import Callable
@@ -121,6 +122,10 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
                 raise ValueError("it is compressed")
             if damaged := archive.testzip():  # Torch itself ignores the checksums
                 raise ValueError(f"checksum of {damaged} is wrong")
+            if any(member.external_attr for member in archive.infolist()):
+                raise ValueError("a tensor is marked as a folder")  # Torch would leave its memory unset
+            if archive.comment and archive.comment != _digest_before(path, len(archive.comment)):
+                raise ValueError("its SHA-256 is wrong")
         content = torch.load(path, map_location="cpu", weights_only=True)
         int(content["state_dict"]["step"])
         return content
@@ -130,6 +135,10 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
             f"E_CHECKPOINT {path}: cannot be continued ({str(error).splitlines()[0] if str(error) else error!r}); "
             "expected a checkpoint of this training. Delete it to train anew"
         ) from error
+
+
+def _digest_before(path: Path, n_last: int) -> bytes:
+    return hashlib.sha256(path.read_bytes()[:-n_last]).hexdigest().encode()
 
 
 def read_options(path: Path) -> str:

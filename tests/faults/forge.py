@@ -3,6 +3,7 @@
 ``python tests/faults/forge.py`` reads one JSON request a line and answers each with one line.
 """
 
+import contextlib
 import json
 import os
 import signal
@@ -47,6 +48,11 @@ class Child:
             time.sleep(0.002)
         return self.forge.ask({"wait": self.pid})
 
+    def run_until(self, what) -> None:
+        """Until ``what()`` is true or it has ended."""
+        while self.is_alive and not what():
+            pass
+
     def wait_for(self, what, timeout: float = 60) -> None:
         """Until ``what()`` is true."""
         until = time.monotonic() + timeout
@@ -89,14 +95,19 @@ class Forge:
 
 
 def serve() -> None:
-    import numpy  # noqa: F401, ICN001 - so that a fork has them at once
-    import pytorch_lightning  # noqa: F401
+    import tempfile
+
     import torch
 
-    import synthpet.fitting
-    import synthpet.validation  # noqa: F401
+    from synthpet.command import compose
+    from synthpet.training import ensure_generators
+    from tests.conftest import write_cohort
+    from tests.faults.conftest import training
 
     torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(sys.stderr):  # imports what it needs
+        cohort = write_cohort(Path(folder) / "cohort")
+        ensure_generators(compose("train", *training(cohort.root, Path(folder) / "work")[1:]))
     for line in sys.stdin:
         request = json.loads(line)
         if "wait" in request:

@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import signal
 import time
 
@@ -13,25 +14,25 @@ N_KILLED = int(os.environ.get("FAULTS_KILLED_RUNS", "30"))  # of the slow test
 
 
 def is_writing(work) -> bool:
-    return any(name.startswith(".partial-") for fold in folds(work) if fold.is_dir() for name in os.listdir(fold))
+    return any(path.name.startswith(".partial-") for fold in folds(work) if fold.is_dir() for path in fold.iterdir())
 
 
 def run_killed(forge, cohort, work, rng: random.Random, longest_s: float) -> tuple[int, bool]:
-    """A training that is killed once or more, then ends; how often it was killed, and whether while it wrote."""
-    work.mkdir(exist_ok=True)
-    kills, caught_writing = 0, False
-    n_kills = rng.choice((1, 1, 1, 2))
+    """A training that is killed once or twice, then ends; how often it was killed, and whether while it wrote."""
+    n_kills, kills, caught_writing = rng.choice((1, 1, 2)), 0, False
     while kills < n_kills:
+        work.mkdir(exist_ok=True)
         child = forge.start(work / "log", *training(cohort.root, work))
         time.sleep(rng.random() * longest_s)
         if rng.random() < 0.5:  # at the next sight of a file that is being written
-            while child.is_alive and not is_writing(work):
-                pass
+            child.run_until(lambda: is_writing(work))
         caught_writing |= is_writing(work)
-        if child.is_alive:
-            child.send(signal.SIGKILL)
+        child.send(signal.SIGKILL)  # a child that has ended is a zombie until it is waited for
         code = child.wait()
-        if code == 0:  # it was faster
+        if code == 0 and kills == 0:  # it was faster: once more from the start
+            shutil.rmtree(work)
+            continue
+        if code == 0:
             break
         assert code == -signal.SIGKILL, child.text
         kills += 1
@@ -47,17 +48,16 @@ def check(forge, cohort, uninterrupted, tmp_path, n_runs: int) -> dict:
     assert code == 0
     longest_s = time.monotonic() - began
     rng = random.Random(0)
-    found = {"runs": 0, "kills": 0, "runs_killed": 0, "while_writing": 0, "lost": 0, "different": 0}
+    found = {"runs": 0, "kills": 0, "while_writing": 0, "different": 0}
     for k in range(n_runs):
         work = tmp_path / f"run-{k:03d}"
         kills, writing = run_killed(forge, cohort, work, rng, longest_s)
         found["runs"] += 1
         found["kills"] += kills
-        found["runs_killed"] += kills > 0
         found["while_writing"] += writing
         found["different"] += weights(work) != expected
         assert leftovers(work) == []
-        print(found | {"seconds": round(time.monotonic() - began)}, flush=True)  # noqa: T201
+        print(found | {"seconds": round(time.monotonic() - began)}, flush=True)
     return found
 
 
@@ -71,5 +71,4 @@ def test_many_killed_trainings_go_on_and_end_with_the_same_weights(forge, shared
     """Number of runs: the environment variable FAULTS_KILLED_RUNS."""
     found = check(forge, shared_cohort, uninterrupted, tmp_path, n_runs=N_KILLED)
     assert found["different"] == 0
-    assert found["runs_killed"] >= 0.7 * N_KILLED
     assert found["while_writing"] >= 0.05 * N_KILLED

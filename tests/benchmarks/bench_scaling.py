@@ -22,6 +22,7 @@ from table import Row, words
 
 RESOLUTION_MM = 8.0
 SIZES = (10, 40, 160)
+FEWER = {"patients": 2, "phantom": 2}  # of these, whose pages and simulation take a second each, half as many
 TINY_SIZES = (5, 10, 20)
 BAR = "0.9 to 1.1"
 GAN = (
@@ -46,12 +47,13 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def exponent(times: Sequence[float], factor: float) -> float:
-    """p of t(n) = a + b n^p from the times of n, ``factor`` n, ``factor``^2 n subjects.
+    """p of t(n) = a + b n^p from the times of n, ``factor`` n, ``factor``^2 n subjects; NaN where they do not rise.
 
     >>> round(exponent([5 + 2 * n**1.5 for n in (10, 40, 160)], 4), 6)
     1.5
     """
-    return math.log((times[2] - times[1]) / (times[1] - times[0])) / math.log(factor)
+    first, second = times[1] - times[0], times[2] - times[1]
+    return math.log(second / first) / math.log(factor) if first > 0 and second > 0 else math.nan
 
 
 def of_controls() -> list[Step]:
@@ -121,22 +123,20 @@ def of_steps(steps: list[Step], folder: Path, roles: dict[str, int]) -> dict[str
     return {step.name: seconds(lambda step=step: step.run([*given, *GAN])) for step in steps}  # type: ignore[misc]
 
 
-def measure(sizes: Sequence[int], folder: Path, only: Sequence[str] = ()) -> dict[str, list[float]]:
-    """Times by command, one a size; a first small cohort is for what happens once a process."""
-    found: dict[str, list[float]] = {}
-    for number, n in enumerate((4, *sizes)):
-        several = {
-            "controls": lambda at, n=n: of_steps(of_controls(), at, {"paired": n, "heldout": 2, "patient": 1}),
-            "patients": lambda at, n=n: of_steps(of_patients(), at, {"paired": 6, "heldout": 2, "patient": n}),
-            "phantom": lambda at, n=n: {"synthpet.phantom": of_the_phantom(at, n)},
-        }
-        for kind, work in several.items():
-            if only and kind not in only:
-                continue
-            times = work(folder / f"{kind}-{number}-{n}")
-            for name, took in times.items():
-                if number and name:
-                    found.setdefault(name, []).append(took)
+def measure(sizes: Sequence[int], folder: Path, only: Sequence[str] = ()) -> dict[str, dict[int, float]]:
+    """Times by command and size; a first small cohort is for what happens once a process."""
+    several = {
+        "controls": lambda at, n: of_steps(of_controls(), at, {"paired": n, "heldout": 2, "patient": 1}),
+        "patients": lambda at, n: of_steps(of_patients(), at, {"paired": 6, "heldout": 2, "patient": n}),
+        "phantom": lambda at, n: {"synthpet.phantom": of_the_phantom(at, n)},
+    }
+    found: dict[str, dict[int, float]] = {}
+    for kind in only or several:
+        several[kind](folder / f"{kind}-first", 4)
+        for n in (size // FEWER.get(kind, 1) for size in sizes):
+            for name, took in several[kind](folder / f"{kind}-{n}", n).items():
+                if name:
+                    found.setdefault(name, {})[n] = took
     return found
 
 
@@ -145,8 +145,9 @@ def rows(tiny: bool = False) -> Iterator[Row]:
     sizes = TINY_SIZES if tiny else SIZES
     with tempfile.TemporaryDirectory(prefix="synthpet-scaling-") as folder:
         found = measure(sizes, Path(folder))
-    for name, times in found.items():
-        each = (times[2] - times[1]) / (sizes[2] - sizes[1])
-        p = exponent(times, sizes[1] / sizes[0])
-        shown = ", ".join(map(words, times))
-        yield Row(f"{name}, {sizes} subjects", "linear", f"{words(each)} a subject", shown, f"exponent {p:.2f}", BAR)
+    for name, by_size in found.items():
+        (*_, middle, most), times = by_size, list(by_size.values())
+        each = (times[2] - times[1]) / (most - middle)
+        p, shown = exponent(times, sizes[1] / sizes[0]), ", ".join(map(words, times))
+        numbers = " / ".join(map(str, by_size))
+        yield Row(f"{name}, {numbers} subjects", "linear", f"{each:.3f} s a subject", shown, f"exponent {p:.2f}", BAR)

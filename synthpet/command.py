@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 CONFIG_PATH = "pkg://synthpet.configs"
 PATHS = ("work_dir", "bids_dir", "verify", "out", "path", "generators", "t1w", "pet", "mask", "raw", "anatomy")
 ERROR_LOG = "error.log"  # below the results
+ARGPARSE_REFUSED = 2
 LEAVE_S = 10.0
 NO_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory")  # GPU, Torch on the CPU, the system
 DISK_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO, errno.EFBIG)
@@ -52,6 +53,11 @@ def command(config_name: str) -> Callable[[Callable[["DictConfig"], object]], Ca
                     )()
             except (Exception, KeyboardInterrupt, Stopped) as error:
                 _exit_on_error(error)
+            except SystemExit as error:
+                if error.code == ARGPARSE_REFUSED:
+                    sys.stderr.write("  Options have no dashes: write gan=patch3d rather than --gan patch3d.\n")
+                    sys.exit(64)
+                raise
 
         main.__wrapped__ = run  # type: ignore[attr-defined]
         return main
@@ -81,9 +87,18 @@ def _checked(run: Callable[["DictConfig"], object], config_name: str) -> Callabl
             _check_options(cfg, config_name)
             run(settled(cfg))
         except (Exception, KeyboardInterrupt, Stopped) as error:  # before Hydra adds words of its own
-            _exit_on_error(error, Path(str(cfg.get("work_dir", "."))) if "work_dir" in cfg else None)
+            _exit_on_error(error, _work_dir(cfg))
 
     return task
+
+
+def _work_dir(cfg: "DictConfig") -> Path | None:
+    from omegaconf.errors import OmegaConfBaseException
+
+    try:
+        return Path(str(cfg.work_dir))
+    except OmegaConfBaseException:  # it is named after a cohort that was not given
+        return None
 
 
 def _check_options(cfg: "DictConfig", config_name: str) -> None:
@@ -200,6 +215,10 @@ def _usage_message(error: BaseException) -> str:
     text = str(error).strip()
     cause = str(error.__cause__ or "").strip()
     lines = [f"UsageError: {text.splitlines()[0]}"]
+    missing = re.search(r"issing mandatory value: (\S+)", text)
+    if missing:
+        name = "bids_dir" if missing[1] == "cohort.name" else missing[1]  # which is named after the folder
+        lines = [f"UsageError: {name} was not given; expected {name}=<...>"]
     option = re.search(r"Could not override '([^']+)'|Could not find '([^']+)'", text + cause)
     if option:
         names = _config_names()

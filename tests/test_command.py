@@ -51,6 +51,17 @@ def test_an_unknown_group_choice_lists_the_choices():
     assert "patch3d, semi3d, unet3d" in result.stderr
 
 
+@pytest.mark.parametrize("arguments, words", [
+    (["synthpet.prepare"], "bids_dir was not given"),
+    (["synthpet.train", "cohort=bids"], "bids_dir was not given"),
+    (["synthpet.validate"], "expected one of cohort=<folder>"),
+    (["synthpet.train", "--gan", "patch3d"], "write gan=patch3d"),
+])  # fmt: skip
+def test_what_is_missing_or_written_otherwise_is_said(arguments, words):
+    result = run(*arguments)
+    assert result.returncode == 64 and words in result.stderr
+
+
 def test_a_folder_that_is_no_cohort_is_bad_data(tmp_path):
     result = run("synthpet.train", f"cohort={tmp_path}", f"work_dir={tmp_path / 'out'}")
     assert result.returncode == 65

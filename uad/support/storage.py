@@ -16,29 +16,34 @@ from uad.support.subject import SubjectOneClassSVM
 from uad.support.svdd import VoxelwiseSvdd
 from uad.support.voxelwise import VoxelwiseOneClassSVM
 
-LATENTS = "latents_"
+ON_DISK = {"latents_": "latents", "dual_coef_": "weights"}  # of voxelwise machines: as large as all controls
 ESTIMATORS = {kind.__name__: kind for kind in (VoxelwiseOneClassSVM, VoxelwiseSvdd, SubjectOneClassSVM)}
 
 
 def save_estimator(machine: BaseEstimator, stem: Path) -> list[Path]:
     """Write a fitted estimator as ``<stem>.npz`` (learned attributes) and ``<stem>.json`` (class and parameters).
 
-    The latent vectors of the controls, which may be larger than memory, go to ``<stem>-latents.npy``, chunk by chunk.
+    What has a number for every control and voxel may be larger than memory: the latent vectors and weights of
+    voxelwise machines go to ``<stem>-latents.npy`` and ``<stem>-weights.npy``, control by control.
     """
     learned = {
         name: value
         for name, value in vars(machine).items()
         if name.endswith("_") and not name.startswith("_") and value is not None
     }
-    latents = learned.pop(LATENTS, None)
+    large = {file: learned.pop(name) for name, file in _on_disk(machine).items()}
     content = io.BytesIO()
     np.savez(content, **learned)
     about = {"estimator": type(machine).__name__, "parameters": machine.get_params()}
     return [
         write_bytes(stem.with_name(stem.name + ".npz"), content.getvalue()),
         write_json(stem.with_name(stem.name + ".json"), about),
-        *([] if latents is None else [_write_array(stem.with_name(f"{stem.name}-latents.npy"), latents)]),
+        *(_write_array(stem.with_name(f"{stem.name}-{file}.npy"), array) for file, array in large.items()),
     ]
+
+
+def _on_disk(machine: BaseEstimator) -> dict[str, str]:
+    return ON_DISK if isinstance(machine, VoxelwiseOneClassSVM) else {}
 
 
 def _write_array(path: Path, array: NDArray) -> Path:
@@ -62,8 +67,8 @@ def load_estimator(stem: Path) -> BaseEstimator:
         about = json.loads(table.read_text())
         machine = ESTIMATORS[about["estimator"]](**about["parameters"])
         values = read_arrays(arrays)
-        if issubclass(ESTIMATORS[about["estimator"]], VoxelwiseOneClassSVM):
-            values[LATENTS] = np.load(stem.with_name(f"{stem.name}-latents.npy"), mmap_mode="r", allow_pickle=False)
+        for name, file in _on_disk(machine).items():  # "c": pages that are changed stay in memory
+            values[name] = np.load(stem.with_name(f"{stem.name}-{file}.npy"), mmap_mode="c", allow_pickle=False)
     except (DataError, OSError, ValueError, KeyError, TypeError, EOFError) as error:
         raise DataError(
             f"{stem}: found no support estimator ({error}); expected {table.name} and {arrays.name} as written by "

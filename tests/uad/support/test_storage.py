@@ -20,7 +20,12 @@ NEIGHBOURS = np.stack([np.arange(6), np.arange(6) - 1], axis=1)
 ])  # fmt: skip
 def test_loaded_voxelwise_machines_decide_as_the_saved_ones(machine, tmp_path):
     paths = save_estimator(machine, tmp_path / "machine.v1")
-    assert [path.name for path in paths] == ["machine.v1.npz", "machine.v1.json", "machine.v1-latents.npy"]
+    assert [path.name for path in paths] == [
+        "machine.v1.npz",
+        "machine.v1.json",
+        "machine.v1-latents.npy",
+        "machine.v1-weights.npy",
+    ]
     loaded = load_estimator(tmp_path / "machine.v1")
     assert type(loaded) is type(machine) and loaded.get_params() == machine.get_params()
     np.testing.assert_allclose(loaded.decision_function(X), machine.decision_function(X), rtol=0, atol=1e-12)
@@ -37,7 +42,7 @@ def test_a_loaded_subject_machine_decides_as_the_saved_one(tmp_path):
 def test_the_same_machine_gives_the_same_bytes(tmp_path):
     for name in ("a", "b"):
         save_estimator(VoxelwiseOneClassSVM().fit(X), tmp_path / name)
-    for ending in (".npz", ".json", "-latents.npy"):
+    for ending in (".npz", ".json", "-latents.npy", "-weights.npy"):
         assert (tmp_path / f"a{ending}").read_bytes() == (tmp_path / f"b{ending}").read_bytes()
 
 

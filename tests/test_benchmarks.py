@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 FOLDER = Path(__file__).parent / "benchmarks"
-SLOW = ("bench_scaling",)  # runs every command on several cohorts, whatever its size
+SLOW = ("bench_scaling", "bench_memory")  # run commands on several cohorts, whatever their size
 NAMES = [
     pytest.param(path.stem, marks=[pytest.mark.slow] if path.stem in SLOW else [])
     for path in sorted(FOLDER.glob("bench_*.py"))

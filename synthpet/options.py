@@ -10,7 +10,12 @@ if TYPE_CHECKING:
 
 WORDS = {"smooth_fwhm_mm": ("match",), "gamma": ("scale", "auto"), "devices": ("auto",)}  # beside numbers
 FREE = ("trainer.devices", "trainer.precision")  # handed to Lightning, which takes several kinds
-AT_LEAST_1 = ("patch_size", "stride", "batch_size", "n_steps", "n_folds", "latent_dim", "score_every", "spatial_dims")
+AT_LEAST_1 = (
+    "patch_size", "stride", "batch_size", "n_steps", "n_folds", "latent_dim", "score_every", "spatial_dims", "channels",
+    "steps_per_checkpoint", "images_every", "n_jobs", "max_clusters", "n_resamples",
+)  # fmt: skip
+ABOVE_0 = ("resolution_mm", "false_per_scan")
+ANY_LENGTH = ("channels", "seeds")  # a number a level of the network, a number a run
 
 
 def check_options(cfg: "DictConfig", base: "DictConfig", keys: Iterable[str]) -> None:
@@ -68,6 +73,8 @@ def expected_instead(name: str, default: Any, value: Any) -> str:
 def _of_number(name: str, default: float, value: Any) -> str:
     if isinstance(value, str | list | dict) or (isinstance(default, int) and not isinstance(value, int)):
         return _kind(default)
+    if name in ABOVE_0:
+        return "" if value > 0 else f"{_kind(default)} above 0"
     least = 1 if name in AT_LEAST_1 else 0
     return f"{_kind(default)}, {least} or more" if default >= 0 and not value >= least else ""
 
@@ -78,7 +85,9 @@ def _of_list(name: str, default: Sequence[Any], value: Any) -> str:
     numbers = bool(default) and all(isinstance(x, int | float) and not isinstance(x, bool) for x in default)
     if not numbers:
         return ""
-    if len(default) > 1 and len(value) != len(default):
+    if name in ANY_LENGTH and not value:
+        return "a list, not empty"
+    if name not in ANY_LENGTH and len(value) != len(default):
         return f"{len(default)} numbers"
     found = (expected_instead(name, default[0], x) for x in value)
     words = next((words for words in found if words), "")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 VALIDATION = "validation.json"
 CACHE = Path("cache", "validated.json")  # below the results: the cohort itself may be read-only
-CHECKS = 1  # counts up when a check changes, so that everything is checked again
+CHECKS = 2  # counts up when a check changes, so that everything is checked again
 _KNOWN: dict[tuple[Path, Path], tuple[Any, Report]] = {}  # of this process: compare asks a hundred times
 _SAID: set[tuple[Path, tuple[Problem, ...]]] = set()
 
@@ -69,14 +69,14 @@ def validate_cohort(cohort: Cohort, work_dir: Path, n_jobs: int = 1) -> Report:
     if key in _KNOWN and _KNOWN[key][0] == signature:
         return _KNOWN[key][1]
     grid = common_grid(cohort)
-    known = _read_cache(work_dir / CACHE, str(grid))
+    known = _read_cache(work_dir / CACHE, repr(grid))
     stale = [s for s in cohort.subjects if known.get(_entry(s), {}).get("state") != states[s.participant_id]]
     fresh = {facts.participant_id: facts for facts in _examine(cohort, stale, grid, n_jobs)}
     facts = [fresh.get(s.participant_id) or restored(s.participant_id, known[_entry(s)]) for s in cohort.subjects]
     problems = [problem for found in facts for problem in found.problems] + check_together(cohort, facts)
     report = Report(cohort.root.resolve().name, len(cohort.subjects), tuple(problems))
     entries = {_entry(s): cached(f, states[s.participant_id]) for s, f in zip(cohort.subjects, facts, strict=True)}
-    _remember(work_dir, report, entries, str(grid), changed=bool(stale))
+    _remember(work_dir, report, entries, repr(grid), changed=bool(stale))
     _KNOWN[key] = ((cohort.subjects, states, True), report)
     return report
 

@@ -7,11 +7,12 @@ from itertools import pairwise
 
 from synthpet.cohort.images import Grid, read_grid
 from synthpet.cohort.index import Cohort, Subject
-from synthpet.cohort.problems import WARNING, Problem
+from synthpet.cohort.problems import ERROR, WARNING, Problem
 from synthpet.cohort.subject_checks import Facts
 from synthpet.errors import DataError
 
-USUAL_SUVR = (0.1, 10.0)  # mean within the brain, whatever the reference region
+POSSIBLE_SUVR = (0.1, 10.0)  # mean within the brain; outside it is kBq/mL, counts or a lost scale
+USUAL_SUVR = (0.5, 2.5)  # whatever the reference region; SUV lies above
 UNIT_RATIO = 10.0  # between the brain means of two subjects: no two people differ as much
 REMEDY = "divide each PET by the mean of its reference region"
 SHOWN = 8  # names in one message
@@ -52,8 +53,10 @@ def _units(facts: Sequence[Facts]) -> list[Problem]:
 
 
 def _odd_mean(mean: float, participant_id: str) -> Problem:
+    """A mean that SUVR cannot have is an error; one that it hardly has, such as that of SUV, a warning."""
+    possible = POSSIBLE_SUVR[0] <= mean <= POSSIBLE_SUVR[1]
     words = f"PET: mean {mean:.3g} in the brain; expected SUVR, about 1; {REMEDY}"
-    return Problem(participant_id, "", "E_RANGE", words)
+    return Problem(participant_id, "", "E_RANGE", words, WARNING if possible else ERROR)
 
 
 def _same_images(subjects: Iterable[Subject], facts: Sequence[Facts]) -> list[Problem]:

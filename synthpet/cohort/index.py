@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import isfinite
 from pathlib import Path
 
 import numpy as np
@@ -228,12 +229,18 @@ def _parse_row(row: dict[str, str | None]) -> Subject:
         participant_id=check_participant_id(row["participant_id"] or ""),
         group=group,
         role=role,
-        age=float(row["age"]) if row.get("age") else None,  # type: ignore[arg-type]
+        age=_age(row.get("age")),
         sex=row.get("sex"),
         site=row.get("site"),
         lesion_site=row.get("lesion_site"),
         mri_visible=None if visible is None else visible.lower() == "true",
     )
+
+
+def _age(text: str | None) -> float | None:
+    """Years; BIDS has ages above 89 written as ``89+``."""
+    years = float(text.removesuffix("+")) if text else None
+    return years if years is None or isfinite(years) else None  # ``nan`` of a table that pandas wrote
 
 
 def _find_grid_label(root: Path, subjects: Sequence[Subject]) -> tuple[str, str]:

@@ -20,14 +20,15 @@ NEEDED = {"paired": ("pet",), "heldout": ("pet",), "unpaired": (), "patient": ()
 CHECKED = ("t1w", "brain_mask", "pet", "flair", "gm", "wm", "csf", "lesion_mask", "expected_pet", "withheld_pet")
 EMPTY_SHARE = 0.99  # of the brain: an image with more zeros shows nothing
 UNTESTED_SHARE = 0.05  # of the brain where the PET is 0: worth a warning
-NEGATIVE_SHARE = 0.05  # of the brain: more is no uptake
-FDG = ("fdg", "fluorodeoxyglucose", "fludeoxyglucose")
+NEGATIVE_SHARE = 0.2  # of the brain: more is no uptake but a z-map or the like; noise at a generous mask's rim is less
+FDG = ("fdg", "glucose")  # 18FFDG, [18F]FDG, fluorodeoxyglucose, 2-deoxy-2-[18F]fluoro-D-glucose
+UNNAMED = ("", "na", "unknown")
 Volume = NDArray[np.float32]
 
 
 @dataclass
 class Facts:
-    """What was found of one subject: problems, the mean of its PET in the brain, SHA-256 of the voxels by kind."""
+    """What was found of one subject: problems, mean of its PET where it covers the brain, SHA-256 of voxels by kind."""
 
     participant_id: str
     problems: list[Problem] = field(default_factory=list)
@@ -143,7 +144,8 @@ class _Check:
             )
         elif UNTESTED_SHARE < empty < EMPTY_SHARE:
             self.add("pet", "E_COVERAGE", f"0 in {empty:.0%} of the brain; that part is not tested", WARNING)
-        self.facts.pet_mean = float(values.mean(dtype=np.float64))
+        covered = values[values != 0]  # a field of view that ends within the brain makes no other unit
+        self.facts.pet_mean = float(covered.mean(dtype=np.float64)) if covered.size else 0.0
 
     def _sidecar(self) -> None:
         path = sidecar_path(self.path("pet"))
@@ -159,12 +161,13 @@ class _Check:
             return
         tracer = about.get("TracerName")
         if tracer is not None and not _is_fdg(str(tracer)):
-            self.add("pet", "E_TRACER", f"tracer {str(tracer)[:40]!r}; expected FDG; take it out of the cohort")
+            words = f"tracer {str(tracer)[:40]!r}; expected FDG; correct TracerName if it is, else take the PET out"
+            self.add("pet", "E_TRACER", words)
 
 
 def _is_fdg(name: str) -> bool:
     plain = "".join(sign for sign in name.lower() if sign.isalnum())
-    return any(word in plain for word in FDG)
+    return plain in UNNAMED or any(word in plain for word in FDG)
 
 
 def cached(facts: Facts, state: dict[str, list[int]]) -> dict[str, Any]:

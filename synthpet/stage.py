@@ -53,11 +53,12 @@ class Stage:
         Raises:
             BusyError: another process writes into the folder.
         """
-        if self.is_current():
-            self._say(f"{self.name}: up to date ({self.folder})")
+        if self._is_found():
             return False
         self.folder.mkdir(parents=True, exist_ok=True)
         with locked(self.folder, self.name):
+            if self._is_found():  # made by another process meanwhile
+                return False
             self._say(f"{self.name}: making {self.folder}")
             start = time.monotonic()
             (self.folder / self.manifest).unlink(missing_ok=True)
@@ -66,6 +67,13 @@ class Stage:
             self._write_manifest(written, seconds)
         self._say(f"{self.name}: done in {seconds:.0f} s")
         return True
+
+    def _is_found(self) -> bool:
+        """Whether the result is there, said if so."""
+        found = self.is_current()
+        if found:
+            self._say(f"{self.name}: up to date ({self.folder})")
+        return found
 
     def is_current(self) -> bool:
         """Whether the manifest matches the configuration, the inputs and the outputs' sizes."""

@@ -1,6 +1,7 @@
 """A stage runs once for a configuration and its inputs."""
 
 import json
+from contextlib import contextmanager
 
 import pytest
 
@@ -42,6 +43,23 @@ def test_a_changed_input_configuration_or_output_runs_it_again(tmp_path, source)
     (stage.folder / "result.txt").unlink()
     assert Stage("test", stage.folder, {"a": 2}, (source,)).ensure(make)
     assert len(calls) == 4
+
+
+def test_what_another_process_made_while_this_one_waited_is_not_made_again(tmp_path, source, monkeypatch):
+    import synthpet.stage as module
+
+    stage, make, calls = make_stage(tmp_path / "out", source)
+    real = module.locked
+
+    @contextmanager
+    def made_meanwhile(folder, doing):
+        monkeypatch.setattr(module, "locked", real)
+        stage.ensure(make)
+        with real(folder, doing):
+            yield
+
+    monkeypatch.setattr(module, "locked", made_meanwhile)
+    assert stage.ensure(make) is False and len(calls) == 1
 
 
 def test_an_interrupted_stage_is_not_current(tmp_path, source):

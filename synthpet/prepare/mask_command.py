@@ -1,9 +1,12 @@
 """A brain mask by a program that the user names, such as SynthStrip or HD-BET."""
 
+import os
 import shlex
 import shutil
+import signal
 import subprocess
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -60,13 +63,28 @@ def run_mask_command(
             )
         # in its own folder: whatever else it writes goes with the folder
         arguments = [str(Path(path).absolute()), *words]
-        done = subprocess.run(arguments, capture_output=True, text=True, errors="replace", cwd=folder, check=False)
+        done = _run(arguments, folder)
         if done.returncode != 0 or not mask.is_file():
             what = f"ended with {done.returncode}" if done.returncode else "wrote no {mask}"
             said = _last_line(done.stderr, done.stdout)
             raise DataError(f"E_MASK_COMMAND {name}: {program} {what}; expected a mask. It said: {said}")
         data, found = _read(mask, grid, name, program, xform)
         return given_brain_mask(data, found, f"{name}, mask by {program}")
+
+
+def _run(arguments: list[str], folder: str) -> subprocess.CompletedProcess[str]:
+    """Run a program to its end; where this process is stopped, all that the program has started ends with it."""
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(
+        arguments, **pipes, text=True, errors="replace", cwd=folder, start_new_session=True
+    ) as program:  # fmt: skip
+        try:
+            stdout, stderr = program.communicate()
+        except BaseException:
+            with suppress(ProcessLookupError):
+                os.killpg(program.pid, signal.SIGKILL)  # a session of its own: wrappers start programs
+            raise
+    return subprocess.CompletedProcess(arguments, program.returncode, stdout, stderr)
 
 
 def _filled(word: str, places: dict[str, str]) -> str:

@@ -1,12 +1,17 @@
 """A program that writes the brain mask: run for real, as a script of this test."""
 
+import signal
 import sys
+import threading
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from synthpet.cohort.images import Grid, write_image
-from synthpet.errors import DataError, UsageError
+from synthpet.errors import DataError, Stopped, UsageError
+from synthpet.interruption import stopping_by_signal
 from synthpet.prepare.mask_command import check_mask_command, run_mask_command
 
 GRID = Grid.of((40, 40, 40), np.diag([4.0, 4.0, 4.0, 1.0]))
@@ -69,3 +74,37 @@ def test_no_shell_sees_the_command(tmp_path):
 def test_a_command_without_its_places_is_refused_before_work_starts(bad):
     with pytest.raises(UsageError, match="brain_mask_command="):
         check_mask_command(bad)
+
+
+WRAPPER = """
+import subprocess, sys
+inner = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+open({note!r}, "w").write(str(inner.pid))
+inner.wait()
+"""
+
+
+def test_a_stopped_command_leaves_nothing_of_the_program_behind(tmp_path):
+    t1w, _ = scan(tmp_path)
+    note = tmp_path / "inner.pid"
+    main = threading.main_thread().ident
+
+    def stop():
+        while not (note.is_file() and note.read_text()):
+            time.sleep(0.02)
+        signal.pthread_kill(main, signal.SIGTERM)
+
+    threading.Thread(target=stop, daemon=True).start()
+    with stopping_by_signal(), pytest.raises(Stopped):
+        run_mask_command(command(tmp_path, WRAPPER.format(note=str(note))), t1w, GRID, "sub-01")
+    until = time.monotonic() + 10
+    while is_running(int(note.read_text())) and time.monotonic() < until:
+        time.sleep(0.02)
+    assert not is_running(int(note.read_text()))
+
+
+def is_running(pid):
+    try:
+        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2][:3]
+    except FileNotFoundError:
+        return False

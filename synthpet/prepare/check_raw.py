@@ -90,8 +90,10 @@ def _same_t1w(people: Sequence[RawSubject], digests: Sequence[str]) -> list[Prob
     for person, digest in zip(people, digests, strict=True):
         if digest:
             owners.setdefault(digest, []).append(person.subject.participant_id)
+    words = "the T1w has the same voxels as that of {}; expected one id a person; keep one of them"
     return [
-        Problem(who, "", "E_LEAK_SAME_IMAGE", f"the T1w has the same voxels as that of {', '.join(set(ids) - {who})}; "
-                "expected one id a person; keep one of them")
-        for ids in owners.values() if len(ids) > 1 for who in ids
-    ]  # fmt: skip
+        Problem(who, "", "E_LEAK_SAME_IMAGE", words.format(", ".join(other for other in ids if other != who)))
+        for ids in owners.values()
+        if len(ids) > 1
+        for who in ids
+    ]

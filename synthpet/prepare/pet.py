@@ -9,12 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from synthpet.cohort.images import Grid, read_frames
+from synthpet.cohort.images import Grid, check_range, read_frames
 from synthpet.errors import DataError
 from synthpet.prepare.frames import frame_shift_mm, frame_timing, mean_frame
 from synthpet.prepare.raw.inheritance import read_sidecar
 
-LARGEST = 1e9  # no unit in use makes the brain's uptake larger
 COPIED = ("TracerName", "TracerRadionuclide", "Units", "ReconMethodName", "AttenuationCorrection",
           "ImageDecayCorrected")  # fmt: skip
 MOVED_MM = 4.0  # frames that are further apart are worth a look
@@ -100,8 +99,7 @@ def _measured(mean: NDArray[np.float32], name: str) -> tuple[NDArray[np.float32]
     if values.size == 0 or not values.max() > values.min():
         found = f"every voxel is {values[0]:g}" if values.size else "no voxel is finite"
         raise DataError(f"E_CONSTANT {name}: {found}; expected a PET image")
-    if np.abs(values).max() > LARGEST:
-        raise DataError(f"E_RANGE {name}: values up to {np.abs(values).max():.3g}; expected at most {LARGEST:g}")
+    check_range(name, float(values.min()), float(values.max()))
     data = np.where(finite, mean, 0)
     view = ~_touches_border(data == 0)
     enclosed = int((view & ~finite).sum())

@@ -26,6 +26,7 @@ _watched = False
 def do_marked(work: Callable[[T], R], number: int, item: T, name: str, marks: Path) -> tuple[int, R]:
     """In the worker: do one item, marked as long as it takes; SIGTERM or the parent's end stops it in good order."""
     global _watched
+    parent = os.getppid()
     if not _watched:
         _watched = True
         end_with_parent()
@@ -36,6 +37,8 @@ def do_marked(work: Callable[[T], R], number: int, item: T, name: str, marks: Pa
             return number, named(work, item, name)
     finally:
         mark.unlink(missing_ok=True)
+        if os.getppid() != parent:  # nobody takes the result
+            os._exit(143)
 
 
 def named(work: Callable[[T], R], item: T, name: str) -> R:

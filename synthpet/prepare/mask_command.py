@@ -74,10 +74,15 @@ def run_mask_command(
 
 def _run(arguments: list[str], folder: str) -> subprocess.CompletedProcess[str]:
     """Run a program to its end; where this process is stopped, all that the program has started ends with it."""
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen(
-        arguments, **pipes, text=True, errors="replace", cwd=folder, start_new_session=True
-    ) as program:  # fmt: skip
+        arguments,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        cwd=folder,
+        start_new_session=True,
+    ) as program:
         try:
             stdout, stderr = program.communicate()
         except BaseException:

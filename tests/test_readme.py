@@ -1,5 +1,6 @@
 """README.md is run: each command composes or runs, each name in it exists; each YAML of configs/ composes."""
 
+import importlib
 import re
 import shlex
 import subprocess
@@ -54,9 +55,14 @@ IN_BLOCKS = list(dict.fromkeys(command for block in FENCED for command in comman
 IN_TEXT = list(dict.fromkeys(concrete(text) for text in TICKED if re.match(r"python -m (synthpet|uad)\.\w", text)))
 
 
+WITHOUT_OPTIONS = ("synthpet.tracking", "uad.overview_figure")  # take plain arguments
+
+
 def compose_command(command: str):
     """The configuration that a command line would run with; unknown options and choices raise."""
     _, _, module, *arguments = shlex.split(command)
+    if module in WITHOUT_OPTIONS:
+        return importlib.import_module(module)
     source = ROOT / Path(*module.split("."))
     file = source.with_suffix(".py") if source.with_suffix(".py").is_file() else source / "__main__.py"
     (config_name,) = re.findall(r'@command\("(\w+)"\)', file.read_text())

@@ -33,15 +33,14 @@ def latents(n: int, n_voxels: int, seed: int = 0) -> NDArray[np.float32]:
     return np.random.default_rng(seed).standard_normal((n, n_voxels, D), dtype=np.float32)
 
 
-def fit_and_score(x: NDArray[np.float32], query: NDArray[np.float32]) -> list[float]:
-    """The library's way: a loop over voxels."""
-    return [OneClassSVM(nu=0.03).fit(x[:, v]).decision_function(query[v : v + 1])[0] for v in range(x.shape[1])]
-
-
 def compare(n: int, bar: str, n_reference: int, n_voxels: int) -> Row:
     """Seconds per 1000 voxels of both; the accuracy against scikit-learn's machines converged further."""
     x, query = latents(n, n_voxels), latents(1, n_voxels, seed=1)[0]
     machine = VoxelwiseOneClassSVM(n_jobs=N_JOBS)
+
+    def fit_and_score(x: NDArray[np.float32], query: NDArray[np.float32]) -> list[float]:
+        return [OneClassSVM(nu=0.03).fit(x[:, v]).decision_function(query[v : v + 1])[0] for v in range(x.shape[1])]
+
     with Parallel(n_jobs=N_JOBS) as parallel:
 
         def theirs() -> list[list[float]]:

@@ -1,7 +1,7 @@
 """What holds for all prepared people together: tables, quality control, the page; and what is said at the end."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,7 @@ from synthpet.prepare.running import Outcome
 from synthpet.prepare.settings import Settings
 from synthpet.stage import Stage
 
+NOT_THERE = ("E_POINTER", "E_MISSING", "E_UNREADABLE")  # of raw images: dropped after use, or a disk that is away
 SAID = 12  # people whose flags are said on the terminal; the page has everybody
 
 
@@ -40,8 +41,7 @@ def write_cohort(outcomes: Sequence[Outcome], out: Path, name: str, settings: Se
     if not done:
         problems = "\n  ".join(outcome.problem for outcome in outcomes)
         raise DataError(f"None of {len(outcomes)} subjects could be prepared:\n  {problems}")
-    for who in refused:
-        remove_results(out / who)
+    remove_refused(out, refused)
     unchecked = _check(done, out, settings, compute)
     ids = [raw.subject.participant_id for raw in done]
     checked = {who: read_checked(who, out) for who in ids if who not in unchecked}
@@ -84,6 +84,13 @@ def _check(done: Sequence[RawSubject], out: Path, settings: Settings, compute: C
         if problem:
             problems[raw.subject.participant_id] = _shown(problem, raw)
     return problems
+
+
+def remove_refused(out: Path, refused: Mapping[str, str]) -> None:
+    """Remove what was written of those whose images are refused now, not of those whose images are out of reach."""
+    for who, problem in refused.items():
+        if not problem.startswith(NOT_THERE):
+            remove_results(out / who)
 
 
 def remove_results(folder: Path) -> None:

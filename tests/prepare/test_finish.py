@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from synthpet.cohort.files import read_tsv
+from synthpet.cohort.files import read_tsv, write_json
 from synthpet.prepare.cohort import ensure_prepared
-from synthpet.prepare.finish import remove_results
+from synthpet.prepare.finish import remove_refused, remove_results
 from tests.prepare.test_cohort import configure
 from tests.test_bids_validator import errors
 
@@ -55,3 +55,11 @@ def test_images_of_somebody_who_is_refused_now_are_removed_and_nothing_else(tmp_
     remove_results(folder)
     remove_results(tmp_path / "sub-02")  # who never had any
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["other.txt"]
+
+
+def test_results_stay_where_the_raw_images_are_only_out_of_reach(tmp_path):
+    refused = {"sub-01": "E_POINTER sub-01: a link to nothing", "sub-02": "E_NOT_NIFTI sub-02: a web page"}
+    for who in refused:
+        write_json(tmp_path / who / "run.json", {"outputs": {}})
+    remove_refused(tmp_path, refused)
+    assert [path.name for path in tmp_path.iterdir()] == ["sub-01"]

@@ -12,7 +12,9 @@ from synthpet.errors import DataError
 
 MANIFESTS = "run*.json"
 NO_RESULT = ("cache", "wandb", "logs")  # folders of what is made again, or of others
-NOT_LISTED = ("validation.json", "verification.json", "folds.json", "error.log")  # written beside a stage's result
+NOT_LISTED = (
+    "validation.json", "verification.json", "folds.json", "error.log", "last.ckpt", "previous.ckpt", "metrics.jsonl",
+)  # fmt: skip  # written beside a stage's result
 
 
 def verify(root: Path) -> Report:

@@ -67,7 +67,10 @@ def load_estimator(stem: Path) -> BaseEstimator:
         about = json.loads(table.read_text())
         machine = ESTIMATORS[about["estimator"]](**about["parameters"])
         values = read_arrays(arrays)
-        for name, file in _on_disk(machine).items():  # "c": pages that are changed stay in memory
+        for name, file in _on_disk(machine).items():
+            if name in values:  # written before these had files of their own
+                continue
+            # "c": pages that are changed stay in memory
             values[name] = np.load(stem.with_name(f"{stem.name}-{file}.npy"), mmap_mode="c", allow_pickle=False)
     except (DataError, OSError, ValueError, KeyError, TypeError, EOFError) as error:
         raise DataError(

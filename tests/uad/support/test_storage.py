@@ -53,6 +53,17 @@ def test_the_controls_latent_vectors_stay_on_the_disk(tmp_path):
     np.testing.assert_array_equal(latents, X)
 
 
+def test_a_machine_in_one_file_as_it_was_written_before_is_read(tmp_path):
+    machine = VoxelwiseOneClassSVM().fit(X)
+    save_estimator(machine, tmp_path / "old")
+    large = {"latents_": "old-latents.npy", "dual_coef_": "old-weights.npy"}
+    with np.load(tmp_path / "old.npz") as small:
+        np.savez(tmp_path / "old.npz", **small, **{name: np.load(tmp_path / file) for name, file in large.items()})
+    for file in large.values():
+        (tmp_path / file).unlink()
+    np.testing.assert_array_equal(load_estimator(tmp_path / "old").decision_function(X), machine.decision_function(X))
+
+
 def test_files_that_are_no_estimator_are_refused(tmp_path):
     with pytest.raises(DataError, match="no support estimator"):
         load_estimator(tmp_path / "absent")

@@ -17,6 +17,7 @@ from synthpet.evaluation import ensure_evaluated
 from synthpet.stage import Stage
 from synthpet.training import ensure_cohort
 from synthpet.validation import open_cohort
+from uad.comparison_pictures import generator_pictures
 from uad.comparison_statistics import Settings, compare
 from uad.comparison_table import MISSED, ROWS, Outcome, check_same_patients, plain_table, table_rows
 from uad.evaluation import ensure_evaluation
@@ -63,7 +64,8 @@ def ensure_comparison(cfg: DictConfig, overrides: Sequence[str] = ()) -> Path:
         "seed": cfg.seed,
         "layout": LAYOUT,
     }
-    stage = Stage("comparison", folder, config, tuple(_inputs(outcomes)))
+    shown = generator_pictures(Path(cfg.work_dir), columns)
+    stage = Stage("comparison", folder, config, (*_inputs(outcomes), *shown))
     if stage.ensure(lambda: _write(cfg, folder, outcomes)):
         track_comparison(cfg, folder, folders)
     for line in (folder / "table.txt").read_text().splitlines():

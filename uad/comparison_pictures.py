@@ -83,8 +83,8 @@ def quality_parts(work_dir: Path, columns: Sequence[str]) -> list[Link | Picture
         columns: such as ``completed-patch3d``.
     """
     parts: list[Link | Picture] = []
-    for gan in dict.fromkeys(name.partition("-")[2] for name in columns if "-" in name):
-        folder = Path(work_dir) / f"synthetic-{gan}"
+    for folder in _generator_folders(work_dir, columns):
+        gan = folder.name.removeprefix("synthetic-")
         if not (folder / "report.html").is_file():
             continue
         parts.append(Link(f"All about the synthetic PET of {gan}", f"../{folder.name}/report.html"))
@@ -92,3 +92,14 @@ def quality_parts(work_dir: Path, columns: Sequence[str]) -> list[Link | Picture
             if (image := folder / "figures" / f"{name}.png").is_file():
                 parts.append(Picture(image.read_bytes(), f"{gan}: {caption}", f"{name} of {gan}"))
     return parts
+
+
+def generator_pictures(work_dir: Path, columns: Sequence[str]) -> list[Path]:
+    """The files of the pictures that ``quality_parts`` shows."""
+    found = (f / "figures" / f"{name}.png" for f in _generator_folders(work_dir, columns) for name in FROM_GENERATOR)
+    return [path for path in found if path.is_file()]
+
+
+def _generator_folders(work_dir: Path, columns: Sequence[str]) -> list[Path]:
+    names = dict.fromkeys(name.partition("-")[2] for name in columns if "-" in name)
+    return [Path(work_dir) / f"synthetic-{gan}" for gan in names]

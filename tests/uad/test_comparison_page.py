@@ -10,7 +10,7 @@ from PIL import Image
 from tests.uad.test_comparison import PUBLISHED, SETTINGS, outcome
 from uad.comparison_figures import make_pictures
 from uad.comparison_page import in_short, kind_of, make_page
-from uad.comparison_pictures import rank_table
+from uad.comparison_pictures import generator_pictures, quality_parts, rank_table
 from uad.comparison_statistics import compare
 from uad.comparison_table import Froc, table_rows
 
@@ -95,3 +95,13 @@ def test_two_tests_that_contradict_each_other_decide_nothing():
     assert kind_of({"identical": False, "detected": test, "ranks": test}) == "not distinguishable"
     assert kind_of({"identical": False, "detected": test, "ranks": test | {"p_holm": 0.2}}) == "better"
     assert kind_of({"identical": False, "detected": test | {"p_holm": 0.2}, "ranks": test}) == "worse"
+
+
+def test_every_picture_of_a_generator_on_the_page_is_an_input_of_it(tmp_path):
+    folder = tmp_path / "synthetic-patch3d"
+    for path in (folder / "report.html", folder / "figures" / "metrics.png", folder / "figures" / "other.png"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"content")
+    columns = ["real", "completed-patch3d", "resampled-patch3d", "completed-semi3d"]
+    assert generator_pictures(tmp_path, columns) == [folder / "figures" / "metrics.png"]
+    assert [part.kind for part in quality_parts(tmp_path, columns)] == ["link", "picture"]

@@ -1,12 +1,15 @@
 """One process at a time writes into a folder: ``.lock`` names the process and is held by the kernel.
 
-A process that dies loses the kernel's lock but leaves the file, which says what it was doing when it ended.
+A process that dies loses the kernel's lock but leaves the file, which says what it was doing when it ended. Locks of
+the kernel do not reach every machine that shares a disk: a living owner also touches its file all the time.
 """
 
 import fcntl
 import json
 import os
 import platform
+import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -19,6 +22,8 @@ from synthpet.errors import BusyError
 
 LOCK = ".lock"
 PARTIAL = ".partial-*"  # temporary files of ``synthpet.cohort.files``
+TOUCH_EVERY_S = 30.0
+SILENT_S = 300.0  # an owner on another machine that has not touched its lock for so long is dead
 WAIT_S = 4.0  # the worker processes of a command that was just killed need as long to end
 _HELD: dict[Path, "tuple[IO[str], Owner]"] = {}  # of this process, the latest last
 
@@ -69,12 +74,30 @@ def locked(folder: Path, doing: str) -> Iterator[None]:
         _HELD[path] = (stream, owner)
         _write(stream, owner)
         _sweep(path.parent)
-        yield
+        with _touching(stream):
+            yield
     finally:
         _HELD.pop(path, None)
         if owner.pid == os.getpid():  # a forked child lets its parent's lock alone
             path.unlink(missing_ok=True)
         stream.close()
+
+
+@contextmanager
+def _touching(stream: IO[str]) -> Iterator[None]:
+    """Touch a lock from time to time while the block runs."""
+    done = threading.Event()
+
+    def touch() -> None:
+        while not done.wait(TOUCH_EVERY_S):
+            with suppress(OSError, ValueError):  # a disk that is away for a while, a stream that was just closed
+                os.utime(stream.fileno())
+
+    threading.Thread(target=touch, daemon=True).start()
+    try:
+        yield
+    finally:
+        done.set()
 
 
 def working_on(name: str) -> None:
@@ -133,18 +156,25 @@ def _check_left(path: Path, owner: Owner | None) -> None:
         return
     if owner.is_alive:
         raise BusyError
-    if owner.is_elsewhere:
-        raise _busy(path, str(owner))
+    if owner.is_elsewhere and (silent_s := _silent_s(path)) < SILENT_S:
+        raise _busy(path, f"{owner}, last seen {silent_s:.0f} s ago,")
     say(
         f"removed the lock of {owner}, which is dead: killed, or out of memory (then fewer at once, compute.n_jobs=1, "
         "or smaller patches). Going on from what is finished"
     )
 
 
+def _silent_s(path: Path) -> float:
+    """Seconds since a file was touched, by the clock of its own disk: those of two machines differ."""
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=PARTIAL.removesuffix("*")) as now:
+        return os.fstat(now.fileno()).st_mtime - path.stat().st_mtime
+
+
 def _busy(path: Path, who: str) -> BusyError:
     return BusyError(
         f"E_BUSY {path.parent}: {who} writes there; expected one process at a time. Wait until it has ended, or use "
-        f"another work_dir; if it is certainly not running any more, delete {path}"
+        f"another work_dir; if it is certainly not running any more, delete {path}; that of a machine that died is "
+        f"taken as left {SILENT_S / 60:.0f} minutes later"
     )
 
 

@@ -4,6 +4,7 @@ import json
 import os
 import platform
 import signal
+import time
 
 import pytest
 
@@ -61,6 +62,25 @@ def test_a_lock_of_another_machine_is_not_touched(tmp_path):
     with pytest.raises(BusyError, match=r"node17.*delete"), locked(tmp_path, "test"):
         pass
     assert (tmp_path / LOCK).exists()
+
+
+def test_a_lock_of_another_machine_that_nobody_touches_any_more_is_removed(tmp_path, capsys):
+    leave(tmp_path, host="node17", machine="another boot")
+    old = (tmp_path / LOCK).stat().st_mtime - lock.SILENT_S - 1
+    os.utime(tmp_path / LOCK, (old, old))
+    with locked(tmp_path, "test"):
+        pass
+    assert "node17" in capsys.readouterr().out
+
+
+def test_an_owner_touches_its_lock(tmp_path, monkeypatch):
+    monkeypatch.setattr(lock, "TOUCH_EVERY_S", 0.02)
+    with locked(tmp_path, "test"):
+        os.utime(tmp_path / LOCK, (0, 0))
+        until = time.monotonic() + 10
+        while (tmp_path / LOCK).stat().st_mtime == 0 and time.monotonic() < until:
+            time.sleep(0.01)
+        assert (tmp_path / LOCK).stat().st_mtime > 0
 
 
 def test_a_lock_file_that_is_cut_is_no_owner(tmp_path):

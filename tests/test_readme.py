@@ -55,6 +55,7 @@ IN_BLOCKS = list(dict.fromkeys(command for block in FENCED for command in comman
 IN_TEXT = list(dict.fromkeys(concrete(text) for text in TICKED if re.match(r"python -m (synthpet|uad)\.\w", text)))
 
 
+WITHOUT_LOGGER = ("synthpet.phantom", "synthpet.prepare", "synthpet.validate")
 WITHOUT_OPTIONS = ("synthpet.tracking", "uad.overview_figure")  # take plain arguments
 
 
@@ -152,7 +153,7 @@ def run_small(tmp_path_factory):
         for theirs, ours in STAND_INS.items():
             arguments = [argument.replace(theirs, ours) for argument in arguments]
         given = {argument.partition("=")[0] for argument in arguments}
-        small = ("study=tiny", "logger=local") if module not in ("synthpet.phantom", "synthpet.prepare") else ()
+        small = ("study=tiny", "logger=local") if module not in WITHOUT_LOGGER else ()
         small += ("study=tiny",) if module == "synthpet.phantom" else ()
         arguments += [option for option in (*small, *SMALL.get(module, ())) if option.partition("=")[0] not in given]
         line = [sys.executable, "-m", module, *arguments]

@@ -29,11 +29,16 @@ class Child:
         return self.log.read_text() if self.log.exists() else ""
 
     @property
-    def is_alive(self) -> bool:
+    def state(self) -> str:
+        """The kernel's letter for it; Z where it has ended."""
         try:
-            return Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+            return Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0]
         except OSError:
-            return False
+            return "Z"
+
+    @property
+    def is_alive(self) -> bool:
+        return self.state not in "ZX"
 
     def send(self, number: int) -> None:
         os.kill(self.pid, number)
@@ -78,11 +83,25 @@ class Forge:
         self.server.stdin.flush()
         return json.loads(self.server.stdout.readline())
 
-    def start(self, log: Path, module: str, *arguments: str, limit: int | None = None) -> Child:
-        """``python -m module arguments``; its output goes to ``log``. ``limit``: bytes of memory it may address."""
+    def start(
+        self,
+        log: Path,
+        module: str,
+        *arguments: str,
+        limit: int | None = None,
+        pause_after: tuple[str, int] | None = None,
+    ) -> Child:
+        """``python -m module arguments``; its output goes to ``log``.
+
+        ``limit``: bytes of memory it may address. ``pause_after``: it stops (SIGSTOP) when it has written a file
+        of that name so many times: what comes next does not depend on how fast the machine is.
+        """
         log.unlink(missing_ok=True)
         request = {"module": module, "arguments": list(map(str, arguments)), "log": str(log), "limit": limit}
-        return Child(self, self.ask(request), log)
+        child = Child(self, self.ask(request | {"pause_after": pause_after}), log)
+        if pause_after:
+            child.wait_for(lambda: child.state in "Tt")
+        return child
 
     def run(self, log: Path, module: str, *arguments: str, limit: int | None = None) -> tuple[int, str]:
         """Exit code and output."""
@@ -137,6 +156,8 @@ def become(request: dict) -> None:
             import resource
 
             resource.setrlimit(resource.RLIMIT_AS, (request["limit"], request["limit"]))
+        if request["pause_after"]:
+            pause_once(*request["pause_after"])
         sys.argv = [request["module"], *request["arguments"]]
         try:
             runpy.run_module(request["module"], run_name="__main__", alter_sys=True)
@@ -151,6 +172,21 @@ def become(request: dict) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
+
+
+def pause_once(name: str, times: int) -> None:
+    """Stop this process when it has moved a finished file of this name to its place so many times."""
+    replace, left = os.replace, times
+
+    def replace_and_pause(source, target, **more) -> None:
+        nonlocal left
+        replace(source, target, **more)
+        left -= Path(target).name == name
+        if not left:
+            os.replace = replace
+            os.kill(os.getpid(), signal.SIGSTOP)
+
+    os.replace = replace_and_pause
 
 
 if __name__ == "__main__":

@@ -28,8 +28,7 @@ def flip(content: bytes, position: int) -> bytes:
 def interrupted(forge, shared_cohort, tmp_path_factory):
     """A training that was killed after its second checkpoint."""
     work = tmp_path_factory.mktemp("interrupted")
-    child = forge.start(work / "log", *training(shared_cohort.root, work))
-    child.wait_for((folds(work)[0] / "previous.ckpt").exists)
+    child = forge.start(work / "log", *training(shared_cohort.root, work), pause_after=("last.ckpt", 2))
     child.send(signal.SIGKILL)
     assert child.wait() == -signal.SIGKILL
     return work
@@ -39,8 +38,6 @@ def interrupted(forge, shared_cohort, tmp_path_factory):
 def copy(interrupted, tmp_path):
     work = tmp_path / "work"
     shutil.copytree(interrupted, work)
-    if not (folds(work)[0] / "last.ckpt").exists():  # killed between the two renames
-        shutil.copy(folds(work)[0] / "previous.ckpt", folds(work)[0] / "last.ckpt")
     return work
 
 

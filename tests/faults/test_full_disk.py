@@ -1,6 +1,7 @@
 """A full disk, a real one: the old file is whole, the temporary one is gone, 74 with bytes needed and free."""
 
 import re
+import signal
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from synthpet.cohort import write_image
 from synthpet.cohort.files import write_text, write_tsv
 from synthpet.errors import DiskError
 from tests.conftest import GRID
-from tests.faults.conftest import fill, folds, leftovers, training, weights
+from tests.faults.conftest import fill, leftovers, training, weights
 
 KB = 1024
 
@@ -47,10 +48,9 @@ def test_a_training_on_a_full_disk_keeps_its_checkpoint_and_goes_on_when_there_i
     """The disk fills while the training runs: at the first checkpoint there is no place for a second."""
     disk = small_disk(8 * 1024 * KB)
     work = disk / "work"
-    child = forge.start(tmp_path / "log", *training(shared_cohort.root, work))
-    last = folds(work)[0] / "last.ckpt"
-    child.wait_for(last.exists)
+    child = forge.start(tmp_path / "log", *training(shared_cohort.root, work), pause_after=("last.ckpt", 1))
     fill(disk, leave=16 * KB)
+    child.send(signal.SIGCONT)
     assert child.wait() == 74, child.text
     assert re.search(r"DiskError: .*bytes needed, [\d,]+ free|DiskError: E_DISK .* bytes free", child.text)
     assert "Traceback" not in child.text

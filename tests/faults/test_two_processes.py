@@ -12,7 +12,7 @@ from synthpet import lock
 from synthpet.errors import BusyError
 from synthpet.lock import LOCK, Owner, locked, working_on
 from synthpet.stage import Stage
-from tests.faults.conftest import folds, training
+from tests.faults.conftest import training
 
 
 @pytest.fixture(autouse=True)
@@ -28,9 +28,7 @@ def leave(folder, **changes):
 
 def test_a_second_training_on_the_same_folder_is_refused_and_the_first_one_finishes(forge, shared_cohort, tmp_path):
     work = tmp_path / "work"
-    first = forge.start(tmp_path / "first", *training(shared_cohort.root, work))
-    first.wait_for((folds(work)[0] / "last.ckpt").exists)
-    first.send(signal.SIGSTOP)
+    first = forge.start(tmp_path / "first", *training(shared_cohort.root, work), pause_after=("last.ckpt", 1))
     code, text = forge.run(tmp_path / "second", *training(shared_cohort.root, work))
     assert code == 75, text
     assert f"process {first.pid} on {platform.node()} (generator patch3d fold 0" in text

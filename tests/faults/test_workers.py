@@ -10,6 +10,7 @@ import pytest
 
 from synthpet import worker
 from synthpet.compute import Compute, as_finished, in_processes
+from synthpet.lock import LOCK
 from tests.faults.conftest import training
 
 
@@ -79,7 +80,8 @@ def test_a_process_killed_alone_is_named_by_the_next_run(forge, shared_cohort, t
     work = tmp_path / "work"
     command = training(shared_cohort.root, work)
     child = forge.start(tmp_path / "log", *command)
-    child.wait_for((work / "gan-patch3d" / "fold-1" / ".lock").exists)
+    lock = work / "gan-patch3d" / "fold-1" / LOCK
+    child.wait_for(lambda: lock.exists() and "fold 1" in lock.read_text())  # it is written after it is there
     child.send(signal.SIGSTOP)  # so that it does not end before the next line
     os.kill(child.pid, signal.SIGKILL)
     assert child.wait() == -signal.SIGKILL

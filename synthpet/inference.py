@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from synthpet.networks.folding import fold_norms
 from synthpet.networks.generator import CONV, ResidualUNet, position_channels
 from synthpet.patches.overlap import OverlapAdd, extract, patch_origins
 
@@ -43,23 +44,24 @@ def synthesise(
     Returns:
         (I, J, K) SUVR, 0 outside the brain.
     """
-    channels = torch.from_numpy(np.stack([t1w, mask]).astype(np.float32))
+    channels = torch.from_numpy(t1w.astype(np.float32))[None]
     if coordinates:
         channels = torch.cat([channels, position_channels(t1w.shape, torch.from_numpy(affine))])
     channels, inside = _pad_to(channels, patch_size)
+    brain, _ = _pad_to(torch.from_numpy(mask)[None], patch_size)
     origins = patch_origins(channels.shape[1:], patch_size, stride)
     blend = OverlapAdd((1, *channels.shape[1:]), patch_size, device)
-    for some in _origins_with_brain(channels[1], origins, patch_size).split(batch_size):
-        patches = extract(channels, some, patch_size).to(device)
-        blend.add(generator(torch.cat([patches[:, :1], patches[:, 2:]], dim=1)).float(), some)
+    for some in _origins_with_brain(brain[0], origins, patch_size).split(batch_size):
+        blend.add(generator(extract(channels, some, patch_size).to(device)).float(), some)
     return blend.result()[0].cpu()[inside].numpy() * mask
 
 
 def prepare_network(generator: nn.Module, *, bf16: bool) -> nn.Module:
-    """Lay a generator out for synthesis: the same numbers in two thirds of the time.
+    """Lay a generator out for synthesis: the same numbers up to rounding, in half the time.
 
-    Channels-last is what the processor's matrix units read; with ``bf16`` the weights are rounded once, not at every
-    call as autocast does. The head stays in float32, as in training.
+    Norms become part of the convolutions before them. Channels-last is what the processor's matrix units read; with
+    ``bf16`` the weights are rounded once, not at every call as autocast does. The head sums and gives float32, as in
+    training.
 
     Args:
         generator: changed in place.
@@ -69,11 +71,32 @@ def prepare_network(generator: nn.Module, *, bf16: bool) -> nn.Module:
     for network in generator.modules():
         if not isinstance(network, ResidualUNet):
             continue
+        for part in network.modules():
+            if isinstance(part, nn.Sequential):
+                fold_norms(part)
         network.to(memory_format=torch.channels_last_3d if network.spatial_dims == 3 else torch.channels_last)
         for part in network.modules():
             if bf16 and isinstance(part, convolutions) and part is not network.head:
                 part.to(torch.bfloat16)
+        if bf16:
+            network.head = _Bf16Products(network.head)
     return generator
+
+
+class _Bf16Products(nn.Module):
+    """A float32 convolution whose factors are rounded to bfloat16; sums and results are float32."""
+
+    def __init__(self, conv: nn.Module) -> None:
+        super().__init__()
+        self.conv = conv
+
+    def forward(self, x: Tensor) -> Tensor:
+        convolutions = torch.backends.mkldnn.conv
+        before, convolutions.fp32_precision = convolutions.fp32_precision, "bf16"
+        try:
+            return self.conv(x)
+        finally:
+            convolutions.fp32_precision = before
 
 
 def _pad_to(volume: Tensor, patch_size: Sequence[int]) -> tuple[Tensor, tuple[slice, ...]]:
@@ -87,5 +110,6 @@ def _pad_to(volume: Tensor, patch_size: Sequence[int]) -> tuple[Tensor, tuple[sl
 
 def _origins_with_brain(mask: Tensor, origins: Tensor, patch_size: Sequence[int]) -> Tensor:
     pi, pj, pk = patch_size
-    keep = [bool(mask[i : i + pi, j : j + pj, k : k + pk].any()) for i, j, k in origins.tolist()]
+    brain = mask.numpy()
+    keep = [bool(brain[i : i + pi, j : j + pj, k : k + pk].any()) for i, j, k in origins.tolist()]
     return origins[torch.tensor(keep)]

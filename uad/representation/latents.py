@@ -6,10 +6,9 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from synthpet.errors import DataError
+from synthpet.networks.folding import fold_norms
 from uad.representation.autoencoder import CHANNEL, SiameseAutoencoder
 from uad.representation.pairs import cut
 
@@ -55,10 +54,7 @@ def fused(model: SiameseAutoencoder) -> SiameseAutoencoder:
     """A copy whose encoders have each batch norm folded into the convolution before it: one pass over memory less."""
     model = copy.deepcopy(model)
     for encoder in model.encoders:
-        for layer in range(len(encoder) - 1):
-            if isinstance(encoder[layer + 1], nn.modules.batchnorm._BatchNorm):
-                encoder[layer] = fuse_conv_bn_eval(encoder[layer], encoder[layer + 1])
-                encoder[layer + 1] = nn.Identity()
+        fold_norms(encoder)
     return model
 
 

@@ -5,7 +5,7 @@ import logging
 import time
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytorch_lightning as pl
@@ -25,12 +25,14 @@ from synthpet.generators import CONFIG, WEIGHTS, save_generator
 from synthpet.inference import synthesise
 from synthpet.model_card import GENERATOR, write_model_card
 from synthpet.patches.data import MASK, PET, T1W, PatchDataModule
+from synthpet.several_devices import DEFAULT, is_first, n_devices, train_on
 from synthpet.stage import Stage
 from synthpet.tracking import Run, tracked
 from synthpet.tracking.stages import generator_product
 from synthpet.validation import open_cohort
 
 CAPTION = "T1, measured PET and synthetic PET of a left-out subject"
+METRICS = "metrics.jsonl"
 FLAT = 0.2  # of the contrast of the measured PET: below it a generator has collapsed
 
 
@@ -53,6 +55,27 @@ def fit_fold(
 def _fit(
     cfg: DictConfig, folder: Path, fold: Fold, volumes: dict[str, Path], affine: NDArray[np.float64], lines: bool
 ) -> list[Path]:
+    checkpoint = _checkpoint_to_continue(cfg, folder, fold, {s: sha256(volumes[s]) for s in fold.train})
+    n = n_devices(cfg.trainer)
+    if n == 1:
+        _train(cfg, folder, fold, volumes, affine, lines, checkpoint, several=False)
+    else:
+        train_on(n, _train, cfg, folder, fold, volumes, affine, lines, checkpoint, True)
+    metrics = folder / METRICS
+    return [folder / WEIGHTS, folder / CONFIG, metrics, _model_card(cfg, folder, fold, metrics)]
+
+
+def _train(
+    cfg: DictConfig,
+    folder: Path,
+    fold: Fold,
+    volumes: dict[str, Path],
+    affine: NDArray[np.float64],
+    lines: bool,
+    checkpoint: Path | None,
+    several: bool,
+) -> None:
+    """The training itself, in each device's process where there are several; the first one writes."""
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)  # its greetings tell a user nothing
     warnings.filterwarnings("ignore", module="pytorch_lightning")
     model = build_model(cfg, seed=cfg.seed * 1000 + fold.index)
@@ -66,9 +89,10 @@ def _fit(
         seed=cfg.seed * 1000 + fold.index,
         num_workers=cfg.trainer.num_workers,
     )
-    checkpoint = _checkpoint_to_continue(cfg, folder, fold, {s: sha256(volumes[s]) for s in fold.train})
-    metrics = MetricsFile(folder / "metrics.jsonl", keep_until=steps_done(checkpoint))
-    watching: list[pl.Callback] = [ProgressLines(f"fold {fold.index}", cfg.gan.n_steps)] if lines else []
+    metrics = MetricsFile(folder / METRICS, keep_until=steps_done(checkpoint))
+    watching: list[pl.Callback] = [ProgressLines(f"fold {fold.index}", cfg.gan.n_steps)] if lines and is_first() else []
+    if not is_first():
+        cfg = cast(DictConfig, OmegaConf.merge(cfg, {"logger": {"name": "local"}}))  # one run of W&B is enough
     with tracked(cfg, "train", f"{cfg.gan.name} fold {fold.index}", {"fold": fold.index}) as run:
         loggers: list[Logger] = [metrics, RunLogger(run, cfg.gan.batch_size)] if run else [metrics]
         example = Example(cfg, volumes[fold.test[0]], affine, run)
@@ -76,7 +100,7 @@ def _fit(
             max_epochs=-(-cfg.gan.n_steps // steps_per_epoch),
             accelerator=cfg.trainer.accelerator,
             devices=cfg.trainer.devices,
-            strategy=cfg.trainer.strategy,
+            strategy=DEFAULT if several and cfg.trainer.strategy == "auto" else cfg.trainer.strategy,
             precision=resolve_precision(cfg.trainer.precision, cfg.trainer.accelerator),
             logger=loggers,
             plugins=[WholeCheckpoints()],
@@ -93,10 +117,9 @@ def _fit(
         except TrainingError as error:
             run.alert("Training stopped", f"{cfg.gan.name} fold {fold.index}: {error}")
             raise
-        weights = save_generator(model.ema.module, folder)
-        run.makes(generator_product(folder))
-    card = _model_card(cfg, folder, fold, metrics.path)
-    return [weights, folder / CONFIG, metrics.path, card]
+        if is_first():
+            save_generator(model.ema.module, folder)
+            run.makes(generator_product(folder))
 
 
 def _model_card(cfg: DictConfig, folder: Path, fold: Fold, metrics: Path) -> Path:
@@ -205,7 +228,7 @@ class Example(pl.Callback):
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *args: Any) -> None:
         """Synthesise, log ``val/mae`` and, where allowed, the picture."""
         step = int(pl_module.step)  # type: ignore[arg-type]
-        if step % self.every:
+        if step % self.every or not is_first():
             return
         t1w, real, mask = np.array(self.volume[T1W]), np.array(self.volume[PET]), self.volume[MASK] > 0
         model: nn.Module = pl_module.ema.module  # type: ignore[assignment, union-attr]
@@ -294,6 +317,8 @@ class MetricsFile(Logger):
 
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
         """Append one row."""
+        if not is_first():
+            return
         row = {"step": step, **{k: (v if np.isfinite(v) else None) for k, v in metrics.items()}}
         with self.path.open("a") as stream:
             stream.write(json.dumps(row) + "\n")

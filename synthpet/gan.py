@@ -135,7 +135,7 @@ class ConditionalGAN(pl.LightningModule):
             losses["loss_adversarial"] = (self._scores(t1w, synthetic) - 1).square().mean()
             loss = loss + self.hparams["lambda_adversarial"] * losses["loss_adversarial"]
         losses["loss_generator"] = loss
-        usable = bool(torch.isfinite(loss))
+        usable = self._is_finite(loss)
         if usable:
             optimizer.zero_grad()
             self.manual_backward(loss)
@@ -160,7 +160,7 @@ class ConditionalGAN(pl.LightningModule):
         real, fake = self._scores(t1w, pet), self._scores(t1w, synthetic)
         loss = ((real - 1).square().mean() + fake.square().mean()) / 2
         losses = {"loss_discriminator": loss.detach()}
-        if torch.isfinite(loss):
+        if self._is_finite(loss):
             optimizer.zero_grad()
             self.manual_backward(loss)
             weights = [weight for group in optimizer.param_groups for weight in group["params"]]
@@ -185,6 +185,11 @@ class ConditionalGAN(pl.LightningModule):
         error = synthetic - pet
         error = error.abs() if self.hparams["reconstruction"] == "l1" else error.square()
         return (error * mask).sum() / mask.sum().clamp_min(1)
+
+    def _is_finite(self, loss: Tensor) -> bool:
+        """Whether a loss is finite on every device: had one alone skipped, the others would wait for its gradients."""
+        finite = bool(torch.isfinite(loss))
+        return finite if self.trainer.world_size == 1 else self.trainer.strategy.reduce_boolean_decision(finite)
 
     def _is_usable(self, norm: Tensor) -> bool:
         """Whether a step may be taken with gradients of this norm; the scaler of 16-bit floats judges by itself."""

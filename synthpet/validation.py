@@ -31,10 +31,13 @@ def open_cohort(cfg: "DictConfig") -> Cohort:
 
     Raises:
         DataError: a problem, and ``on_invalid`` is ``stop``; or nobody is left, or leaving people out mends nothing.
-        UsageError: another value of ``on_invalid``.
+        UsageError: another value of ``on_invalid``, or results would be written into the cohort.
     """
     if cfg.on_invalid not in ("stop", "skip"):
         raise UsageError(f"on_invalid={cfg.on_invalid!r}: expected stop or skip")
+    root, work_dir = Path(cfg.cohort.path).resolve(), Path(cfg.work_dir).resolve()
+    if root in (work_dir, *work_dir.parents):
+        raise UsageError(f"work_dir={cfg.work_dir} lies in the cohort {root}; expected a folder outside of it")
     cohort = Cohort.open(Path(cfg.cohort.path))
     report = validate_cohort(cohort, Path(cfg.work_dir), int(cfg.compute.n_jobs))
     if not report.errors:

@@ -7,6 +7,7 @@ import shutil
 import numpy as np
 import pytest
 
+from synthpet import evaluation
 from synthpet.checking import check
 from synthpet.cohort import Cohort, read_image, write_image
 from synthpet.cohort.files import write_json
@@ -18,6 +19,7 @@ from synthpet.prepare.pet import read_pet
 from synthpet.validation import VALIDATION, open_cohort, validate_cohort
 from tests.conftest import write_cohort
 from tests.robustness.conftest import GRID
+from tests.test_evaluation import write_synthetic
 
 NAN = float("nan")
 
@@ -197,6 +199,28 @@ def test_skip_goes_on_without_the_bad_and_says_whom_it_left_out(cohort, tmp_path
         open_cohort(settings(cohort, tmp_path, "on_invalid=skip"))
     with pytest.raises(UsageError, match="expected stop or skip"):
         open_cohort(settings(cohort, tmp_path, "on_invalid=perhaps"))
+
+
+@pytest.mark.slow
+def test_b12_whom_skip_left_out_stands_in_the_notices_of_every_page_and_in_the_summaries(cohort, tmp_path):
+    cohort.path("sub-06", "t1w").write_bytes(b"")
+    left = open_cohort(settings(cohort, tmp_path, "on_invalid=skip"))
+    (notice,) = left.notices
+    assert notice.startswith("LEFT OUT: 1 of 8 subjects") and "sub-06" in notice
+    folder = write_synthetic(left, tmp_path / "synthetic", lambda subject, _: left.load_t1w(subject.participant_id))
+    config = {"generator": "x", "data_range": None, "seed": 0, "patch_size": [8, 8, 8], "stride": [4, 4, 4]}
+    evaluation._write(evaluation.Source(left, folder), folder, config, n_jobs=1)
+    assert [problem.split()[1] for problem in json.loads((folder / "quality.json").read_text())["left_out"]] == [
+        "sub-06"
+    ]
+    assert "LEFT OUT: 1 of 8 subjects" in (folder / "report.html").read_text()
+
+
+@pytest.mark.parametrize("where", [".", "results", "sub-00/x"])
+def test_a17_results_within_the_cohort_are_refused(cohort, where):
+    with pytest.raises(UsageError, match="lies in the cohort"):
+        open_cohort(compose("train", f"cohort={cohort.root}", f"work_dir={cohort.root / where}"))
+    assert not (cohort.root / "results").exists() and not (cohort.root / VALIDATION).exists()
 
 
 def test_what_was_checked_is_not_read_again_until_it_changes(cohort, tmp_path, monkeypatch):

@@ -1,23 +1,27 @@
-"""Mutated headers, streams, tables and sidecars: a listed error, or exactly what the file says; never anything else."""
+"""Mutated headers, streams, tables, sidecars, checkpoints, arrays: a listed error, or exactly what the file says."""
 
 import gzip
+import io
 import json
 import struct
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from synthpet.checkpoints import sealed
 from synthpet.cohort import Cohort, read_image
 from synthpet.cohort.images import read_frames, read_grid
 from synthpet.cohort.marks import is_synthetic_image
 from synthpet.errors import DataError
+from synthpet.model_files import read_arrays, read_checkpoint
 from synthpet.prepare.pet import read_pet
 from synthpet.prepare.raw.participants import read_participants
 from tests.robustness.conftest import GRID, asymmetric, plain
 
-FAST, SLOW = 60, 2600  # mutations of each of the four kinds, in every run and among the slow tests
+FAST, SLOW = 60, 2600  # mutations of each kind, in every run and among the slow tests
 CONTENT = plain()
 GEOMETRY = {"dim": (40, 16), "datatype": (70, 2), "bitpix": (72, 2), "vox_offset": (108, 4)}  # offset and length
 SCALE, FORMS = range(112, 120), range(252, 328)
@@ -147,11 +151,53 @@ def check_sidecar(save, change):
     np.testing.assert_allclose(found.data, asymmetric(), rtol=1e-6)
 
 
+def written_checkpoint() -> bytes:
+    content = io.BytesIO()
+    torch.save({"state_dict": {"weight": torch.from_numpy(asymmetric()), "step": torch.tensor(7)}, "epoch": 1}, content)
+    return sealed(content.getvalue())
+
+
+def written_arrays() -> bytes:
+    content = io.BytesIO()
+    np.savez(content, weight=asymmetric(), step=np.array(7))
+    return content.getvalue()
+
+
+CHECKPOINT, ARRAYS = written_checkpoint(), written_arrays()
+
+
+def check_checkpoint(save, change):
+    """A checkpoint with a few bytes changed: refused, or exactly what was saved."""
+    path = save(mutated(CHECKPOINT, change), "last.ckpt")
+    try:
+        found = read_checkpoint(path)
+    except DataError as error:
+        assert str(error).startswith("E_")
+        return
+    assert found["epoch"] == 1 and int(found["state_dict"]["step"]) == 7
+    np.testing.assert_array_equal(found["state_dict"]["weight"].numpy(), asymmetric())
+
+
+def check_arrays(save, change):
+    """Arrays of a detector with a few bytes changed: refused, or exactly what was saved under the same or no name."""
+    path = save(mutated(ARRAYS, change), "arrays.npz")
+    try:
+        found = read_arrays(path)
+    except DataError as error:
+        assert str(error).startswith("E_")
+        return
+    expected = {"weight": asymmetric(), "step": np.array(7)}
+    for name in set(found) & set(expected):
+        np.testing.assert_array_equal(found[name], expected[name])
+
+
 KINDS = [
     pytest.param(check_header, BYTES, id="headers"),
     pytest.param(check_compressed, ANYWHERE, id="streams"),
     pytest.param(check_table, EDITS, id="tables"),
     pytest.param(check_sidecar, SIDECARS, id="sidecars"),
+    pytest.param(check_checkpoint, ANYWHERE, id="checkpoints"),
+    pytest.param(check_arrays, ANYWHERE, id="arrays"),
 ]
 
 

@@ -24,12 +24,13 @@ from synthpet.gan import ConditionalGAN
 from synthpet.generators import CONFIG, WEIGHTS, save_generator
 from synthpet.inference import synthesise
 from synthpet.model_card import GENERATOR, write_model_card
-from synthpet.patches.data import MASK, PET, T1W, PatchDataModule
+from synthpet.patches.data import PatchDataModule
 from synthpet.several_devices import DEFAULT, is_first, n_devices, train_on
 from synthpet.stage import Stage
 from synthpet.tracking import Run, tracked
 from synthpet.tracking.stages import generator_product
 from synthpet.validation import open_cohort
+from synthpet.volume_cache import MASK, PET, T1W
 
 CAPTION = "T1, measured PET and synthetic PET of a left-out subject"
 METRICS = "metrics.jsonl"

@@ -17,6 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from synthpet.cohort.files import sha256, write_bytes
+from synthpet.device import resolve_precision
 from synthpet.errors import DataError
 from synthpet.model_files import load_network, read_options
 
@@ -65,10 +66,10 @@ class TrainedGenerator:
         """The ``gan`` options."""
         return self.config["gan"]
 
-    @property
-    def bf16(self) -> bool:
-        """Whether it was trained, and computes, in bfloat16."""
-        return self.config["precision"].startswith("bf16")
+    def bf16_on(self, device: str) -> bool:
+        """Whether it computes in bfloat16 there: it was trained so, and the hardware is fast at it."""
+        trained_so = self.config["precision"].startswith("bf16")
+        return trained_so and resolve_precision("auto", device).startswith("bf16")
 
     def synthesise(
         self,
@@ -85,7 +86,7 @@ class TrainedGenerator:
 
         from synthpet.inference import synthesise
 
-        with torch.autocast(device, torch.bfloat16, enabled=self.bf16):
+        with torch.autocast(device, torch.bfloat16, enabled=self.bf16_on(device)):
             return synthesise(
                 _load(self, self.sha256, device),
                 t1w,
@@ -103,7 +104,7 @@ class TrainedGenerator:
 def _load(generator: TrainedGenerator, sha256: str, device: str) -> "nn.Module":
     from synthpet.inference import prepare_network
 
-    return prepare_network(load_generator(generator).to(device), bf16=generator.bf16)
+    return prepare_network(load_generator(generator).to(device), bf16=generator.bf16_on(device))
 
 
 def load_generator(generator: TrainedGenerator) -> "nn.Module":

@@ -10,10 +10,11 @@ from omegaconf import DictConfig, OmegaConf
 from synthpet.cohort import Cohort, Fold, check_no_leakage, make_folds, write_folds
 from synthpet.compute import Compute, in_processes
 from synthpet.console import say, training_bars
-from synthpet.device import has_gpu, resolve_precision
+from synthpet.device import has_gpu
 from synthpet.errors import DataError
 from synthpet.stage import Stage
 from synthpet.validation import open_cohort
+from synthpet.volume_cache import cache_volumes
 
 
 def ensure_cohort(cfg: DictConfig) -> Cohort:
@@ -53,8 +54,6 @@ def ensure_generators(cfg: DictConfig) -> tuple[Fold, ...]:
     if not missing:
         say(f"generators {cfg.gan.name}: up to date ({generator_folder(cfg)})")
         return folds
-    from synthpet.patches.data import cache_volumes  # imports torch and Lightning
-
     volumes = cache_volumes(cohort, paired, Path(cfg.work_dir) / "cache")
     _train_side_by_side(cfg, cohort, missing, volumes)
     return folds
@@ -64,7 +63,7 @@ def _fold_stage(cfg: DictConfig, cohort: Cohort, fold: Fold) -> Stage:
     train = [subject for subject in cohort.subjects if subject.participant_id in fold.train]
     config = {
         "gan": {key: value for key, value in OmegaConf.to_container(cfg.gan).items() if key != "stride"},  # type: ignore
-        "precision": resolve_precision(cfg.trainer.precision, cfg.trainer.accelerator),
+        "precision": cfg.trainer.precision,  # as asked: what a GPU has trained is not trained again on a laptop
         "seed": cfg.seed,
         "fold": fold.index,
         "train": fold.train,

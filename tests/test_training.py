@@ -53,6 +53,18 @@ def test_a_second_run_reuses_everything(trained, capsys):
     assert before == {k: fold_folder(trained, k).joinpath("generator.safetensors").stat().st_mtime_ns for k in (0, 1)}
 
 
+@pytest.mark.parametrize("fast", [True, False])
+def test_a_machine_with_another_processor_trains_nothing_again_and_computes_as_suits_it(
+    trained, monkeypatch, capsys, fast
+):
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: fast)
+    ensure_generators(trained)
+    assert "up to date" in capsys.readouterr().out
+    generator = TrainedGenerator(fold_folder(trained))
+    monkeypatch.setitem(generator.config, "precision", "bf16-mixed")
+    assert generator.bf16_on("cpu") == fast
+
+
 def test_metrics_are_rows_of_finite_losses(trained):
     rows = [json.loads(line) for line in (fold_folder(trained) / "metrics.jsonl").read_text().splitlines()]
     losses = [row["train/loss_reconstruction"] for row in rows if "train/loss_reconstruction" in row]

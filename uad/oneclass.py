@@ -22,7 +22,6 @@ from uad.latent_space import LatentSpace
 from uad.maps import ControlStatistics, to_z, towards, weight_by_direction
 from uad.normative import NormativeSet, Scan, check_normative
 from uad.representation.directions import lower_uptake, main_directions
-from uad.representation.fitting import fit_autoencoder
 from uad.representation.latents import dense_latents
 from uad.representation.storage import load_autoencoder
 from uad.rivals.zmap import ZMap
@@ -94,6 +93,8 @@ class OneClassDetector:
         Raises:
             DataLeakageError: a patient or held-out control is among the normative set.
         """
+        from uad.representation.fitting import fit_autoencoder  # imports Lightning, which a trained one does not need
+
         check_normative(normative, cohort)
         self.folder.mkdir(parents=True, exist_ok=True)
         volumes = self._cache(normative)

@@ -55,9 +55,10 @@ def trained_case() -> Case | None:
     if not (generator.weights.is_file() and (STUDY / "cohort" / "participants.tsv").is_file()):
         return None
     cohort, person = Cohort.open(STUDY / "cohort"), read_folds(folder / "folds.json")[0].test[0]
-    networks = load_generator(generator), prepare_network(load_generator(generator), bf16=generator.bf16)
+    bf16 = generator.bf16_on("cpu")
+    networks = load_generator(generator), prepare_network(load_generator(generator), bf16=bf16)
     images = cohort.load_t1w(person), cohort.load_mask(person), cohort.load(person, "pet")
-    return Case(*images, *networks, generator.bf16)
+    return Case(*images, *networks, bf16)
 
 
 def random_case(shape: tuple[int, int, int]) -> Case:

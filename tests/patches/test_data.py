@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from synthpet.patches.augment import augment_t1w
-from synthpet.patches.data import PatchBatches, PatchDataModule, cache_volumes
+from synthpet.patches.data import PatchBatches, PatchDataModule
+from synthpet.volume_cache import cache_volumes
 
 
 @pytest.fixture

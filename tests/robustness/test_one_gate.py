@@ -26,7 +26,7 @@ READS_IMAGES = {
 WRITES = {
     "nib.save": {},
     "np.save": {
-        "synthpet/patches/data.py": "a cache that its manifest makes again",
+        "synthpet/volume_cache.py": "a cache that its manifest makes again",
         "synthpet/prepare/qc/person.py": "into memory",
         "uad/oneclass.py": "a working file that is deleted at the end",
     },

@@ -63,8 +63,10 @@ def train_on(n: int, train: Callable[..., None], *arguments: Any) -> None:
     try:
         for process in processes:
             process.start()
-        while not any(codes := [process.exitcode for process in processes]) and None in codes:
-            connection.wait([process.sentinel for process in processes if process.exitcode is None])
+        codes: list[int | None] = [None] * n
+        while None in codes and not any(codes):  # asked once a round: one may end at any time
+            connection.wait([process.sentinel for process, code in zip(processes, codes, strict=True) if code is None])
+            codes = [process.exitcode for process in processes]
         if not errors.empty():
             raise errors.get()
         if any(codes):

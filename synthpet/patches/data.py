@@ -4,6 +4,7 @@ That makes an interrupted and continued training equal to an uninterrupted one, 
 read through the page cache, one patch at a time.
 """
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -139,4 +140,6 @@ class PatchDataModule(pl.LightningDataModule):
             n_batches=n_batches,
             first=step * world,
         )
-        return DataLoader(batches, batch_size=None, num_workers=self.num_workers)
+        start = "fork" if sys.platform == "linux" else "spawn"  # by name: a process of joblib has a way of its own
+        context = start if self.num_workers else None
+        return DataLoader(batches, batch_size=None, num_workers=self.num_workers, multiprocessing_context=context)

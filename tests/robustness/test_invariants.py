@@ -12,9 +12,12 @@ import pytest
 import torch
 
 from synthpet.cohort import Grid
+from synthpet.command import compose
 from synthpet.gan import build_generator
 from synthpet.inference import synthesise
+from synthpet.training import ensure_generators
 from tests.conftest import GRID, ellipsoid
+from tests.test_training import SMALL
 from uad.clusters import find_clusters
 from uad.normative import normative_set
 from uad.rivals.zmap import ZMap
@@ -74,3 +77,14 @@ def test_the_same_seed_gives_the_same_bytes(shared_cohort, tmp_path):
         (tmp_path / name).mkdir()
         written.append([path.read_bytes() for path in sorted(detector.save(tmp_path / name))])
     assert written[0] == written[1]
+
+
+@pytest.mark.slow
+def test_c01_processes_and_loaders_change_no_weight(shared_cohort, tmp_path):
+    weights = []
+    for name, options in (("plain", ()), ("side-by-side", ("compute.n_jobs=2", "trainer.num_workers=2"))):
+        cfg = compose("train", f"cohort={shared_cohort.root}", f"work_dir={tmp_path / name}", *SMALL, *options)
+        ensure_generators(cfg)
+        weights.append([path.read_bytes() for path in sorted((tmp_path / name).rglob("generator.safetensors"))])
+    assert len(weights[0]) == 2
+    assert weights[0] == weights[1]

@@ -1,0 +1,160 @@
+"""Which tests hold which line of the requirements (bad input A, faults B, invariants C); each is there under its name.
+
+What is not held, or otherwise than one may expect, stands in the limits of README and is said here.
+"""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).parents[1]
+IMAGES, PEOPLE, RESULTS = (f"robustness/test_{name}.py" for name in ("bad_input_images", "bad_input_cohort", "results"))
+HELD = {
+    "A01": {IMAGES: "a_cut_stream_is_refused", "cohort/test_images.py": "a_cut_file_is_reported"},
+    "A02": {IMAGES: "each_of_100_flipped_bytes_is_refused"},  # a plain .nii has no checksum: README
+    "A03": {IMAGES: "a03_a_plain_image_that_is_too_short_is_refused_with_both_numbers a03_and_one_that_is_too_long"},
+    "A04": {IMAGES: "what_is_no_image_has_its_own_hint a04_plain_named_gz_and_the_reverse"},
+    "A05": {PEOPLE: "an_image_that_cannot_be_used_is_an_error_of_its_subject "
+            "a05_outside_the_brain_is_a_warning_and_zeros"},
+    "A06": {PEOPLE: "an_image_that_cannot_be_used_is_an_error_of_its_subject"},
+    "A07": {IMAGES: "what_is_not_one_real_volume_is_refused a07_one_frame_is_a_volume"},
+    "A08": {IMAGES: "a_scale_that_is_none_is_refused "
+            "no_scale_means_stored_values_but_not_where_they_fill_the_range_of_integers"},
+    "A09": {PEOPLE: "a09_mixed_units_name_both_groups_and_are_nobodys_alone a09_everybody_in_becquerel_is_out_of_range",
+            IMAGES: "a09_values_that_no_unit_has_are_refused"},
+    "A10": {IMAGES: "an_affine_that_maps_nowhere_is_refused"},
+    "A11": {IMAGES: "two_places_are_refused_unless_one_is_chosen a11_without_orientation"},
+    "A12": {IMAGES: "a12_all_48_orders_and_directions_of_the_axes_are_one_image"},
+    "A13": {IMAGES: "a13_what_simpleitk_writes_in_lps_keeps_its_side",
+            "prepare/test_subject.py": "the_lesion_keeps_side_and_volume"},
+    "A14": {IMAGES: "another_grid_is_refused_with_both",
+            PEOPLE: "an_image_that_cannot_be_used_is_an_error_of_its_subject"},
+    "A15": {PEOPLE: "a15_the_same_voxels_under_two_ids", "cohort/test_folds.py": "a_leak_raises_with_the_subject",
+            "cohort/test_index.py": "a_table_that_cannot_be_used_says_why",
+            "uad/test_normative.py": "patients_heldout_controls_strangers_and_doubles_are_refused",
+            "uad/test_detect.py": "the_images_of_a_control_are_refused_under_any_name"},  # two sessions: README
+    "A16": {PEOPLE: "an_id_that_leads_elsewhere_is_refused"},
+    "A17": {PEOPLE: "a17_results_within_the_cohort_are_refused",
+            "prepare/test_running.py": "results_among_the_raw_images_are_refused_but_derivatives_are_their_place"},
+    "A18": {IMAGES: "a_bomb_is_refused_fast_and_in_little_memory"},
+    "A19": {PEOPLE: "a_table_that_cannot_be_used_is_reported_like_everything "
+            "a19_a_subject_without_files_and_files_without_a_subject",
+            "cohort/test_index.py": "byte_order_mark_crlf_and_blank_lines_are_accepted",
+            "prepare/test_roles.py": "encodings_line_ends_and_blank_lines_are_accepted"},
+    "A20": {PEOPLE: "a20_no_sidecar_is_a_warning_and_another_tracer_an_error "
+            "a20_a_sidecar_of_any_text_is_refused_with_a_code"},
+    "A21": {"prepare/test_reference.py": "a_region_outside_the_field_of_view_is_refused "
+            "a_mean_that_is_not_positive_is_refused"},
+    "A22": {RESULTS: "a_value_of_the_wrong_kind_is_refused a22_and_a30_on_the_command_line",
+            "test_command.py": "a_misspelt_option_names_the_nearest_one_and_makes_no_folder "
+            "an_unknown_group_choice_lists_the_choices",
+            "patches/test_data.py": "a_patch_larger_than_the_volume_is_padded"},  # not refused: README
+    "A23": {"test_safe_loading.py": "a_target_in_a_configuration_is_refused "
+            "a_folder_of_configurations_from_a_stranger_runs_nothing"},
+    "A24": {"test_safe_loading.py": "malicious_weights_are_refused malicious_arrays_are_refused "
+            "a_malicious_checkpoint_is_refused a_python_tag_in_the_options_of_a_generator_is_refused"},
+    "A25": {"test_privacy.py": "no_identity_comes_out_of_training_synthesis_and_detection",
+            "prepare/test_privacy.py": "no_identity_comes_out_of_prepare",
+            "test_online.py": "an_online_run_sends_lineage_and_numbers_and_nothing_that_tells_who"},
+    "A26": {"test_privacy.py": "markup_of_a_header_or_table_runs_in_no_page markup_in_every_text_of_a_page_is_escaped"},
+    "A27": {"test_training.py": "weights_of_another_architecture_are_refused_with_both_files",
+            "test_safe_loading.py": "an_autoencoder_from_a_stranger_is_held_to_its_weights",
+            "uad/test_native_space.py": "a_cohort_that_prepare_did_not_make_needs_images_on_its_grid",
+            "uad/representation/test_fitting.py": "weights_of_another_network_are_refused"},
+    "A28": {"uad/test_comparison.py": "an_evaluation_of_patients_whose_lesions_nobody_knows_is_refused",
+            "uad/test_maps.py": "too_few_or_spoilt_controls_are_refused"},  # fewer than ten are not refused: README
+    "A29": {"uad/test_patient.py": "what_the_field_of_view_leaves_out_is_untested_not_abnormal",
+            "uad/test_patient_page.py": "what_was_not_judged_is_named_by_region"},
+    "A30": {PEOPLE: "a30_a_cohort_that_cannot_be_written_and_a_path_with_accents",
+            IMAGES: "a30_spaces_and_accents_in_a_path_that_cannot_be_written",
+            RESULTS: "a22_and_a30_on_the_command_line"},
+    "B01": {"faults/test_kill.py": "a_killed_training_goes_on_and_ends_with_the_same_weights "
+            "many_killed_trainings_go_on_and_end_with_the_same_weights",
+            "faults/test_two_devices.py": "b01_b03_a_stopped_command_leaves_no_process_and_goes_on"},
+    "B02": {"faults/test_two_processes.py": "the_lock_of_a_dead_process_is_removed_with_a_message "
+            "temporary_files_below_somebody_elses_lock_are_left_alone"},
+    "B03": {"faults/test_signals.py": "a_signal_saves_within_a_step_and_the_rerun_ends_with_the_same_weights "
+            "a_signal_to_the_parent_alone_lets_its_worker_processes_save"},
+    "B04": {"faults/test_full_disk.py": "a_full_disk_leaves_the_old_file_and_says_how_much_is_missing "
+            "a_training_on_a_full_disk_keeps_its_checkpoint_and_goes_on_when_there_is_space"},
+    "B05": {"faults/test_damaged_checkpoints.py": "none_whole_is_65_and_nothing_starts_anew "
+            "the_one_before_takes_its_place_with_a_warning_that_names_both no_flipped_bit_changes_a_weight_unseen"},
+    "B06": {"faults/test_workers.py": "an_error_that_is_none_of_ours_comes_with_the_name "
+            "a_worker_that_uses_no_processor_is_ended_and_named_and_the_others_finish",
+            "test_compute.py": "a_killed_worker_is_reported_with_the_name_and_the_others_finish",
+            "faults/test_signals.py": "workers_of_a_killed_parent_save_and_end"},
+    "B07": {"faults/test_workers.py": "too_little_memory_is_70_with_advice"},
+    "B08": {"faults/test_losses.py": "single_bad_steps_are_skipped_and_counted_and_leave_no_trace "
+            "bad_steps_without_end_stop_it_and_the_checkpoint_before_is_kept "
+            "weights_that_are_no_numbers_are_never_saved",
+            "faults/test_two_devices.py": "b08_a_loss_that_is_bad_on_one_device_is_skipped_on_both"},
+    "B09": {"test_evaluation.py": "the_mean_pet_as_generator_closes_nothing_and_has_collapsed",
+            "test_quality_failures.py": "a_generator_that_ignores_the_t1_is_flagged_even_if_its_pets_vary",
+            "uad/test_normative.py": "a_collapsed_set_is_refused_unless_forced "
+            "generators_that_copy_or_ignore_the_t1_are_refused_unless_forced"},
+    "B10": {"test_tracking.py": "a_server_that_does_not_answer_costs_one_warning "
+            "a_key_that_the_server_refuses_is_said_and_the_run_is_offline "
+            "a_crash_of_its_process_ends_the_logging_not_the_work "
+            "without_wandb_installed_training_is_whole_and_says_so_once"},
+    "B11": {"faults/test_two_processes.py":
+            "a_second_training_on_the_same_folder_is_refused_and_the_first_one_finishes "
+            "the_lock_of_a_dead_process_is_removed_with_a_message"},
+    "B12": {PEOPLE: "everything_is_found_at_once_and_written_before_work_starts "
+            "skip_goes_on_without_the_bad_and_says_whom_it_left_out "
+            "b12_whom_skip_left_out_stands_in_the_notices_of_every_page_and_in_the_summaries"},
+    "B13": {"faults/test_rerun.py": "the_same_command_makes_nothing another_option_makes_what_depends_on_it "
+            "a_changed_image_makes_what_has_seen_it"},
+    "C01": {"robustness/test_invariants.py": "the_same_seed_gives_the_same_bytes "
+            "c01_processes_and_loaders_change_no_weight",
+            "patches/test_data.py": "workers_draw_the_same_batches", "test_evaluation.py": "threads_change_no_number",
+            "uad/test_evaluation.py": "one_after_the_other_and_side_by_side_give_the_same_bytes",
+            "phantom/test_cohort.py": "same_seed_gives_same_bytes_whatever_the_number_of_processes"},
+    "C02": {"robustness/test_invariants.py": "the_patches_beside_a_patch_do_not_change_its_pet "
+            "the_order_of_the_controls_and_who_was_scored_before_change_no_map",
+            "uad/support/test_voxelwise.py": "order_of_controls_changes_nothing"},
+    "C03": {"prepare/test_pet_on_template.py": "the_mean_of_the_reference_is_one_whatever_the_unit"},
+    "C04": {"test_inference.py": "an_identity_generator_returns_its_input a_constant_generator_gives_a_constant_brain"},
+    "C05": {"robustness/test_invariants.py": "flipping_a_patient_left_to_right_flips_the_clusters",
+            "uad/test_rivals.py": "the_mirror_image_of_a_patient_has_the_mirror_image_of_the_map"},
+    "C06": {"uad/test_depth_and_health.py": "deeper_lesions_are_found_at_least_as_often "
+            "people_without_a_lesion_have_no_candidate_as_often_as_promised",
+            "uad/test_detection.py": "a_deeper_lesion_is_found_no_less",
+            "uad/test_calibration.py": "new_controls_show_the_stated_rate"},
+    "C07": {"robustness/test_invariants.py": "conformal_p_of_exchangeable_people_is_uniform_and_never_zero",
+            "uad/test_statistics.py": "conformal_p_of_held_out_controls_is_uniform"},
+    "C08": {"uad/test_statistics.py": "mcnemar_exact_and_mid_p_are_those_of_fagerland_2013 "
+            "wilcoxon_is_that_of_darwins_maize intervals_of_a_proportion_are_those_of_newcombe_1998 "
+            "the_poisson_interval_is_garwoods_table"},
+    "C09": {"test_quality_failures.py": "shuffled_pairs_lower_ssim"},
+    "C10": {"test_quality_failures.py": "a_generator_that_returns_training_pets_is_flagged "
+            "a_generator_trained_elsewhere_is_not_flagged"},
+    "C11": {RESULTS: "every_image_is_float32_or_uint8_in_mm_with_one_place c11_every_image_of_a_cohort",
+            "test_bids_validator.py": "a_completed_control_set_is_valid"},
+    "C12": {RESULTS: "c12_every_output_is_in_a_manifest_and_unchanged "
+            "c12_what_changed_is_missing_or_is_in_no_manifest_is_named"},
+    "C13": {"uad/support/test_subject.py": "it_is_an_estimator_as_scikit_learn_has_them "
+            "decision_values_equal_those_of_scikit_learn_on_the_same_patches",
+            # an array (n, voxels, d) is no input of scikit-learn's own checks
+            "uad/support/test_voxelwise.py": "decision_values_equal_those_of_scikit_learn "
+            "signs_are_those_of_scikit_learn_near_the_boundary parameters_are_cloned_and_set",
+            "uad/support/test_storage.py": "loaded_voxelwise_machines_decide_as_the_saved_ones "
+            "a_loaded_subject_machine_decides_as_the_saved_one"},
+    "C14": {"report/test_html.py": "nothing_comes_from_outside "
+            "the_research_use_banner_comes_first_and_every_notice_is_there",
+            "uad/test_patient_page.py": "notices_say_who_is_synthetic_and_who_is_simulated "
+            "the_left_of_the_brain_is_on_the_left_of_the_picture "
+            "no_candidate_is_said_with_how_often_healthy_people_get_it"},
+    "C15": {"test_readme.py": "a_command_of_the_readme_composes every_yaml_composes "
+            "the_commands_of_the_readme_run_and_write_what_it_says",
+            "test_command.py": "help_explains_the_command every_study_composes_with_every_gan"},
+}  # fmt: skip
+LINES = [f"{letter}{number:02d}" for letter, last in (("A", 30), ("B", 13), ("C", 15)) for number in range(1, last + 1)]
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_the_tests_of_a_requirement_are_there(line):
+    for path, names in HELD[line].items():
+        tree = ast.parse((TESTS / path).read_text())
+        there = {node.name.removeprefix("test_") for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+        assert set(names.split()) - there == set(), f"{line}: not in tests/{path}"

@@ -12,13 +12,13 @@ from synthpet.networks.folding import fold_norms
 from uad.representation.autoencoder import CHANNEL, SiameseAutoencoder
 from uad.representation.pairs import cut
 
-SLAB = 8  # slices computed together
+SLAB = 4  # slices computed together where patches are flat; more only cost memory traffic
 BATCH = 4096
 
 
 @torch.inference_mode()
 def dense_latents(
-    model: SiameseAutoencoder, volume: NDArray[np.float32], mask: NDArray[np.bool_], *, slab: int = SLAB
+    model: SiameseAutoencoder, volume: NDArray[np.float32], mask: NDArray[np.bool_], *, slab: int | None = None
 ) -> NDArray[np.float32]:
     """The latent vector of the patch around each voxel of a mask.
 
@@ -28,7 +28,8 @@ def dense_latents(
         model: in evaluation mode; computes on its own device.
         volume: (C, I, J, K) in image units, channels as ``cache_volumes`` writes them (T1, PET, ...).
         mask: (I, J, K), where latent vectors are wanted.
-        slab: transverse slices computed together; memory grows with it.
+        slab: transverse slices computed together; memory grows with it. None: 4, and more where patches are thick, so
+            that neighbours do not share most of their work.
 
     Returns:
         (number of voxels, d) float32, voxels in the C order of the mask.
@@ -42,7 +43,7 @@ def dense_latents(
     rows = np.cumsum(mask.ravel()).reshape(mask.shape) - 1  # of the result, by voxel
     latents = np.empty((int(mask.sum()), model.latent_dim), dtype=np.float32)
     with torch.backends.cudnn.flags(allow_tf32=False):  # TF32 has 10 bits: too few for equal results across devices
-        for box in boxes(mask, slab):
+        for box in boxes(mask, slab or SLAB + model.patch_size[2] - 1):
             block = torch.from_numpy(padded(image, box, model.patch_size)).to(device)
             z = model.encode(model.standardise(block[None]))[0].movedim(0, -1)  # (bi, bj, bk, d)
             inside = torch.from_numpy(mask[box]).to(device)

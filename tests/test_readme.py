@@ -153,7 +153,7 @@ def run_small(tmp_path_factory):
         for theirs, ours in STAND_INS.items():
             arguments = [argument.replace(theirs, ours) for argument in arguments]
         given = {argument.partition("=")[0] for argument in arguments}
-        small = ("study=tiny", "logger=local") if module not in WITHOUT_LOGGER else ()
+        small = ("study=tiny", "logger=local") if module not in (*WITHOUT_LOGGER, *WITHOUT_OPTIONS) else ()
         small += ("study=tiny",) if module == "synthpet.phantom" else ()
         arguments += [option for option in (*small, *SMALL.get(module, ())) if option.partition("=")[0] not in given]
         line = [sys.executable, "-m", module, *arguments]
@@ -169,9 +169,11 @@ def run_small(tmp_path_factory):
 def test_the_commands_of_the_readme_run_and_write_what_it_says(run_small):
     """Those on the simulated cohort and on a reader's own data; the published design only composes."""
     skipped = [c for c in IN_BLOCKS if "study=zotova2021" in c or FOREIGN in c]
-    for command in [*IN_BLOCKS, "python -m uad.compare"]:
+    figure = "python -m uad.overview_figure outputs/phantom-quick sub-p001 figure.png patch3d zmap"
+    for command in [*IN_BLOCKS, "python -m uad.compare", figure]:
         if command not in skipped:
             run_small(command)
+    assert (run_small.folder / "figure.png").stat().st_size > 50_000
     written = {path.name for path in (run_small.folder / "outputs").rglob("*")}
     promised = {text for text in TICKED if re.fullmatch(r"[\w-]+\.(tsv|json|jsonl|html|safetensors)", text)}
     assert promised <= written | {"not_used.tsv", "validation.json"}  # written where there is something to say

@@ -6,6 +6,7 @@ import pty
 import subprocess
 import sys
 import textwrap
+import threading
 from pathlib import Path
 
 from synthpet.console import _last_row, _plain_progress, bar, losses_of, progress, training_bars
@@ -47,7 +48,7 @@ def test_without_a_terminal_trainings_write_their_own_lines(capsys):
 
 def test_on_a_terminal_each_training_has_a_bar_with_steps_and_remaining_time(tmp_path):
     script = f"""
-        import time
+        import sys
         from pathlib import Path
         from synthpet.console import training_bars
         path = Path({str(tmp_path)!r}) / "metrics.jsonl"
@@ -55,15 +56,23 @@ def test_on_a_terminal_each_training_has_a_bar_with_steps_and_remaining_time(tmp
             assert drawn
             for step in (1, 4):
                 path.write_text('{{"step": %d, "train/loss_generator": 0.5}}\\n' % step)
-                time.sleep(0.8)
+                sys.stdin.readline()  # until it was seen
     """
     ours, theirs = pty.openpty()
     environment = {**os.environ, "COLUMNS": "80", "TERM": "xterm"}
-    with subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)], stdout=theirs, env=environment) as process:
+    command = [sys.executable, "-c", textwrap.dedent(script)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=theirs, env=environment) as process:
         os.close(theirs)
-        shown = b""
+        late = threading.Timer(60, process.kill)
+        late.start()
+        shown, waiting = b"", [b"2/10", b"5/10"]
         while chunk := _read(ours):
             shown += chunk
+            if waiting and waiting[0] in shown:
+                waiting.pop(0)
+                process.stdin.write(b"\n")
+                process.stdin.flush()
+        late.cancel()
     assert process.returncode == 0
     for words in (b"fold 0", b"5/10", b"10/10", b"generator 0.500", b"0:00:0"):
         assert words in shown

@@ -31,7 +31,7 @@ def fail_at(number: int, bad: int) -> int:
 
 
 def work_on_and_off(number: int) -> int:
-    for _ in range(8):
+    for _ in range(14):
         time.sleep(0.3)
         sum(range(2_000_000))
     return number
@@ -47,7 +47,7 @@ def test_a_worker_that_uses_no_processor_is_ended_and_named_and_the_others_finis
 
 
 def test_a_worker_that_works_now_and_then_is_left_alone(monkeypatch):
-    monkeypatch.setattr(worker, "HANG_S", 1.0)
+    monkeypatch.setattr(worker, "HANG_S", 3.0)
     assert dict(as_finished(work_on_and_off, [4], Compute(n_jobs=2), name=name)) == {4: 4}
 
 

@@ -78,7 +78,7 @@ def test_what_the_field_of_view_leaves_out_is_untested_not_abnormal(calibrated):
 
 
 def test_work_is_done_side_by_side_and_comes_back_in_order():
-    meet = threading.Barrier(2, timeout=20)
+    meet = threading.Barrier(2, timeout=60)
 
     def work(number):
         meet.wait()  # goes on only when two work at once

@@ -66,7 +66,10 @@ def write_cohort(outcomes: Sequence[Outcome], out: Path, name: str, settings: Se
             write_tsv(out / "qc.tsv", table_rows(people, refused), columns),
             write_json(out / "qc.json", {column: {"Description": words} for column, words in columns.items()}),
             write_text(out / "report.html", page.render()),
-            *(write_text(out / p.participant_id / "report.html", person_page(p, norm).render()) for p in people),
+            *(
+                write_text(out / p.participant_id / "report.html", person_page(p, norm, simulated=simulated).render())
+                for p in people
+            ),
         ]
 
     Stage("prepare", out, config, manifests).ensure(make)

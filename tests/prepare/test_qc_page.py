@@ -86,7 +86,8 @@ def test_the_page_of_the_cohort_begins_with_who_is_missing_and_who_is_suspicious
 
 def test_a_persons_flag_says_what_was_found_and_what_to_do(people):
     person = next(p for p in people[0] if p.participant_id == "sub-01")
-    html = person_page(person, people[1]).render()
+    html = person_page(person, people[1], simulated=True).render()
+    assert "SIMULATED" in html
     assert "the PET is tilted against the T1 (pet_turn_deg 7, limit 3)" in html
     assert "What to do: Compare PET and T1" in html
     assert html.count("<img") == 4  # T1, PET, fused, lesion

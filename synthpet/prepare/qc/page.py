@@ -46,12 +46,11 @@ def cohort_page(
         "limits": _limits_words(),
         "definitions": _definitions(people),
     }
-    notices = ["SIMULATED: the images come from a computer model; these people do not exist."] if simulated else []
-    return assemble("synthpet.prepare.qc", "cohort_page.yaml", parts, {"name": name}, notices, provenance)
+    return assemble("synthpet.prepare.qc", "cohort_page.yaml", parts, {"name": name}, _notices(simulated), provenance)
 
 
-def person_page(person: Person, norm: Norm) -> Page:
-    """Large pictures and every number of one person."""
+def person_page(person: Person, norm: Norm, *, simulated: bool) -> Page:
+    """Large pictures and every number of one person; ``simulated``: who does not exist."""
     found = person.checked
     pictures = [
         Picture(found.pictures[kind], CAPTIONS[kind], f"{kind} of {person.participant_id} in several planes")
@@ -65,7 +64,11 @@ def person_page(person: Person, norm: Norm) -> Page:
         "numbers": _numbers(person, norm),
     }
     words = {"name": person.participant_id, "verdict": verdict_word(person)}
-    return assemble("synthpet.prepare.qc", "person_page.yaml", parts, words)
+    return assemble("synthpet.prepare.qc", "person_page.yaml", parts, words, _notices(simulated))
+
+
+def _notices(simulated: bool) -> list[str]:
+    return ["SIMULATED: the images come from a computer model; these people do not exist."] if simulated else []
 
 
 def _refused(refused: Mapping[str, str]) -> Table:

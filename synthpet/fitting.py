@@ -86,6 +86,7 @@ def _train(
         affine,
         patch_size=cfg.gan.patch_size,
         batch_size=cfg.gan.batch_size,
+        coordinates=cfg.gan.coordinates,
         steps_per_epoch=steps_per_epoch,
         seed=cfg.seed * 1000 + fold.index,
         num_workers=cfg.trainer.num_workers,

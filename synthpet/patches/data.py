@@ -23,7 +23,7 @@ FLIP_AXIS = 0  # left-right; template grids are symmetric about x = 0
 
 
 class Batch(NamedTuple):
-    """Patches of a training step: T1, PET and brain mask, (B, 1, I, J, K); coordinates, (B, 3, I, J, K)."""
+    """Patches of a step: T1, PET and brain mask, (B, 1, I, J, K); coordinates, (B, 3 or 0, I, J, K)."""
 
     t1w: Tensor
     pet: Tensor
@@ -39,6 +39,7 @@ class PatchBatches(Dataset):
         affine: (4, 4), voxel indices to RAS+ mm.
         patch_size: (pi, pj, pk); larger than a volume is zero-padded.
         batch_size: patches in a batch.
+        coordinates: whether the batches have them; to cut them takes as long as all else together.
         seed: of this run; with the batch's number it determines the batch.
         n_batches: length of this dataset.
         first: number of the first batch.
@@ -51,17 +52,19 @@ class PatchBatches(Dataset):
         patch_size: Sequence[int],
         batch_size: int,
         *,
+        coordinates: bool,
         seed: int,
         n_batches: int,
         first: int = 0,
     ) -> None:
-        self.volumes = [np.load(path, mmap_mode="r", allow_pickle=False) for path in volumes]
+        self.volumes = [np.asarray(np.load(path, mmap_mode="r", allow_pickle=False)) for path in volumes]
         self.patch_size = tuple(patch_size)
         self.batch_size = batch_size
         self.seed = seed
         self.n_batches = n_batches
         self.first = first
-        self.position = position_channels(self.volumes[0].shape[1:], torch.from_numpy(affine)).numpy()
+        shape = self.volumes[0].shape[1:]
+        self.position = position_channels(shape, torch.from_numpy(affine)).numpy() if coordinates else None
 
     def __len__(self) -> int:
         return self.n_batches
@@ -69,14 +72,15 @@ class PatchBatches(Dataset):
     def __getitem__(self, index: int) -> Batch:
         """Batch number ``first + index``."""
         rng = np.random.default_rng([self.seed, self.first + index])
-        patches = np.zeros((self.batch_size, 6, *self.patch_size), np.float32)
+        n_coordinates = 0 if self.position is None else 3
+        patches = np.empty((self.batch_size, 3 + n_coordinates, *self.patch_size), np.float32)
         for patch in patches:
             self._draw(rng, patch)
-        t1w, pet, mask, position = torch.from_numpy(patches).split([1, 1, 1, 3], dim=1)
+        t1w, pet, mask, position = torch.from_numpy(patches).split([1, 1, 1, n_coordinates], dim=1)
         return Batch(t1w, pet, mask, position)
 
     def _draw(self, rng: np.random.Generator, patch: NDArray[np.float32]) -> None:
-        """Fill one (6, pi, pj, pk) patch of zeros with T1, PET, mask and coordinates."""
+        """Fill one (3 or 6, pi, pj, pk) patch with T1, PET, mask and coordinates."""
         volume = self.volumes[rng.integers(len(self.volumes))]
         centre = _voxel_in_brain(volume[MASK], rng)
         cut = [_interval(c, p, n) for c, p, n in zip(centre, self.patch_size, volume.shape[1:], strict=True)]
@@ -87,10 +91,13 @@ class PatchBatches(Dataset):
             slice((p - (high - low)) // 2, (p - (high - low)) // 2 + high - low)
             for p, (low, high) in zip(self.patch_size, cut, strict=True)
         )
+        if patch.shape[1:] != volume[where].shape[1:]:
+            patch[:] = 0
         filled[:3, *inside] = volume[where]
-        filled[3:, *inside] = self.position[where]
-        if mirrored:
-            patch[3] *= -1  # the mirrored patch lies in the other hemisphere
+        if self.position is not None:
+            filled[3:, *inside] = self.position[where]
+            if mirrored:
+                patch[3] *= -1  # the mirrored patch lies in the other hemisphere
 
 
 def _voxel_in_brain(mask: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.int64]:
@@ -103,7 +110,7 @@ def _voxel_in_brain(mask: NDArray[np.float32], rng: np.random.Generator) -> NDAr
 
 def _interval(centre: int, patch: int, n: int) -> tuple[int, int]:
     """The patch's extent along one axis, moved to lie inside the volume."""
-    low = int(np.clip(centre - patch // 2, 0, max(0, n - patch)))
+    low = max(0, min(int(centre) - patch // 2, n - patch))
     return low, min(low + patch, n)
 
 
@@ -117,13 +124,14 @@ class PatchDataModule(pl.LightningDataModule):
         *,
         patch_size: Sequence[int],
         batch_size: int,
+        coordinates: bool,
         steps_per_epoch: int,
         seed: int,
         num_workers: int = 0,
     ) -> None:
         super().__init__()
         self.volumes, self.affine = list(volumes), affine
-        self.patch_size, self.batch_size = patch_size, batch_size
+        self.patch_size, self.batch_size, self.coordinates = patch_size, batch_size, coordinates
         self.steps_per_epoch, self.seed, self.num_workers = steps_per_epoch, seed, num_workers
 
     def train_dataloader(self) -> DataLoader:
@@ -136,6 +144,7 @@ class PatchDataModule(pl.LightningDataModule):
             self.affine,
             self.patch_size,
             self.batch_size,
+            coordinates=self.coordinates,
             seed=self.seed,
             n_batches=n_batches,
             first=step * world,

@@ -65,7 +65,7 @@ def rows(tiny: bool = False) -> Iterator[Row]:
         folder = Path(name)
         paths = write_controls(folder, shape, N_CONTROLS)
         n = EPOCH // BATCH
-        batches = PatchBatches(paths, np.eye(4), (patch,) * 3, BATCH, seed=0, n_batches=n)
+        batches = PatchBatches(paths, np.eye(4), (patch,) * 3, BATCH, coordinates=False, seed=0, n_batches=n)
         theirs = library(folder, shape, patch)
         rates = [
             (patches_per_second(map(batches.__getitem__, range(n)), n), patches_per_second(theirs, n))

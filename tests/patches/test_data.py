@@ -16,7 +16,7 @@ def volumes(shared_cohort, tmp_path):
 
 
 def batches(volumes, cohort, *, patch_size=(8, 8, 8), **more):
-    options = {"batch_size": 3, "seed": 0, "n_batches": 4} | more
+    options = {"batch_size": 3, "coordinates": True, "seed": 0, "n_batches": 4} | more
     return PatchBatches(volumes, cohort.grid.matrix, patch_size, **options)
 
 
@@ -41,17 +41,29 @@ def test_mirrored_patches_carry_mirrored_coordinates(volumes, shared_cohort):
     torch.testing.assert_close(batch.position[:, 0].diff(dim=1), torch.full((32, 7, 8, 8), step), atol=1e-6, rtol=0)
 
 
-def test_a_patch_larger_than_the_volume_is_padded(volumes, shared_cohort):
+def test_without_coordinates_a_batch_has_the_same_patches(volumes, shared_cohort):
+    given, without = (batches(volumes, shared_cohort, coordinates=wanted)[0] for wanted in (True, False))
+    for a, b in zip(given[:3], without[:3], strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=0)
+    assert without.position.shape == (3, 0, 8, 8, 8)
+
+
+def test_a_patch_larger_than_the_volume_is_padded_with_zeros(volumes, shared_cohort):
     batch = batches(volumes, shared_cohort, patch_size=(24, 24, 24))[0]
     assert batch.t1w.shape == (3, 1, 24, 24, 24)
+    inside = [(24 - n) // 2 for n in shared_cohort.grid.shape]
+    padded = torch.ones(24, 24, 24, dtype=torch.bool)
+    padded[tuple(slice(low, low + n) for low, n in zip(inside, shared_cohort.grid.shape, strict=True))] = False
+    assert padded.any()
+    assert not any(channel[:, :, padded].any() for channel in batch)
 
 
 def test_workers_draw_the_same_batches(volumes, shared_cohort):
     drawn = []
     for num_workers in (0, 2):
         data = PatchDataModule(
-            volumes, shared_cohort.grid.matrix, patch_size=(8, 8, 8), batch_size=2, steps_per_epoch=3, seed=5,
-            num_workers=num_workers,
+            volumes, shared_cohort.grid.matrix, patch_size=(8, 8, 8), batch_size=2, coordinates=True,
+            steps_per_epoch=3, seed=5, num_workers=num_workers,
         )  # fmt: skip
         drawn.append([batch.t1w for batch in data.train_dataloader()])
     for a, b in zip(*drawn, strict=True):

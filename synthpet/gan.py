@@ -10,7 +10,7 @@ Not in the paper: networks, loss weights, the start on the reconstruction loss a
 """
 
 import math
-from functools import partial
+from collections.abc import Sequence
 from typing import Any
 
 import pytorch_lightning as pl
@@ -94,7 +94,7 @@ class ConditionalGAN(pl.LightningModule):
         self.automatic_optimization = False
         torch.manual_seed(seed)
         self.generator = build_generator(spatial_dims, n_slices, coordinates, generator)
-        self.ema = AveragedModel(self.generator, avg_fn=partial(moving_average, ema_decay), use_buffers=True)
+        self.ema = AveragedModel(self.generator, use_buffers=True)  # by moving_average; its own takes twice as long
         self.discriminator = (
             build_discriminator(spatial_dims, n_slices, discriminator) if lambda_adversarial > 0 else None
         )
@@ -106,6 +106,17 @@ class ConditionalGAN(pl.LightningModule):
         self.register_buffer("step", torch.zeros((), dtype=torch.long))  # batches seen; Lightning counts optimisers
         self.bad_steps = 0  # in a row
         self.skipped_steps = 0  # in all
+
+    def on_train_start(self) -> None:
+        """Find once what each step needs: the averaged tensors, and those that a forward pass changes.
+
+        The latter are the statistics of batch normalisation and the vectors of spectral norms. To walk through the
+        modules in every step takes longer than to work on the tensors.
+        """
+        self.averaging = [[*network.parameters(), *network.buffers()] for network in (self.ema.module, self.generator)]
+        networks = [self.generator] if self.discriminator is None else [self.generator, self.discriminator]
+        self.statistics = [buffer for network in networks for buffer in network.buffers()]
+        self.statistics_before = [buffer.clone() for buffer in self.statistics]
 
     def training_step(self, batch: Batch, batch_index: int) -> None:
         """One step of the generator and, after the start, one of the discriminator."""
@@ -126,8 +137,7 @@ class ConditionalGAN(pl.LightningModule):
         for group in optimizer.param_groups:
             group["lr"] = self.hparams["learning_rate"] * cosine_schedule(step, self.hparams["n_steps"])
         self.toggle_optimizer(optimizer)
-        networks = [self.generator] if self.discriminator is None else [self.generator, self.discriminator]
-        statistics = [(buffer, buffer.clone()) for network in networks for buffer in network.buffers()]
+        torch._foreach_copy_(self.statistics_before, self.statistics)
         synthetic = self.generator(self.condition(t1w, batch.position)) * batch.mask
         losses = {"loss_reconstruction": self._reconstruction(synthetic, batch.pet, batch.mask)}
         loss = self.hparams["lambda_reconstruction"] * losses["loss_reconstruction"]
@@ -139,15 +149,15 @@ class ConditionalGAN(pl.LightningModule):
         if usable:
             optimizer.zero_grad()
             self.manual_backward(loss)
-            norm = nn.utils.clip_grad_norm_(self.generator.parameters(), self.hparams["gradient_clip"])
+            norm = nn.utils.clip_grad_norm_(optimizer.param_groups[0]["params"], self.hparams["gradient_clip"])
             losses["gradient_norm"] = norm
             usable = self._is_usable(norm)
         if usable:
             optimizer.step()
-            self.ema.update_parameters(self.generator)
+            moving_average(self.hparams["ema_decay"], *self.averaging, int(self.ema.n_averaged))
+            self.ema.n_averaged += 1
         else:  # batch normalisation has averaged this batch already
-            for buffer, before in statistics:
-                buffer.copy_(before)
+            torch._foreach_copy_(self.statistics, self.statistics_before)
         self._count_bad(usable)
         losses["skipped_steps"] = torch.tensor(float(self.skipped_steps))
         self.untoggle_optimizer(optimizer)
@@ -156,19 +166,16 @@ class ConditionalGAN(pl.LightningModule):
 
     def _discriminator_step(self, t1w: Tensor, pet: Tensor, synthetic: Tensor) -> dict[str, Tensor]:
         optimizer = self._optimizers()[1]
-        self.toggle_optimizer(optimizer)
         real, fake = self._scores(t1w, pet), self._scores(t1w, synthetic)
         loss = ((real - 1).square().mean() + fake.square().mean()) / 2
         losses = {"loss_discriminator": loss.detach()}
         if self._is_finite(loss):
             optimizer.zero_grad()
             self.manual_backward(loss)
-            weights = [weight for group in optimizer.param_groups for weight in group["params"]]
-            norm = nn.utils.clip_grad_norm_(weights, math.inf).detach()  # not clipped
+            norm = gradient_norm(optimizer.param_groups[0]["params"])  # not clipped
             losses["gradient_norm_discriminator"] = norm
             if self._is_usable(norm):
                 optimizer.step()
-        self.untoggle_optimizer(optimizer)
         losses["learning_rate_discriminator"] = torch.tensor(optimizer.param_groups[0]["lr"])
         return losses
 
@@ -188,12 +195,12 @@ class ConditionalGAN(pl.LightningModule):
 
     def _is_finite(self, loss: Tensor) -> bool:
         """Whether a loss is finite on every device: had one alone skipped, the others would wait for its gradients."""
-        finite = bool(torch.isfinite(loss))
+        finite = math.isfinite(loss.item())
         return finite if self.trainer.world_size == 1 else self.trainer.strategy.reduce_boolean_decision(finite)
 
     def _is_usable(self, norm: Tensor) -> bool:
         """Whether a step may be taken with gradients of this norm; the scaler of 16-bit floats judges by itself."""
-        return bool(torch.isfinite(norm)) or self.trainer.scaler is not None
+        return math.isfinite(norm.item()) or self.trainer.scaler is not None
 
     def _count_bad(self, usable: bool) -> None:
         """Count a skipped step, its loss or gradient not finite; give up when it stays so."""
@@ -231,10 +238,28 @@ class ConditionalGAN(pl.LightningModule):
         return optimizers
 
 
-def moving_average(decay: float, averaged: Tensor, current: Tensor, n: Tensor | int) -> Tensor:
-    """Exponential moving average of the weights, a plain mean over the first steps so that the start is forgotten."""
-    decay = min(decay, (1 + int(n)) / (10 + int(n)))
-    return averaged + (1 - decay) * (current - averaged)
+def gradient_norm(weights: Sequence[Tensor]) -> Tensor:
+    """Norm of the gradient of all weights together, as ``clip_grad_norm_`` gives it."""
+    gradients = [weight.grad for weight in weights if weight.grad is not None]
+    return torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
+
+
+@torch.no_grad()
+def moving_average(decay: float, averaged: Sequence[Tensor], current: Sequence[Tensor], n: int) -> None:
+    """Exponential moving average of weights, in place; a plain mean over the first steps, so the start is forgotten.
+
+    Args:
+        decay: share of the average that stays.
+        averaged: what is changed.
+        current: the weights of this step.
+        n: steps averaged so far; 0 takes the weights as they are.
+    """
+    weight = 1 - min(decay, (1 + n) / (10 + n))
+    for mean, value in zip(averaged, current, strict=True):
+        if n > 0 and mean.is_floating_point():
+            mean.add_((value - mean).mul_(weight))
+        else:  # counts are cut to whole numbers
+            mean.copy_(mean + weight * (value - mean) if n > 0 else value)
 
 
 def cosine_schedule(step: int, n_steps: int, rise: float = 0.03, floor: float = 0.02) -> float:

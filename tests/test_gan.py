@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from synthpet.errors import TrainingError
-from synthpet.gan import ConditionalGAN, cosine_schedule, moving_average
+from synthpet.gan import ConditionalGAN, cosine_schedule, gradient_norm, moving_average
 
 OPTIONS = {
     "spatial_dims": 3,
@@ -94,8 +94,25 @@ def test_the_learning_rate_rises_then_falls_to_two_per_cent():
 
 
 def test_the_moving_average_forgets_its_start_and_then_decays():
-    averaged = torch.tensor(100.0)
+    averaged = torch.tensor([100.0])
     for n in range(60):
-        averaged = moving_average(0.99, averaged, torch.tensor(1.0), n)
+        moving_average(0.99, [averaged], [torch.ones(1)], n)
     assert averaged < 1.01  # with a constant decay of 0.99, 55 of the 100 would be left
-    assert moving_average(0.99, torch.tensor(0.0), torch.tensor(1.0), 10_000) == pytest.approx(0.01)
+    averaged = torch.zeros(1)
+    moving_average(0.99, [averaged], [torch.ones(1)], 10_000)
+    assert averaged == pytest.approx(0.01)
+
+
+def test_the_first_moving_average_is_the_network_itself_and_counts_are_whole():
+    averaged, current = [torch.tensor([0.1]), torch.tensor(3)], [torch.tensor([0.7]), torch.tensor(10)]
+    moving_average(0.99, averaged, current, 0)
+    assert all(torch.equal(a, b) for a, b in zip(averaged, current, strict=True))
+    moving_average(0.5, averaged, [torch.tensor([0.7]), torch.tensor(13)], 50)
+    assert averaged[1] == 11
+
+
+def test_the_norm_of_the_gradient_is_that_of_clipping():
+    weights = [torch.nn.Parameter(torch.randn(n)) for n in (3, 5, 1)]
+    for weight in weights[:2]:
+        weight.grad = torch.randn_like(weight)
+    assert gradient_norm(weights) == torch.nn.utils.clip_grad_norm_(weights, 1e9)

@@ -50,7 +50,11 @@ class Clock(pl.Callback):
 
 
 def under_lightning(
-    module: pl.LightningModule, batches: Iterable | pl.LightningDataModule, n_steps: int, folder: Path
+    module: pl.LightningModule,
+    batches: Iterable | pl.LightningDataModule,
+    n_steps: int,
+    folder: Path,
+    *watching: pl.Callback,
 ) -> float:
     """Median seconds of a step with the project's metrics file and precision, batches included."""
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
@@ -62,7 +66,7 @@ def under_lightning(
         devices=1,
         precision=resolve_precision("auto", "cpu"),  # type: ignore[arg-type]
         logger=[MetricsFile(folder / "metrics.jsonl", keep_until=0)],
-        callbacks=[clock],
+        callbacks=[clock, *watching],
         log_every_n_steps=10,
         limit_train_batches=n_steps,
         enable_checkpointing=False,

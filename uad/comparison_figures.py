@@ -1,6 +1,6 @@
 """Pictures of the comparison: colours and marks that are told apart with every colour vision."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +19,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#6
 MARKS = ("o", "s", "^", "D", "v", "P", "X")
 DASHES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
 CELL_INCHES = (0.92, 0.34)
+N_NAMES = 8  # of patients beside a rank
 
 
 def make_pictures(outcomes: Mapping[str, Mapping[str, Outcome]], settings: Settings) -> dict[str, Picture]:
@@ -97,8 +98,8 @@ def _ranks(detector: str, columns: Mapping[str, Outcome], settings: Settings) ->
         colour, mark = COLOURS[k % len(COLOURS)], MARKS[k // len(COLOURS) % len(MARKS)]
         axes.plot(places, ranks[:, k] + shift[k], linewidth=1.2, markersize=5, color=colour, marker=mark)
     for rank in np.unique(ranks[-1]):
-        names = ", ".join(p.removeprefix("sub-") for p, r in zip(patients, ranks[-1], strict=True) if r == rank)
-        axes.text(places[-1] + 0.12, rank, names, va="center", fontsize=8, wrap=False)
+        there = [p.removeprefix("sub-") for p, r in zip(patients, ranks[-1], strict=True) if r == rank]
+        axes.text(places[-1] + 0.12, rank, _few(there), va="center", fontsize=8, wrap=False)
     axes.set_yticks(
         [*range(1, settings.max_clusters + 1), miss], [*map(str, range(1, settings.max_clusters + 1)), "missed"]
     )
@@ -111,6 +112,12 @@ def _ranks(detector: str, columns: Mapping[str, Outcome], settings: Settings) ->
         "right. Lines that rise gain from the column, lines that fall into the grey band are lesions lost by it.",
         f"Ranks of every patient over the normative sets, detector {detector}.",
     )
+
+
+def _few(names: Sequence[str]) -> str:
+    """The names that a line has room for."""
+    more = len(names) - N_NAMES
+    return ", ".join(names) if more <= 1 else f"{', '.join(names[:N_NAMES])} and {more} more"
 
 
 def _sensitivity(detector: str, columns: Mapping[str, Outcome], settings: Settings) -> Picture:

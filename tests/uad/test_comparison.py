@@ -42,7 +42,7 @@ def outcome(folder, *ranks_of_seeds):
     n = len(ranks_of_seeds[0])
     return Outcome(
         folder,
-        tuple(f"sub-{'ABCDEFGHIJKLMNOPQRST'[k]}" for k in range(n)),
+        tuple(f"sub-{'ABCDEFGHIJKLMNOPQRST'[k] if k < 20 else k}" for k in range(n)),
         ("left insula",) * n,
         ranks,
         {seed: np.where(values <= 3, values, MISS) for seed, values in ranks.items()},

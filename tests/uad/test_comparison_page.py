@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from tests.uad.test_comparison import PUBLISHED, SETTINGS, outcome
-from uad.comparison_figures import make_pictures
+from uad.comparison_figures import _few, make_pictures
 from uad.comparison_page import in_short, kind_of, make_page
 from uad.comparison_pictures import generator_pictures, quality_parts, rank_table
 from uad.comparison_statistics import compare
@@ -43,6 +43,14 @@ def test_the_page_says_synthetic_simulated_and_escapes_what_it_is_given(page):
 def test_every_picture_is_a_png_with_words(pictures):
     assert {name.partition("-")[0] for name in pictures} == {"table", "ranks", "sensitivity", "froc", "seeds"}
     assert all(p.image.startswith(b"\x89PNG") and p.caption and p.alt for p in pictures.values())
+
+
+@pytest.mark.filterwarnings("error")
+def test_many_patients_of_one_rank_leave_room_for_the_lines(tmp_path):
+    columns = {n: outcome(tmp_path / f"evaluation-{n}", [1] * 80) for n in ("real", "oracle")}
+    assert _few([f"p{k}" for k in range(80)]).endswith("p7 and 72 more")
+    assert _few(["p0", "p1"]) == "p0, p1"
+    make_pictures({"zmap": columns}, SETTINGS)
 
 
 def test_behind_each_cell_stands_the_patients_picture_and_summaries_stay_below(tmp_path):

@@ -2,7 +2,7 @@
 
 Three cohorts of noise on an 8 mm grid, each k times as large as the one before. With t(n) = a + b n^p the fixed cost
 a falls out of the differences: p = log((t(k k n) - t(k n)) / (t(k n) - t(n))) / log(k); no curve is fitted. t is
-processor time, this process and those it starts: waiting for the disk and other work on the machine are left out.
+processor time of one thread and of processes it starts: waiting for the disk and other work on the machine are left out.
 Steps of training are fixed in number, so that what grows is what a subject costs.
 
 What bounds our time: reading, checking and writing images; for ``uad.evaluate`` the pages' pictures, 97 % of it. What
@@ -142,9 +142,14 @@ def measure(sizes: Sequence[int], folder: Path, only: Sequence[str] = ()) -> dic
 
 def rows(tiny: bool = False) -> Iterator[Row]:
     """One row a command: what one subject more takes, and the exponent."""
+    import torch
+
     sizes = TINY_SIZES if tiny else SIZES
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # several wait for each other by counting, which looks like work
     with tempfile.TemporaryDirectory(prefix="synthpet-scaling-") as folder:
         found = measure(sizes, Path(folder))
+    torch.set_num_threads(n_threads)
     for name, by_size in found.items():
         (*_, middle, most), times = by_size, list(by_size.values())
         each = (times[2] - times[1]) / (most - middle)

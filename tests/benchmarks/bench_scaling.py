@@ -2,7 +2,7 @@
 
 Three cohorts of noise on an 8 mm grid, each k times as large as the one before. With t(n) = a + b n^p the fixed cost
 a falls out of the differences: p = log((t(k k n) - t(k n)) / (t(k n) - t(n))) / log(k); no curve is fitted. t is
-processor time of one thread and of processes it starts: waiting for the disk and other work on the machine are left out.
+processor time of one thread and of processes it starts: waiting for the disk and other work are left out.
 Steps of training are fixed in number, so that what grows is what a subject costs.
 
 What bounds our time: reading, checking and writing images; for ``uad.evaluate`` the pages' pictures, 97 % of it. What

@@ -2,6 +2,7 @@
 
 import logging
 import tempfile
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -146,6 +147,8 @@ def _joblib_pool(
     from joblib.externals.loky.process_executor import TerminatedWorkerError
 
     tasks = (delayed(do_marked)(work, number, item, name(item), marks) for number, item in items.items())
+    # A process that has grown by a training is replaced by a new one: nothing that a user has to do anything about
+    warnings.filterwarnings("ignore", "A worker stopped while some jobs were given", UserWarning)
     try:
         # One task at a time is handed out, so that a mark means that somebody works on it
         yield from Parallel(n_jobs=n_jobs, batch_size=1, backend="loky", return_as="generator_unordered")(tasks)

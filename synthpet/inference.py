@@ -23,7 +23,7 @@ def synthesise(
     patch_size: Sequence[int],
     stride: Sequence[int],
     coordinates: bool,
-    batch_size: int = 8,
+    batch_size: int = 12,
     device: torch.device | str = "cpu",
 ) -> NDArray[np.float32]:
     """Synthesise the PET of one subject.

@@ -32,7 +32,7 @@ from synthpet.quality import psnr
 STUDY = Path("outputs") / "phantom-quick"
 PATCH = (32, 32, 32)
 OURS, PUBLISHED = (16, 16, 16), (8, 8, 8)
-BATCH = 8
+BATCH = 12
 DATA_RANGE = 1.57  # SUVR, as README's PSNR
 CHANNELS = [32, 64, 128]  # of the random generator; configs/gan/patch3d.yaml
 

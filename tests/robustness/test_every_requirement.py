@@ -49,7 +49,7 @@ HELD = {
     "A22": {RESULTS: "a_value_of_the_wrong_kind_is_refused a22_and_a30_on_the_command_line",
             "test_command.py": "a_misspelt_option_names_the_nearest_one_and_makes_no_folder "
             "an_unknown_group_choice_lists_the_choices",
-            "patches/test_data.py": "a_patch_larger_than_the_volume_is_padded"},  # not refused: README
+            "patches/test_data.py": "a_patch_larger_than_the_volume_is_padded_with_zeros"},  # not refused: README
     "A23": {"test_safe_loading.py": "a_target_in_a_configuration_is_refused "
             "a_folder_of_configurations_from_a_stranger_runs_nothing"},
     "A24": {"test_safe_loading.py": "malicious_weights_are_refused malicious_arrays_are_refused "

@@ -63,7 +63,8 @@ def test_what_is_missing_or_written_otherwise_is_said(arguments, words):
 
 
 def test_a_folder_that_is_no_cohort_is_bad_data(tmp_path):
-    result = run("synthpet.train", f"cohort={tmp_path}", f"work_dir={tmp_path / 'out'}")
+    (folder := tmp_path / "images").mkdir()
+    result = run("synthpet.train", f"cohort={folder}", f"work_dir={tmp_path / 'out'}")
     assert result.returncode == 65
     assert "participants.tsv" in result.stderr
     assert "Traceback" not in result.stderr

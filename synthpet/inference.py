@@ -57,7 +57,7 @@ def synthesise(
 
 
 def prepare_network(generator: nn.Module, *, bf16: bool) -> nn.Module:
-    """Lay a generator out for synthesis: the same numbers up to rounding, in half the time.
+    """Lay a generator out for synthesis: the same numbers up to rounding, in three fifths of the time.
 
     Norms become part of the convolutions before them. Channels-last is what the processor's matrix units read; with
     ``bf16`` the weights are rounded once, not at every call as autocast does. The head sums and gives float32, as in

@@ -1,4 +1,8 @@
-"""A simulated person's tissues: the template deformed, aged and folded anew."""
+"""A simulated person's tissues: the template deformed, aged, and different in its sulci as real people are.
+
+Numbers are such that T1s and tissues of simulated people differ as those of 15 real ones do after the same
+registration (`python -m synthpet.phantom realism=true` compares them).
+"""
 
 from dataclasses import dataclass
 
@@ -9,11 +13,16 @@ from synthpet.phantom.deformation import SPACING_MM, random_displacement
 from synthpet.phantom.fields import Lattice
 from synthpet.phantom.template import Template
 
-SHARPNESS = 2.5  # exponent that turns averaged probabilities into those of one person
+REGISTRATIONS = ("syn", "affine")
 REFERENCE_AGE = 40.0
-FOLDING_FWHM_MM = {7.0: 0.8, 14.0: 0.6}  # a scale of the folding: its weight
-SULCAL_DEPTH_MM = 14.0
-SULCI = 5.5  # log-odds of fluid in the middle of a sulcus
+SHARPNESS = 1.1  # exponent that turns averaged probabilities into those of one person
+# Log-odds of a tissue that are a person's own. Sulci: narrow, without wide changes, so that one that moves away here
+# comes back beside. Atrophy and thickness: wide, and much alike on both sides.
+SULCI_FWHM_MM, SULCI_LESS_FWHM_MM, SULCI_SYMMETRIC = 5.4, 12.0, 0.3
+SULCI = (0.75, 0.75, 1.4)  # standard deviation for GM, WM, CSF
+WIDE_FWHM_MM, WIDE, WIDE_SYMMETRIC = 45.0, 0.22, 0.8
+WHOLE = 0.08
+CSF_PER_YEAR = 0.02
 RIM_MM = 3.0  # fluid and meninges around the brain
 FAR_MM = 10.0  # recorded as distance of what is far outside
 
@@ -31,6 +40,9 @@ class Anatomy:
         t1_gm: the template's T1 in grey matter, carried along.
         t1_wm: the template's T1 in white matter, carried along.
         uptake: expected FDG uptake of grey matter, relative to the template's whole brain.
+        displacement: (3, i, j, k) mm on the coarse lattice ``moved_on``, from the person's points to the template's;
+            None where the two coincide.
+        moved_on: its lattice.
     """
 
     lattice: Lattice
@@ -41,21 +53,40 @@ class Anatomy:
     t1_gm: NDArray[np.float32]
     t1_wm: NDArray[np.float32]
     uptake: NDArray[np.float32]
+    displacement: NDArray[np.float32] | None = None
+    moved_on: Lattice | None = None
+
+    def carry(self, values: NDArray, lattice: Lattice) -> NDArray[np.float32]:
+        """A map in template space, (i, j, k) on its lattice, at the person's voxels: (I, J, K)."""
+        if self.displacement is None or self.moved_on is None:
+            return lattice.resample(values, self.lattice)
+        points = self.moved_on.points_mm() + self.displacement
+        return self.moved_on.resample(lattice.sample(values, points), self.lattice)
+
+    def template_points(self, lattice: Lattice) -> NDArray[np.float32]:
+        """Where the voxels of a lattice in the person's space lie in the template, (3, I, J, K) mm."""
+        points = lattice.points_mm()
+        if self.displacement is None or self.moved_on is None:
+            return points
+        return points + np.stack([self.moved_on.resample(c, lattice) for c in self.displacement])
 
 
-def grow(template: Template, rng: np.random.Generator, age: float) -> Anatomy:
-    """Make one person of this age (years)."""
-    displacement, coarse = displacement_to_template(template, rng, age)
+def grow(template: Template, rng: np.random.Generator, age: float, registration: str = "affine") -> Anatomy:
+    """Make one person of this age (years), as a registration leaves it: ``syn``, or ``affine``, which moves less."""
+    displacement, coarse = None, None
+    points = template.near_points
     near = template.near_brain
-    moved = np.stack([coarse.resample(component, template.fine)[near] for component in displacement])
-    points = template.near_points + moved
+    if registration == "affine":
+        displacement, coarse = displacement_to_template(template, rng, age)
+        points = points + np.stack([coarse.resample(component, template.fine)[near] for component in displacement])
     depth = _fill(near, template.smooth.sample(template.maps["depth"], points), -FAR_MM)
     points, near = points[:, depth[near] > -RIM_MM], depth > -RIM_MM
     maps = {name: template.smooth.sample(values, points) for name, values in template.maps.items()}
     priors = np.stack([template.crisp.sample(prior, points) for prior in template.priors])
-    gm, wm, csf = _individual_tissues(priors, maps["depth"], *_folding(template, rng, maps), age)
+    gm, wm, csf = _individual_tissues(priors, maps["depth"], _own_log_odds(template, rng, near, age))
     t1_gm, t1_wm, uptake = (_fill(near, maps[name]) for name in ("t1_gm", "t1_wm", "uptake"))
-    return Anatomy(template.fine, _fill(near, gm), _fill(near, wm), _fill(near, csf), depth, t1_gm, t1_wm, uptake)
+    tissues = (_fill(near, gm), _fill(near, wm), _fill(near, csf))
+    return Anatomy(template.fine, *tissues, depth, t1_gm, t1_wm, uptake, displacement, coarse)
 
 
 def displacement_to_template(
@@ -74,42 +105,37 @@ def _fill(where: NDArray[np.bool_], values: NDArray, outside: float = 0.0) -> ND
 
 def _ageing_drift(template: Template, lattice: Lattice, age: float, rng: np.random.Generator) -> NDArray[np.float32]:
     """Velocity in mm that makes the ventricles larger with age (and more or less so from person to person)."""
-    growth = 1.2 * (age - REFERENCE_AGE) / 20 + rng.normal(0, 1.0)
+    growth = 1.2 * (age - REFERENCE_AGE) / 20 + rng.normal(0, 0.5)
     ventricles = template.smooth.resample(template.ventricles, lattice)
     gradient = np.stack(np.gradient(ventricles, lattice.spacing_mm))
     return (growth * gradient / (0.02 + np.linalg.norm(gradient, axis=0))).astype(np.float32)
 
 
-def _folding(
-    template: Template, rng: np.random.Generator, maps: dict[str, NDArray[np.float32]]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Distance-like field (n,) that is 0 on the person's sulci, and how strongly it shapes each voxel (n,).
+def _own_log_odds(
+    template: Template, rng: np.random.Generator, near: NDArray[np.bool_], age: float
+) -> NDArray[np.float32]:
+    """What the person's own log-odds add to the template's, (3, n) for GM, WM, CSF at the voxels of ``near``."""
+    fine = template.fine
 
-    A random field is read at the surface point nearest to each voxel, so its zero crossings are lines on the
-    surface continued into the depth, as sulci are; how far they reach varies along the surface.
-    """
-    lattice = template.fine.resampled(3.0)
-    scales = [weight * lattice.random_field(rng, fwhm) for fwhm, weight in FOLDING_FWHM_MM.items()]
-    reach = SULCAL_DEPTH_MM * np.exp(0.35 * lattice.random_field(rng, 25.0))
-    shallow = maps["depth"] < 3 * SULCAL_DEPTH_MM
-    surface = np.stack([maps[f"surface_{axis}"][shallow] for axis in "xyz"])
-    folds, strength = np.ones((2, shallow.size), np.float32)
-    folds[shallow] = np.abs(lattice.sample(np.sum(scales, axis=0), surface))
-    below = np.maximum(maps["depth"][shallow] - 3, 0)
-    strength[~shallow] = 0
-    strength[shallow] = np.exp(-below / lattice.sample(reach, surface))
-    return folds, strength
+    def field(fwhm_mm: float, spacing_mm: float, symmetric: float, less: float | None = None) -> NDArray[np.float32]:
+        lattice = fine.resampled(spacing_mm)
+        return lattice.resample(lattice.random_field(rng, fwhm_mm, symmetric=symmetric, less_fwhm_mm=less), fine)[near]
+
+    own = np.stack([sd * field(SULCI_FWHM_MM, 2.0, SULCI_SYMMETRIC, SULCI_LESS_FWHM_MM) for sd in SULCI])
+    atrophy, thickness = (
+        WIDE * field(WIDE_FWHM_MM, 8.0, WIDE_SYMMETRIC) + np.float32(WHOLE * rng.normal()) for _ in range(2)
+    )
+    own[2] += atrophy + np.float32(CSF_PER_YEAR * (age - REFERENCE_AGE))
+    own[0] += thickness / 2
+    own[1] -= thickness / 2
+    return own
 
 
 def _individual_tissues(
-    priors: NDArray[np.float32], depth: NDArray[np.float32], folds: NDArray[np.float32],
-    strength: NDArray[np.float32], age: float,
-) -> NDArray[np.float32]:  # fmt: skip
-    """Tissue shares (3, n) of GM, WM, CSF: averaged priors, sharpened, times the likelihood of the folds."""
-    years = age - REFERENCE_AGE
-    log_odds = SHARPNESS * np.log(np.maximum(priors, 1e-3))
-    log_odds[1] += strength * 2.5 * (np.minimum(folds, 1.5) - 0.8) - 0.006 * years
-    log_odds[2] += strength * (SULCI * np.exp(-((folds / 0.33) ** 2)) - 0.6) + 0.02 * years
+    priors: NDArray[np.float32], depth: NDArray[np.float32], own: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Tissue shares (3, n) of GM, WM, CSF: averaged priors times the person's own odds, sharpened."""
+    log_odds = SHARPNESS * (np.log(np.maximum(priors, 1e-3)) + own)
     odds = np.exp(log_odds - log_odds.max(axis=0))
     fluid = np.array([0, 0, 1], np.float32)[:, None]
     return np.where(depth > 0, odds / odds.sum(axis=0), fluid).astype(np.float32)

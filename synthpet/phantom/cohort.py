@@ -15,6 +15,7 @@ from synthpet.cohort.names import image_path, resolution_label, sidecar_path
 from synthpet.compute import Compute, in_processes
 from synthpet.console import progress, say
 from synthpet.errors import DataError, UsageError
+from synthpet.phantom.anatomy import REGISTRATIONS
 from synthpet.phantom.person import Plan, simulate, simulate_on
 from synthpet.phantom.scanner import Scanner, draw_scanner
 from synthpet.phantom.template import Template, load_template
@@ -59,7 +60,10 @@ def ensure_phantom(cfg: "DictConfig") -> Path:
 
     settings: dict[str, Any] = OmegaConf.to_container(cfg.cohort, resolve=True)  # type: ignore[assignment]
     root = Path(settings.pop("path"))
-    anatomy = Path(cfg.anatomy) if cfg.get("anatomy") else None
+    asked = cfg.get("anatomy")
+    if asked in REGISTRATIONS:
+        settings["anatomy"], asked = asked, None
+    anatomy = Path(asked) if asked else None
     inputs: tuple[Path, ...] = ()
     if anatomy:
         root, settings = _semireal(cfg, anatomy, root, settings)
@@ -79,7 +83,7 @@ def _semireal(cfg: "DictConfig", anatomy: Path, root: Path, settings: dict) -> t
     source = folder.parent.name if folder.name == "cohort" else folder.name
     if Path(cfg.work_dir) == Path("outputs", cfg.cohort.name):
         root = Path("outputs", f"{source}-semireal", "cohort")
-    unused = ("resolution_mm", "source", "name")
+    unused = ("resolution_mm", "source", "name", "anatomy", "age")
     settings = {k: v for k, v in settings.items() if k not in unused}
     if cfg.patients_per_anatomy != 1:
         settings["patients_per_anatomy"] = _positive(cfg.patients_per_anatomy)

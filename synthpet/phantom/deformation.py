@@ -1,7 +1,9 @@
-"""Random diffeomorphisms of several scales.
+"""Random diffeomorphisms of several scales, as large as what real people leave to a nonlinear registration.
 
-Source: a stationary velocity field integrated by scaling and squaring (Arsigny et al., MICCAI 2006).
-Not in a paper: scales and amplitudes, chosen so that 2-5 mm remain after an affine registration.
+Source: a stationary velocity field integrated by scaling and squaring (Arsigny et al., MICCAI 2006). Scales, amplitudes
+and symmetry are those of the displacements that SyN finds after an affine registration of 15 people's T1 (OpenNeuro
+ds002748): standard deviation 1.26 mm along an axis, correlation 0.91 at 8 mm, 0.70 at 16, 0.49 at 24, 0.12 at 48; 0.60
+between mirror images.
 """
 
 import numpy as np
@@ -9,7 +11,8 @@ from numpy.typing import NDArray
 
 from synthpet.phantom.fields import Lattice
 
-SCALES_MM = {60.0: 1.5, 28.0: 1.1, 14.0: 0.7}  # FWHM of a component: its standard deviation along each axis
+SCALES_MM = {60.0: 0.62, 28.0: 0.97, 14.0: 0.48}  # FWHM of a component: its standard deviation along each axis
+SYMMETRIC = 0.6  # share of the variance that mirror images have in common
 SQUARINGS = 6
 SPACING_MM = 4.0
 
@@ -25,10 +28,16 @@ def random_displacement(
         drift: (3, I, J, K) velocity in mm to which the random ones are added (here: ageing).
     """
     velocity = np.zeros((3, *lattice.shape), np.float32) + drift
-    for component in velocity:
-        for fwhm, sd in SCALES_MM.items():
-            component += sd * lattice.random_field(rng, fwhm)
-    return integrate(velocity, lattice) + _affine(rng, lattice)
+    for fwhm, sd in SCALES_MM.items():
+        velocity += sd * _symmetric_fields(rng, lattice, fwhm)
+    return integrate(velocity, lattice)
+
+
+def _symmetric_fields(rng: np.random.Generator, lattice: Lattice, fwhm_mm: float) -> NDArray[np.float32]:
+    """Vectors (3, I, J, K) that mirror images share in part: a mirrored vector points the other way along x."""
+    own, both = (np.stack([lattice.random_field(rng, fwhm_mm) for _ in range(3)]) for _ in range(2))
+    mirrored = both[:, ::-1] * np.reshape(np.array([-1, 1, 1], np.float32), (3, 1, 1, 1))
+    return np.sqrt(1 - SYMMETRIC) * own + np.sqrt(SYMMETRIC / 2) * (both + mirrored)
 
 
 def integrate(velocity: NDArray[np.float32], lattice: Lattice) -> NDArray[np.float32]:
@@ -45,11 +54,3 @@ def jacobian_determinant(displacement: NDArray[np.float32], spacing_mm: float) -
     """Local volume ratio (I, J, K) of x -> x + displacement; above 0 where nothing folds or tears."""
     gradient = np.stack([np.stack(np.gradient(component, spacing_mm)) for component in displacement])
     return np.linalg.det(np.moveaxis(gradient, (0, 1), (-2, -1)) + np.eye(3))
-
-
-def _affine(rng: np.random.Generator, lattice: Lattice) -> NDArray[np.float32]:
-    """What an affine registration leaves: 1.5 % in size along each axis, small shear and rotation, 0.7 mm shift."""
-    matrix = np.diag(rng.normal(0, 0.015, 3)) + rng.normal(0, 0.008, (3, 3))
-    shift = rng.normal(0, 0.7, 3)
-    moved = np.einsum("ab,bijk->aijk", matrix, lattice.points_mm()) + shift[:, None, None, None]
-    return moved.astype(np.float32)

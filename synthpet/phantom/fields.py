@@ -1,6 +1,7 @@
 """Smooth random fields on a lattice, and reading values off a lattice at points."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,10 +82,39 @@ class Lattice:
             values = below + weight * (above - below)
         return values
 
-    def random_field(self, rng: np.random.Generator, fwhm_mm: float) -> NDArray[np.float32]:
-        """White noise filtered by a Gaussian of ``fwhm_mm``: (I, J, K), mean 0, standard deviation 1."""
+    def random_field(
+        self, rng: np.random.Generator, fwhm_mm: float, *, symmetric: float = 0.0, less_fwhm_mm: float | None = None
+    ) -> NDArray[np.float32]:
+        """White noise filtered by a Gaussian of ``fwhm_mm``: (I, J, K), mean 0, standard deviation 1.
+
+        Args:
+            rng: source of randomness.
+            fwhm_mm: of the Gaussian.
+            symmetric: share of the variance that mirror images (about the middle of axis 0) have in common.
+            less_fwhm_mm: take out what a wider Gaussian leaves: a difference of Gaussians, without wide changes.
+        """
+        field = self._filtered(rng, fwhm_mm, less_fwhm_mm)
+        if not symmetric:
+            return field
+        both = self._filtered(rng, fwhm_mm, less_fwhm_mm)
+        both = (both + both[::-1]) / np.sqrt(2, dtype=np.float32)
+        return np.sqrt(1 - symmetric, dtype=np.float32) * field + np.sqrt(symmetric, dtype=np.float32) * both
+
+    def _filtered(self, rng: np.random.Generator, fwhm_mm: float, less_fwhm_mm: float | None) -> NDArray[np.float32]:
+        noise = rng.standard_normal(self.shape, dtype=np.float32)
         sigma = fwhm_mm / FWHM / self.spacing_mm
-        field = gaussian_filter(rng.standard_normal(self.shape, dtype=np.float32), sigma, mode="wrap")
-        impulse = np.zeros(8 * int(np.ceil(sigma)) + 9)
-        impulse[impulse.size // 2] = 1
-        return field / np.sum(gaussian_filter(impulse, sigma) ** 2) ** 1.5
+        field = gaussian_filter(noise, sigma, mode="wrap")
+        if less_fwhm_mm is None:
+            return field / np.sqrt(_squares(sigma, sigma))
+        wide = less_fwhm_mm / FWHM / self.spacing_mm
+        variance = _squares(sigma, sigma) - 2 * _squares(sigma, wide) + _squares(wide, wide)
+        return (field - gaussian_filter(noise, wide, mode="wrap")) / np.sqrt(variance)
+
+
+@lru_cache
+def _squares(sigma: float, other: float) -> np.float32:
+    """Sum over a volume of the product of two Gaussian kernels, widths in voxels."""
+    half = 4 * int(np.ceil(max(sigma, other))) + 4
+    impulse = np.zeros(2 * half + 1)
+    impulse[half] = 1
+    return np.float32(np.sum(gaussian_filter(impulse, sigma) * gaussian_filter(impulse, other)) ** 3)

@@ -1,9 +1,9 @@
-"""FDG uptake: regional figures of healthy adults, and the individual effects that T1 does not show.
+"""FDG uptake: regional figures of healthy adults, and what of a person's own the T1 does not show.
 
 Source: grey-matter uptake at the 300 points of Seitzman et al., NeuroImage 2020, estimated from the group-mean
 SUVR map of Blazey et al. (hygly_figures, MIT licence): the map is explained as an 8 mm PSF applied to
-1.243 GM + 0.554 WM + 0.360 CSF, then GM is scaled locally.
-Not in a paper: the sizes of the individual effects, chosen to give the coefficient of variation of real cohorts.
+1.243 GM + 0.554 WM + 0.360 CSF, then GM is scaled locally. How people differ: see ``synthpet.phantom.variation``.
+Not in a paper: how people differ within a region (``DETAIL``).
 """
 
 from dataclasses import dataclass
@@ -12,23 +12,19 @@ from importlib.resources import files
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 
-from synthpet.phantom.fields import Lattice
+from synthpet.phantom.fields import FWHM, Lattice
+from synthpet.phantom.variation import REFERENCE_AGE, WHITE_MATTER, Effects, real_people, unblurred
+from synthpet.template.gyri import gyrus_of, gyrus_points
 
-WHITE_MATTER = 0.554
-CSF = 0.360
+WHITE_MATTER_UPTAKE = 0.554
+CSF_UPTAKE = 0.360
 NEAR_MM, FAR_MM = 6.0, 25.0  # reach of a point: among others, and where no other is near
-
-
-@dataclass(frozen=True)
-class Variation:
-    """Standard deviations of the individual effects on grey-matter uptake, as shares of it."""
-
-    overall: float = 0.07
-    regional: float = 0.07
-    regional_fwhm_mm: float = 25.0
-    asymmetry: float = 0.02
-    per_decade: float = 0.02
+SEEN_MM, SEEN_FWHM_MM = 3.0, 5.0  # voxels and resolution of the PETs whose regional means vary as real ones do
+CRISP = 3  # exponent that makes averaged tissues as sharp as a person's
+DETAIL = {14.0: 0.04}  # FWHM in mm: standard deviation of the log of grey-matter uptake
+DETAIL_SYMMETRIC = 0.5  # share of its variance that both sides have in common
 
 
 @lru_cache
@@ -46,40 +42,176 @@ def grey_matter_uptake(lattice: Lattice) -> NDArray[np.float32]:
     """
     known, structure, uptake = read_uptake_table()
     coarse = lattice.resampled(5.0)
-    squared = squared_distances(coarse, known)
     importance = np.where(np.isin(structure, ("hippocampus", "amygdala")), 6.0, 1.0)
+    mean = _weights(coarse, known, importance) @ uptake
+    return coarse.resample(mean.reshape(coarse.shape).astype(np.float32), lattice)
+
+
+def _weights(lattice: Lattice, known_mm: NDArray, importance: NDArray | float = 1.0) -> NDArray[np.float32]:
+    """How much each known point tells about each voxel, (voxels, points), summing to 1 over the points."""
+    squared = squared_distances(lattice, known_mm)
     near = importance * np.exp(-squared / (2 * NEAR_MM**2))
-    far = 1e-4 * np.exp(-squared / (2 * FAR_MM**2)) + 1e-12
-    weight = near + far
-    mean = ((weight * uptake).sum(axis=1) / weight.sum(axis=1)).reshape(coarse.shape)
-    return coarse.resample(mean.astype(np.float32), lattice)
+    weight = near + 1e-4 * np.exp(-squared / (2 * FAR_MM**2)) + 1e-12
+    return (weight / weight.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
 def squared_distances(lattice: Lattice, known_mm: NDArray) -> NDArray[np.float32]:
-    """Squared distance (voxels, points) in mm^2 of every voxel of a lattice to points (n, 3)."""
-    from scipy.spatial.distance import cdist
+    """Squared distance of each voxel from each known point: (voxels, points), mm^2."""
+    voxels, known = lattice.points_mm().reshape(3, -1).T, np.asarray(known_mm, np.float32)
+    squared = (voxels**2).sum(axis=1)[:, None] + (known**2).sum(axis=1) - 2 * voxels @ known.T
+    return np.maximum(squared, 0)
 
-    return cdist(lattice.points_mm().reshape(3, -1).T, known_mm, "sqeuclidean").astype(np.float32)
+
+@dataclass(frozen=True)
+class Uptake:
+    """What the population takes up, and how people differ, in template space.
+
+    Args:
+        lattice: of all maps, coarse: they are smooth.
+        grey: (voxels, 2 n), share of each region of ``variation.real_people`` at a voxel of grey matter: all regions
+            on the left, then all on the right.
+        white: the same for white matter.
+        effects: draws people.
+    """
+
+    lattice: Lattice
+    grey: NDArray[np.float32]
+    white: NDArray[np.float32]
+    effects: Effects
+
+    def expected(self, age: float) -> "Effect":
+        """The effect of age (years) alone."""
+        slope = real_people().slope * (age - REFERENCE_AGE) / 10
+        return self._effect(np.stack([slope, slope]), 0.0)
+
+    def draw(self, rng: np.random.Generator, age: float) -> "Effect":
+        """One person's effect, that of age included."""
+        ageing = real_people().slope * (age - REFERENCE_AGE) / 10
+        regional = self.effects.draw(rng) + ageing
+        detail = sum(
+            sd * self.lattice.random_field(rng, fwhm, symmetric=DETAIL_SYMMETRIC) for fwhm, sd in DETAIL.items()
+        )
+        return self._effect(regional, detail)
+
+    def _effect(self, regional: NDArray[np.float64], detail: NDArray[np.float32] | float) -> "Effect":
+        grey, white = ((shares @ regional.ravel()).reshape(self.lattice.shape) for shares in (self.grey, self.white))
+        return Effect(self.lattice, np.exp(grey + detail).astype(np.float32), np.exp(white).astype(np.float32))
 
 
-def individual_effect(
-    rng: np.random.Generator, lattice: Lattice, age: float, variation: Variation
-) -> NDArray[np.float32]:
-    """Factor (I, J, K) by which one person's grey-matter uptake differs from the expected one."""
-    coarse = lattice.resampled(6.0)
-    points = coarse.points_mm()
-    x, y = points[0], points[1]
-    regional = variation.regional * coarse.random_field(rng, variation.regional_fwhm_mm)
-    field = coarse.random_field(rng, 40.0)
-    asymmetry = variation.asymmetry * field * np.tanh(x / 15)
-    frontal = 0.5 + 0.5 * np.tanh((y - 0) / 30)
-    ageing = -variation.per_decade * (age - 40) / 10 * (0.5 + frontal)
-    log = rng.normal(0, variation.overall) + regional + asymmetry + ageing
-    return np.exp(coarse.resample(log.astype(np.float32), lattice))
+@dataclass(frozen=True)
+class Effect:
+    """Factors (I, J, K) on the uptake of grey and of white matter, in template space."""
+
+    lattice: Lattice
+    grey: NDArray[np.float32]
+    white: NDArray[np.float32]
+
+
+def prepare_uptake(lattice: Lattice, grey: NDArray, white: NDArray, uptake: NDArray) -> Uptake:
+    """Shares of the regions, and the covariance of effects with which PETs vary as those of real people do.
+
+    Args:
+        lattice: of the template's tissues.
+        grey: (I, J, K) probability of grey matter.
+        white: (I, J, K) probability of white matter.
+        uptake: (I, J, K) of grey matter.
+    """
+    coarse = lattice.resampled(5.0)
+    shares = _shares(coarse)
+    seen = lattice.resampled(SEEN_MM)
+    maps = (lattice.resample(values, seen) for values in (*_crisp(grey, white), uptake))
+    same, other = _seen_effects(seen, *maps, [_on(share, coarse, seen) for share in shares])
+    people = real_people()
+    left = people.sd**2 * (1 - people.explained) / people.sd**2
+    roots = [
+        unblurred(people.covariance(sign=sign) * np.sqrt(np.outer(left, left)), same + sign * other) for sign in (1, -1)
+    ]
+    return Uptake(coarse, *shares, Effects(*roots))
+
+
+def _crisp(grey: NDArray, white: NDArray) -> tuple[NDArray, NDArray]:
+    """The template's averaged tissues, about as sharp as a person's."""
+    powers = np.stack([grey, white, np.clip(1 - grey - white, 0, 1)]) ** CRISP
+    grey, white, _ = powers / powers.sum(axis=0)
+    return grey, white
+
+
+def _on(shares: NDArray[np.float32], coarse: Lattice, lattice: Lattice) -> NDArray[np.float32]:
+    """Shares of the regions on the right at the voxels of another lattice, (n, I, J, K)."""
+    right = shares[:, shares.shape[1] // 2 :]
+    return np.stack([coarse.resample(column.reshape(coarse.shape), lattice) for column in right.T])
+
+
+def _shares(lattice: Lattice) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Share of each region at each voxel, were it grey and were it white matter, (voxels, 2 n) each."""
+    known, names = gyrus_points(), real_people().names
+    mirrored = known.xyz_mm * (-1, 1, 1)
+    weights = _weights(lattice, np.concatenate([mirrored, known.xyz_mm]))
+    region = np.array([names.index(name) for name in known.names])[known.region]
+    column = np.concatenate([region, region + len(names)])
+    grey = np.zeros((len(weights), 2 * len(names)), np.float32)
+    for k in range(2 * len(names)):
+        grey[:, k] = weights[:, column == k].sum(axis=1)
+    white = np.zeros_like(grey)
+    cerebellar = names.index("cerebellar cortex")
+    for half in (0, len(names)):
+        near_cerebellum = grey[:, half + cerebellar]
+        cerebrum, cerebellum = (half + names.index(name) for name in WHITE_MATTER)
+        white[:, cerebellum] = near_cerebellum
+        white[:, cerebrum] = grey[:, half : half + len(names)].sum(axis=1) - near_cerebellum
+    return grey, white
+
+
+def _seen_effects(
+    lattice: Lattice, grey: NDArray, white: NDArray, uptake: NDArray, shares: list[NDArray[np.float32]]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """How much of an effect on a region shows in the PET of each region, on its own side and on the other, (n, n) each.
+
+    The derivative of the log of a region's mean, relative to the whole brain's, by the log of the uptake: rows are
+    regions that are looked at, columns those that are changed.
+    """
+    names = real_people().names
+    brain = grey + white > 0.5
+    sigma = SEEN_FWHM_MM / FWHM / lattice.spacing_mm
+    csf = np.clip(1 - grey - white, 0, 1) * brain
+    pet = gaussian_filter(activity(grey, white, csf, uptake), sigma)
+    where = _where(lattice, grey, white)
+    mean = np.array([pet[inside].mean() for inside in where])
+    same, other = np.zeros((2, len(names), len(names)))
+    for k in range(len(names)):
+        source = shares[0][k] * grey * uptake + shares[1][k] * white * WHITE_MATTER_UPTAKE
+        change = gaussian_filter(source, sigma)
+        whole = change[brain].mean() / pet[brain].mean()
+        same[:, k] = [change[inside].mean() for inside in where] / mean - whole
+        other[:, k] = [change[::-1][inside].mean() for inside in where] / mean - whole
+    return same, other
+
+
+def _where(lattice: Lattice, grey: NDArray, white: NDArray) -> list[NDArray[np.bool_]]:
+    """The voxels of each region on the right, (I, J, K) each."""
+    names, points = real_people().names, lattice.points_mm()
+    labels = gyrus_of(points)
+    right, cerebellum = points[0] > 0, "cerebellar cortex"
+    known = gyrus_points().names
+    own = {name: labels == 2 + 2 * known.index(name) for name in known}
+    found = {name: own[name] & (grey > 0.5) for name in known}
+    near = own[cerebellum]
+    found |= dict(zip(WHITE_MATTER, (right & ~near & (white > 0.5), near & (white > 0.5)), strict=True))
+    # A region that is narrower than a voxel: where it is greyest
+    return [found[name] if found[name].any() else own[name] & (grey == grey[own[name]].max()) for name in names]
 
 
 def activity(
-    gm: NDArray[np.float32], wm: NDArray[np.float32], csf: NDArray[np.float32], uptake: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    """Tracer concentration (I, J, K) before the scanner sees it, in units of the template's whole-brain mean."""
-    return gm * uptake + WHITE_MATTER * wm + CSF * csf
+    gm: NDArray[np.float32], wm: NDArray[np.float32], csf: NDArray[np.float32], uptake: NDArray[np.float32],
+    white: NDArray[np.float32] | float = 1.0,
+) -> NDArray[np.float32]:  # fmt: skip
+    """Tracer concentration (I, J, K) before the scanner sees it, in units of the template's whole-brain mean.
+
+    Args:
+        gm: share of grey matter.
+        wm: share of white matter.
+        csf: share of cerebrospinal fluid.
+        uptake: of grey matter.
+        white: factor on the uptake of white matter.
+    """
+    return gm * uptake + WHITE_MATTER_UPTAKE * white * wm + CSF_UPTAKE * csf

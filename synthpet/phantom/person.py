@@ -11,7 +11,7 @@ from synthpet.cohort.index import Cohort, Subject, scale_t1w
 from synthpet.phantom.anatomy import Anatomy, grow
 from synthpet.phantom.fields import Lattice
 from synthpet.phantom.lesions import Lesion, blur_boundary, draw_lesion, is_mri_visible, site_of_patient, thicken
-from synthpet.phantom.metabolism import Variation, activity, individual_effect
+from synthpet.phantom.metabolism import Effect, activity
 from synthpet.phantom.scanner import Scanner, acquire_pet, acquire_t1w, block_mean, strip_skull, suvr
 from synthpet.phantom.template import Template
 
@@ -45,23 +45,54 @@ class Plan:
 
 @dataclass(frozen=True)
 class Person:
-    """A simulated person before any scanner: age in years, sex, anatomy, and a patient's lesion."""
+    """A simulated person before any scanner.
+
+    Args:
+        age: years.
+        sex: F or M.
+        anatomy: tissues.
+        lesion: a patient's.
+        effect: what the person's own metabolism makes of the expected uptake.
+        ageing: the part of it that goes with age: more than that nobody can expect from a T1.
+    """
 
     age: float
     sex: str
     anatomy: Anatomy
     lesion: Lesion | None
+    effect: Effect
+    ageing: Effect
+
+    def tracer(self) -> NDArray[np.float32]:
+        """Tracer concentration (I, J, K) on the anatomy's lattice; the template's whole-brain mean is about 1."""
+        return self._activity(self.effect, self.lesion.uptake_factor() if self.lesion else 1.0)
+
+    def expected_tracer(self) -> NDArray[np.float32]:
+        """The same of a healthy person of this age and anatomy without a metabolism of their own."""
+        return self._activity(self.ageing, 1.0)
+
+    def _activity(self, effect: Effect, factor: NDArray[np.float32] | float) -> NDArray[np.float32]:
+        anatomy = self.anatomy
+        grey, white = (anatomy.carry(values, effect.lattice) for values in (effect.grey, effect.white))
+        return activity(anatomy.gm, anatomy.wm, anatomy.csf, anatomy.uptake * grey * factor, white)
 
 
 def make_person(plan: Plan, template: Template, settings: Mapping) -> Person:
     """Draw a person on the template's fine lattice; a lesion that T1 shows has thickened the cortex."""
     rng = plan.rng("person")
-    age, sex = float(np.round(rng.uniform(20, 65), 1)), str(rng.choice(["F", "M"]))
-    anatomy = grow(template, plan.rng("anatomy"), age)
+    age, sex = float(np.round(rng.uniform(*settings["age"]), 1)), str(rng.choice(["F", "M"]))
+    anatomy = grow(template, plan.rng("anatomy"), age, settings["anatomy"])
     lesion = _lesion(plan, anatomy, settings)
     if lesion and lesion.mri_visible:
         anatomy, lesion = thicken(anatomy, lesion)
-    return Person(age, sex, anatomy, lesion)
+    return _living(plan, template, age, sex, anatomy, lesion)
+
+
+def _living(
+    plan: Plan, template: Template, age: float, sex: str, anatomy: Anatomy, lesion: Lesion | None
+) -> Person:  # fmt: skip
+    uptake = template.uptake
+    return Person(age, sex, anatomy, lesion, uptake.draw(plan.rng("metabolism"), age), uptake.expected(age))
 
 
 def simulate(plan: Plan, template: Template, settings: Mapping) -> tuple[Subject, dict[str, NDArray]]:
@@ -75,7 +106,7 @@ def simulate(plan: Plan, template: Template, settings: Mapping) -> tuple[Subject
         t1w = blur_boundary(t1w, weight, template.lattice)
     images: dict[str, NDArray] = {"t1w": scale_t1w(t1w, brain), "brain_mask": brain}
     images |= {kind: block_mean(getattr(anatomy, kind)) for kind in ("gm", "wm", "csf")}
-    images |= _pet_images(plan, anatomy, lesion, person.age, brain, template.lattice, block_mean)
+    images |= _pet_images(plan, person, brain, template.lattice, block_mean)
     if lesion:
         images["lesion_mask"] = lesion_mask(weight)
     return describe(plan, person.age, person.sex, plan.scanner.name, lesion), images
@@ -104,7 +135,8 @@ def simulate_on(
         t1w = brain * blur_boundary(t1w + (grey - white) * (anatomy.gm - before.gm), lesion.weight, grid)
     images: dict[str, NDArray] = {"t1w": t1w, "brain_mask": brain}
     images |= {kind: getattr(anatomy, kind) for kind in ("gm", "wm", "csf")}
-    images |= _pet_images(plan, anatomy, lesion, age, brain, grid, lambda volume: volume)
+    person = _living(plan, template, age, source.sex or "n/a", anatomy, lesion)
+    images |= _pet_images(plan, person, brain, grid, lambda volume: volume)
     if lesion:
         images["lesion_mask"] = lesion_mask(lesion.weight)
     return describe(plan, source.age, source.sex, source.site or plan.scanner.name, lesion), images
@@ -138,23 +170,12 @@ def _lesion(plan: Plan, anatomy: Anatomy, settings: Mapping) -> Lesion | None:
 
 
 def _pet_images(
-    plan: Plan, anatomy: Anatomy, lesion: Lesion | None, age: float, brain: NDArray[np.bool_], grid: Lattice,
-    to_grid: Callable[[NDArray], NDArray],
-) -> dict[str, NDArray]:  # fmt: skip
-    tissues = anatomy.gm, anatomy.wm, anatomy.csf
-    actual = to_grid(tracer(plan, anatomy, lesion, age))
-    measured = acquire_pet(plan.scanner, actual, grid, plan.rng("pet"))
-    expected = acquire_pet(plan.scanner, to_grid(activity(*tissues, anatomy.uptake)), grid, None)
+    plan: Plan, person: Person, brain: NDArray[np.bool_], grid: Lattice, to_grid: Callable[[NDArray], NDArray]
+) -> dict[str, NDArray]:
+    measured = acquire_pet(plan.scanner, to_grid(person.tracer()), grid, plan.rng("pet"))
+    expected = acquire_pet(plan.scanner, to_grid(person.expected_tracer()), grid, None)
     kind = "withheld_pet" if plan.role == "unpaired" else "pet"
     return {kind: suvr(measured, brain), "expected_pet": suvr(expected, brain)}
-
-
-def tracer(plan: Plan, anatomy: Anatomy, lesion: Lesion | None, age: float) -> NDArray[np.float32]:
-    """One person's tracer concentration (I, J, K) on the anatomy's lattice, template's whole-brain mean about 1."""
-    effect = individual_effect(plan.rng("metabolism"), anatomy.lattice, age, Variation())
-    if lesion:
-        effect = effect * lesion.uptake_factor()
-    return activity(anatomy.gm, anatomy.wm, anatomy.csf, anatomy.uptake * effect)
 
 
 def lesion_mask(weight: NDArray[np.float32]) -> NDArray[np.bool_]:

@@ -18,6 +18,7 @@ from synthpet.cohort.names import sidecar_path
 from synthpet.compute import Compute, in_processes
 from synthpet.console import progress, say
 from synthpet.errors import DataError, UsageError
+from synthpet.phantom.anatomy import REGISTRATIONS
 from synthpet.phantom.cohort import COUNTS, plan_subjects
 from synthpet.phantom.person import Plan, describe, make_person
 from synthpet.phantom.raw_protocol import Protocol, draw_protocol
@@ -60,11 +61,12 @@ def ensure_raw(cfg: "DictConfig") -> Path:
     """
     from omegaconf import OmegaConf
 
-    if cfg.anatomy:
+    if cfg.anatomy and cfg.anatomy not in REGISTRATIONS:
         raise UsageError("raw= and anatomy= together: expected one of them; raw= simulates the anatomy too")
     settings: dict[str, Any] = OmegaConf.to_container(cfg.cohort, resolve=True)  # type: ignore[assignment]
-    unused = ("path", "source", "name", "resolution_mm")
+    unused = ("path", "source", "name", "resolution_mm", "anatomy")
     settings = {key: value for key, value in settings.items() if key not in unused}
+    settings["anatomy"] = "affine"  # nothing has registered them yet
     settings |= {"flair_share": float(cfg.raw_flair_share), "cut_share": float(cfg.raw_cut_share)}
     root = Path(cfg.raw)
     _check_own(root)

@@ -16,7 +16,7 @@ from scipy.ndimage import affine_transform, distance_transform_edt, gaussian_fil
 from synthpet.cohort.images import Grid
 from synthpet.phantom.fields import FWHM, Lattice
 from synthpet.phantom.lesions import blur_boundary
-from synthpet.phantom.person import Person, Plan, lesion_mask, tracer
+from synthpet.phantom.person import Person, Plan, lesion_mask
 from synthpet.phantom.raw_protocol import Frames, Protocol
 from synthpet.phantom.scanner import block_mean, stripped_inside, t1_signal
 
@@ -132,7 +132,7 @@ def _whole_head(visit: Visit) -> tuple[Lattice, NDArray[np.float32]]:
     Scalp and neck keep clear of the brain: they are there to be in the registration's way, not to be measured.
     """
     person, fine = visit.person, visit.person.anatomy.lattice
-    brain_uptake = block_mean(tracer(visit.plan, person.anatomy, person.lesion, person.age))
+    brain_uptake = block_mean(person.tracer())
     spacing_mm = 2 * fine.spacing_mm
     n = round(AROUND_MM / spacing_mm)
     origin_mm = tuple(o + fine.spacing_mm / 2 - n * spacing_mm for o in fine.origin_mm)

@@ -8,12 +8,20 @@ from numpy.typing import NDArray
 from scipy.ndimage import binary_fill_holes, distance_transform_edt, gaussian_filter
 
 from synthpet.cohort.images import Grid
-from synthpet.cohort.template import native_template, template_grid
+from synthpet.cohort.template import BRAIN_THRESHOLD, native_template, template_grid
 from synthpet.phantom.fields import Lattice
-from synthpet.phantom.metabolism import grey_matter_uptake, read_uptake_table, squared_distances
+from synthpet.phantom.metabolism import (
+    Uptake,
+    grey_matter_uptake,
+    prepare_uptake,
+    read_uptake_table,
+    squared_distances,
+)
 
 SHELL_MM = 8.0  # how far outside the template's brain an individual brain may reach
 T1_OF_BRAINSTEM = 0.84
+# Template's T1: mean share of CSF there in 15 real people, registered by SyN (OpenNeuro ds002748)
+FLUID_BY_BRIGHTNESS = (0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85), (0.95, 0.80, 0.62, 0.32, 0.16, 0.085, 0.02)
 EVERY_SECOND = (slice(None, None, 2),) * 3
 
 
@@ -32,6 +40,7 @@ class Template:
         ventricles: (I, J, K) smoothed probability of inner CSF on ``smooth``.
         near_brain: (I, J, K) voxels of the fine lattice where an individual brain may be.
         near_points: (3, n) their centres in mm.
+        uptake: how people's uptake differs.
     """
 
     fine: Lattice
@@ -42,6 +51,7 @@ class Template:
     ventricles: NDArray[np.float32]
     near_brain: NDArray[np.bool_]
     near_points: NDArray[np.float32]
+    uptake: Uptake
 
     @cached_property
     def lattice(self) -> Lattice:
@@ -71,11 +81,22 @@ def load_template(resolution_mm: float) -> Template:
     maps["t1_wm"] = _local_mean(t1w2, wm2**3 * brain, 5.0 / smooth.spacing_mm)
     maps["uptake"] = grey_matter_uptake(smooth)
     inner_csf = np.clip(1 - gm2 - wm2, 0, 1) * (maps["depth"] > 16)
-    priors = np.stack([gm, wm, np.clip(1 - gm - wm, 0, 1)])
+    priors = _with_fluid(np.stack([gm, wm, np.clip(1 - gm - wm, 0, 1)]), t1w)
     fine = Lattice.of(template_grid(resolution_mm)).doubled()
     near = smooth.resample(maps["depth"], fine) > -SHELL_MM
     ventricles = gaussian_filter(inner_csf, 1.0)
-    return Template(fine, crisp, priors, smooth, maps, ventricles, near, fine.points_mm()[:, near])
+    uptake = prepare_uptake(smooth, *(crisp.resample(prior, smooth) for prior in priors[:2]), maps["uptake"])
+    return Template(fine, crisp, priors, smooth, maps, ventricles, near, fine.points_mm()[:, near], uptake)
+
+
+def _with_fluid(priors: NDArray[np.float32], t1w: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Probabilities (3, I, J, K) of GM, WM, CSF with fluid where the template's T1 is dark: its maps of GM and WM hold
+    little of what sulci contain."""
+    fluid = np.interp(t1w, *FLUID_BY_BRIGHTNESS).astype(np.float32)
+    csf = np.maximum(priors[2], np.where(t1w > BRAIN_THRESHOLD, fluid, 0))
+    tissue = priors[:2].sum(axis=0)
+    scale = np.divide(1 - csf, tissue, out=np.zeros_like(tissue), where=tissue > 0)
+    return np.concatenate([priors[:2] * scale, np.where(tissue > 0, csf, 1)[None]])
 
 
 def _deep_grey_restored(

@@ -38,8 +38,8 @@ def test_the_jacobian_determinant_of_a_scaling_is_its_volume_ratio():
 
 
 @pytest.mark.parametrize(("seed", "age"), [(0, 20), (1, 35), (2, 50), (3, 65), (4, 90)])
-def test_nobody_is_torn_and_2_to_5_mm_remain_after_registration(template, seed, age):
+def test_nobody_is_torn_and_about_2_mm_remain_after_an_affine_registration(template, seed, age):
     displacement, lattice = displacement_to_template(template, np.random.default_rng(seed), age)
     assert jacobian_determinant(displacement, lattice.spacing_mm).min() > 0
     depth = template.smooth.resample(template.maps["depth"], lattice)
-    assert 2 < np.linalg.norm(displacement, axis=0)[depth > 0].mean() < 5
+    assert 1.2 < np.linalg.norm(displacement, axis=0)[depth > 0].mean() < 3.5

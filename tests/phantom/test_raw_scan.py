@@ -22,7 +22,8 @@ from synthpet.phantom.raw_dataset import ensure_raw
 from synthpet.phantom.raw_protocol import ORIENTATIONS, Frames, draw_protocol
 from synthpet.phantom.raw_scan import RawImage, Visit, scan_lesion, scan_pet, scan_t1w, stored, uptake_of_frames
 
-SETTINGS = {"seed": 0, "n_paired": 1, "n_unpaired": 1, "n_heldout": 0, "n_patients": 1,
+SETTINGS = {"seed": 0, "anatomy": "affine", "age": [20, 65],
+            "n_paired": 1, "n_unpaired": 1, "n_heldout": 0, "n_patients": 1,
             "lesion_depth": [0.3, 0.4], "lesion_radius_mm": [12.0, 16.0], "mri_visible": 0.0}  # fmt: skip
 
 

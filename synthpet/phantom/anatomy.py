@@ -18,9 +18,9 @@ REFERENCE_AGE = 40.0
 SHARPNESS = 1.1  # exponent that turns averaged probabilities into those of one person
 # Log-odds of a tissue that are a person's own. Sulci: narrow, without wide changes, so that one that moves away here
 # comes back beside. Atrophy and thickness: wide, and much alike on both sides.
-SULCI_FWHM_MM, SULCI_LESS_FWHM_MM, SULCI_SYMMETRIC = 5.4, 12.0, 0.3
-SULCI = (0.75, 0.75, 1.4)  # standard deviation for GM, WM, CSF
-WIDE_FWHM_MM, WIDE, WIDE_SYMMETRIC = 45.0, 0.22, 0.8
+SULCI_FWHM_MM, SULCI_LESS_FWHM_MM, SULCI_SYMMETRIC = 5.4, 9.5, 0.3
+SULCI = (0.9, 0.9, 1.6)  # standard deviation for GM, WM, CSF
+WIDE_FWHM_MM, WIDE, WIDE_SYMMETRIC = 45.0, 0.18, 0.8
 WHOLE = 0.08
 CSF_PER_YEAR = 0.02
 RIM_MM = 3.0  # fluid and meninges around the brain

@@ -15,6 +15,10 @@ def main(cfg: "DictConfig") -> None:
         from synthpet.phantom.raw_dataset import ensure_raw
 
         ensure_raw(cfg)
+    elif cfg.realism:
+        from synthpet.phantom.realism.page import ensure_realism
+
+        ensure_realism(cfg)
     else:
         from synthpet.phantom.cohort import ensure_phantom
 

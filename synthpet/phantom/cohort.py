@@ -125,13 +125,13 @@ def _write_cohort(root: Path, settings: Mapping, anatomy: Path | None, compute: 
 
 def plan_subjects(settings: Mapping) -> list[Plan]:
     """Everybody's id, role and site; a subject's seed depends on its role and its number within it alone."""
-    scanners = _scanners(settings["seed"])
+    sites = scanners(settings["seed"])
     plans = []
     controls = 0
     for code, (role, count) in enumerate(COUNTS.items()):
         for k in range(settings[count]):
             label = f"sub-p{k + 1:03d}" if role == "patient" else f"sub-c{controls + k + 1:03d}"
-            plans.append(Plan(label, role, k, scanners[k % len(SITES)], (settings["seed"], code, k)))
+            plans.append(Plan(label, role, k, sites[k % len(SITES)], (settings["seed"], code, k)))
         controls += settings[count]
     return plans
 
@@ -145,7 +145,7 @@ def deal_subjects(settings: Mapping, source: Cohort) -> list[Plan]:
     controls = source.select("paired", "unpaired", "heldout")
     counts = _in_proportion([settings[count] for count in COUNTS.values()], len(controls))
     order = np.random.default_rng((settings["seed"], DEALING_STREAM)).permutation(len(controls))
-    scanners = _scanners(settings["seed"])
+    sites = scanners(settings["seed"])
     copies = settings.get("patients_per_anatomy", 1)
     places = [(code, number) for code, count in enumerate(counts) for number in range(count)]
     plans = []
@@ -156,7 +156,7 @@ def deal_subjects(settings: Mapping, source: Cohort) -> list[Plan]:
             number = place * copies + copy if several else place
             label = f"{subject.participant_id}lesion{copy + 1}" if several else subject.participant_id
             seed = (settings["seed"], code, number)
-            plans.append(Plan(label, role, number, scanners[k % len(SITES)], seed, subject))
+            plans.append(Plan(label, role, number, sites[k % len(SITES)], seed, subject))
     return sorted(plans, key=lambda plan: plan.participant_id)
 
 
@@ -168,7 +168,8 @@ def _in_proportion(shares: Sequence[int], total: int) -> list[int]:
     return counts.tolist()
 
 
-def _scanners(seed: int) -> list[Scanner]:
+def scanners(seed: int) -> list[Scanner]:
+    """The scanners of the sites."""
     return [draw_scanner(np.random.default_rng((seed, SCANNER_STREAM, k)), site) for k, site in enumerate(SITES)]
 
 

@@ -1,4 +1,4 @@
-"""Epileptogenic lesions: focal hypometabolism along the cortex, in some patients with a change of the T1."""
+"""Epileptogenic lesions: hypometabolism along the cortex, in some patients with a change of the T1."""
 
 from dataclasses import dataclass, replace
 
@@ -31,6 +31,10 @@ REMOTE_SHARE = 0.2  # of the depth
 REMOTE_FWHM_MM = 45.0
 THICKENING_MM = 2.0
 BLURRING_FWHM_MM = 6.0
+SHAPES = ("focal", "band", "lobe", "bilateral", "multifocal")
+BAND = 2.5  # how much longer than wide a band along the cortex is
+LOBE_EDGE_MM = 4.0
+N_FOCI = 3
 SITE_STREAM = 77  # keeps these draws apart from those of the subjects
 
 
@@ -76,7 +80,7 @@ def is_mri_visible(number: int, share: float) -> bool:
 
 def draw_lesion(
     rng: np.random.Generator, anatomy: Anatomy, site: str, *, depth: tuple[float, float],
-    radius_mm: tuple[float, float], mri_visible: bool,
+    radius_mm: tuple[float, float], mri_visible: bool, shape: str = "focal",
 ) -> Lesion:  # fmt: skip
     """Draw centre, radius and depth (uniform in their ranges) and lay the lesion along the cortex of the site.
 
@@ -87,22 +91,48 @@ def draw_lesion(
         depth: range of the share of uptake that is lost.
         radius_mm: range of the radius.
         mri_visible: recorded; ``thicken`` and ``blur_boundary`` make it true.
+        shape: one of ``SHAPES``.
 
     Raises:
         DataError: no grey matter there.
     """
-    points = anatomy.lattice.points_mm()
+    lattice, points = anatomy.lattice, anatomy.lattice.points_mm()
+    centre = _grey_point(rng, anatomy, points, site)
+    radius = rng.uniform(*radius_mm)
+    lost = rng.uniform(*depth)
+    weight = cortical_weight(rng, anatomy.gm, lattice, centre, radius, stretch=BAND if shape == "band" else 1.0)
+    side = points[0] * centre[0] > 0
+    if shape == "lobe":
+        weight = _lobe_weight(anatomy, points, site)
+    elif shape == "bilateral":
+        mirrored = centre * np.array([-1, 1, 1], np.float32)
+        weight = np.maximum(weight, cortical_weight(rng, anatomy.gm, lattice, mirrored, radius))
+        site, side = site.replace(site.split(" ")[0], "bilateral", 1), np.ones_like(side)
+    elif shape == "multifocal":
+        others = [site.split(" ")[0] + " " + region for region in REGIONS if region not in site]
+        for other in rng.choice(others, N_FOCI - 1, replace=False):
+            more = _grey_point(rng, anatomy, points, str(other))
+            weight = np.maximum(weight, cortical_weight(rng, anatomy.gm, lattice, more, radius))
+        site = f"{site} and {N_FOCI - 1} more"
+    squared = ((points - centre[:, None, None, None]) ** 2).sum(axis=0)
+    remote = np.exp(-squared / (2 * (REMOTE_FWHM_MM / FWHM) ** 2)) * side
+    return Lesion(site, tuple(centre.tolist()), radius, lost, mri_visible, weight, remote.astype(np.float32))
+
+
+def _grey_point(
+    rng: np.random.Generator, anatomy: Anatomy, points: NDArray[np.float32], site: str
+) -> NDArray[np.float32]:
+    """A point of the site's cortex, (3,) mm."""
     candidates = np.argwhere(_in_site(points, site) & (anatomy.gm > 0.6) & (anatomy.depth > 2))
     if not candidates.size:
         raise DataError(f"E_NO_GM no grey matter in the {site}; expected GM above 0.6 there: check the registration")
-    centre = points[(slice(None), *rng.choice(candidates))]
-    radius = rng.uniform(*radius_mm)
-    weight = cortical_weight(rng, anatomy.gm, anatomy.lattice, centre, radius)
-    squared = ((points - centre[:, None, None, None]) ** 2).sum(axis=0)
-    same_side = points[0] * centre[0] > 0
-    remote = np.exp(-squared / (2 * (REMOTE_FWHM_MM / FWHM) ** 2)) * same_side
-    return Lesion(site, tuple(centre.tolist()), radius, rng.uniform(*depth), mri_visible, weight,
-                  remote.astype(np.float32))  # fmt: skip
+    return points[(slice(None), *rng.choice(candidates))]
+
+
+def _lobe_weight(anatomy: Anatomy, points: NDArray[np.float32], site: str) -> NDArray[np.float32]:
+    """Weight (I, J, K) of all grey matter of a site, with a soft edge."""
+    inside = gaussian_filter(_in_site(points, site).astype(np.float32), LOBE_EDGE_MM / anatomy.lattice.spacing_mm)
+    return np.where(anatomy.gm > 0.3, np.clip(2 * inside, 0, 1), 0).astype(np.float32)
 
 
 def _in_site(points: NDArray[np.float32], site: str) -> NDArray[np.bool_]:
@@ -113,10 +143,26 @@ def _in_site(points: NDArray[np.float32], site: str) -> NDArray[np.bool_]:
 
 
 def cortical_weight(
-    rng: np.random.Generator, gm: NDArray[np.float32], lattice: Lattice, centre_mm: NDArray, radius_mm: float
-) -> NDArray[np.float32]:
-    """Weight (I, J, K) from 0 to 1 of an irregular ball with a soft edge, within connected grey matter."""
+    rng: np.random.Generator, gm: NDArray[np.float32], lattice: Lattice, centre_mm: NDArray, radius_mm: float,
+    stretch: float = 1.0,
+) -> NDArray[np.float32]:  # fmt: skip
+    """Weight (I, J, K) from 0 to 1 of an irregular ball with a soft edge, within connected grey matter.
+
+    Args:
+        rng: source of randomness.
+        gm: (I, J, K) share of grey matter.
+        lattice: of ``gm``.
+        centre_mm: (3,).
+        radius_mm: where half of the weight is reached.
+        stretch: above 1: longer in one direction, of the same volume.
+    """
     offset = lattice.points_mm() - np.reshape(centre_mm, (3, 1, 1, 1))
+    if stretch != 1:
+        along = rng.standard_normal(3)
+        along /= np.linalg.norm(along)
+        part = np.einsum("a,aijk->ijk", along, offset)
+        shrink = np.float32(1 / stretch ** (2 / 3)) - np.float32(stretch ** (1 / 3))
+        offset = offset * np.float32(stretch ** (1 / 3)) + np.reshape(along, (3, 1, 1, 1)) * part * shrink
     coarse = lattice.resampled(3.0)
     wobble = coarse.resample(coarse.random_field(rng, 15.0), lattice)
     distance = np.linalg.norm(offset, axis=0) / (radius_mm * np.exp(0.12 * wobble))

@@ -175,7 +175,7 @@ def _seen_effects(
     sigma = SEEN_FWHM_MM / FWHM / lattice.spacing_mm
     csf = np.clip(1 - grey - white, 0, 1) * brain
     pet = gaussian_filter(activity(grey, white, csf, uptake), sigma)
-    where = _where(lattice, grey, white)
+    where = [right for _, right in where_regions_are(lattice.points_mm(), grey, white)]
     mean = np.array([pet[inside].mean() for inside in where])
     same, other = np.zeros((2, len(names), len(names)))
     for k in range(len(names)):
@@ -187,18 +187,31 @@ def _seen_effects(
     return same, other
 
 
-def _where(lattice: Lattice, grey: NDArray, white: NDArray) -> list[NDArray[np.bool_]]:
-    """The voxels of each region on the right, (I, J, K) each."""
-    names, points = real_people().names, lattice.points_mm()
-    labels = gyrus_of(points)
-    right, cerebellum = points[0] > 0, "cerebellar cortex"
-    known = gyrus_points().names
-    own = {name: labels == 2 + 2 * known.index(name) for name in known}
-    found = {name: own[name] & (grey > 0.5) for name in known}
-    near = own[cerebellum]
-    found |= dict(zip(WHITE_MATTER, (right & ~near & (white > 0.5), near & (white > 0.5)), strict=True))
-    # A region that is narrower than a voxel: where it is greyest
-    return [found[name] if found[name].any() else own[name] & (grey == grey[own[name]].max()) for name in names]
+def where_regions_are(points_mm: NDArray, grey: NDArray, white: NDArray) -> list[tuple[NDArray[np.bool_], ...]]:
+    """The voxels of each region of ``real_people`` on the left and on the right, (I, J, K) each.
+
+    Args:
+        points_mm: (3, I, J, K), where each voxel lies in the template.
+        grey: (I, J, K) share of grey matter.
+        white: (I, J, K) share of white matter.
+    """
+    known, labels = gyrus_points().names, gyrus_of(points_mm)
+    cerebellum = 1 + 2 * known.index("cerebellar cortex")
+    found = []
+    for name in real_people().names:
+        sides = []
+        for side, half in enumerate((points_mm[0] < 0, points_mm[0] > 0)):
+            if name in known:
+                own = labels == 1 + 2 * known.index(name) + side
+                inside = own & (grey > 0.5)
+                # A region that is narrower than a voxel: where it is greyest
+                inside = inside if inside.any() else own & (grey == grey[own].max())
+            else:
+                own = (labels == cerebellum + side) == (name == "cerebellar white matter")
+                inside = half & own & (white > 0.5)
+            sides.append(inside)
+        found.append(tuple(sides))
+    return found
 
 
 def activity(

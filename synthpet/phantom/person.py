@@ -166,6 +166,7 @@ def _lesion(plan: Plan, anatomy: Anatomy, settings: Mapping) -> Lesion | None:
         depth=tuple(settings["lesion_depth"]),
         radius_mm=tuple(settings["lesion_radius_mm"]),
         mri_visible=is_mri_visible(plan.number, settings["mri_visible"]),
+        shape=settings["lesion_shapes"][plan.number % len(settings["lesion_shapes"])],
     )
 
 

@@ -90,8 +90,10 @@ def load_template(resolution_mm: float) -> Template:
 
 
 def _with_fluid(priors: NDArray[np.float32], t1w: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Probabilities (3, I, J, K) of GM, WM, CSF with fluid where the template's T1 is dark: its maps of GM and WM hold
-    little of what sulci contain."""
+    """Probabilities (3, I, J, K) of GM, WM, CSF with fluid where the template's T1 is dark.
+
+    Its maps of GM and WM hold little of what sulci contain.
+    """
     fluid = np.interp(t1w, *FLUID_BY_BRIGHTNESS).astype(np.float32)
     csf = np.maximum(priors[2], np.where(t1w > BRAIN_THRESHOLD, fluid, 0))
     tissue = priors[:2].sum(axis=0)

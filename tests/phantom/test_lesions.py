@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from synthpet.errors import DataError
 from synthpet.phantom.anatomy import Anatomy, grow
@@ -23,9 +24,9 @@ def person(template):
     return grow(template, np.random.default_rng(5), 40)
 
 
-def lesion_in(person, site="left temporal lobe", seed=0, depth=0.3, radius_mm=12.0):
-    rng = np.random.default_rng(seed)
-    return draw_lesion(rng, person, site, depth=(depth, depth), radius_mm=(radius_mm, radius_mm), mri_visible=True)
+def lesion_in(person, site="left temporal lobe", seed=0, depth=0.3, radius_mm=12.0, shape="focal"):
+    sizes = {"depth": (depth, depth), "radius_mm": (radius_mm, radius_mm)}
+    return draw_lesion(np.random.default_rng(seed), person, site, **sizes, mri_visible=True, shape=shape)
 
 
 @pytest.mark.parametrize("site", [site for group in GROUPS for site in group])
@@ -95,3 +96,37 @@ def test_four_of_ten_lesions_are_visible_and_every_five_patients_have_all_groups
     for first in (0, 5, 10):
         sites = [site_of_patient(k, seed=0) for k in range(first, first + 5)]
         assert {next(g for g in GROUPS if site in g) for site in sites} == set(GROUPS)
+
+
+def parts(lesion):
+    return ndimage.label(lesion.weight > 0.3, np.ones((3, 3, 3)))[1]
+
+
+def test_a_bilateral_lesion_lies_on_both_sides_and_says_so(person):
+    lesion = lesion_in(person, "right insula", shape="bilateral")
+    x = person.lattice.points_mm()[0]
+    assert min(lesion.weight[x < -5].max(), lesion.weight[x > 5].max()) > 0.7
+    assert lesion.site == "bilateral insula"
+
+
+def test_a_multifocal_lesion_has_three_foci_of_one_side(person):
+    lesion = lesion_in(person, "left frontal lobe", radius_mm=9.0, shape="multifocal")
+    assert parts(lesion) >= 3
+    assert lesion.weight[person.lattice.points_mm()[0] > 8].max() < 0.5
+
+
+def test_a_band_is_longer_than_a_ball_of_the_same_radius():
+    lattice = Lattice((60, 60, 60), (-59.0, -59.0, -59.0), 2.0)
+    grey = np.ones(lattice.shape, np.float32)
+    spread = []
+    for stretch in (1.0, 2.5):
+        weight = cortical_weight(np.random.default_rng(1), grey, lattice, np.zeros(3), 14.0, stretch)
+        places = np.argwhere(weight > 0.5)
+        spread.append((np.sqrt(np.linalg.eigvalsh(np.cov(places.T))), len(places)))
+    (ball, n_ball), (band, n_band) = spread
+    assert band[2] / band[0] > 1.4 * ball[2] / ball[0]
+    assert n_band == pytest.approx(n_ball, rel=0.25)
+
+
+def test_a_lobe_is_much_larger_than_a_focus(person):
+    assert lesion_in(person, shape="lobe").weight.sum() > 2 * lesion_in(person).weight.sum()

@@ -1,0 +1,1 @@
+"""How simulated people differ from each other, beside how real people do: each figure measured in the same way."""

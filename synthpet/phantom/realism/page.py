@@ -1,0 +1,118 @@
+"""The comparison of simulated with real people on disk: two tables and a page."""
+
+import math
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from matplotlib.figure import Figure as Drawing
+
+from synthpet.cohort.files import write_text, write_tsv
+from synthpet.compute import Compute, in_processes
+from synthpet.console import progress, say
+from synthpet.phantom.realism.compare import TOLERANCE, Figure, compare
+from synthpet.phantom.realism.people import RESOLUTION_MM, plans, see
+from synthpet.phantom.realism.uptake import regional_table
+from synthpet.phantom.template import load_template
+from synthpet.regions import grey_matter
+from synthpet.report.assemble import assemble
+from synthpet.report.figures import CYCLE, png
+from synthpet.report.html import Page, Picture, Table
+from synthpet.stage import Stage
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+PAIRS = (("sd", "SD between people"), ("mirror", "correlation with the mirror image"),
+         ("asymmetry_sd", "SD of left minus right"), ("slope_decade", "change per decade"))  # fmt: skip
+LIMITS = """How uptake differs within a region, and how alike the two sides are in that, is not known from regional
+means: the phantom's figures for it are assumptions (`DETAIL` in synthpet/phantom/metabolism.py). Sex, disease and
+medication are not in these people. Anatomy is compared with 15 people of one scanner."""
+
+
+def ensure_realism(cfg: "DictConfig") -> Path:
+    """Simulate healthy people who belong to no cohort, compare them with real ones; return the page."""
+    from omegaconf import OmegaConf
+
+    settings: dict[str, Any] = OmegaConf.to_container(cfg.cohort, resolve=True)  # type: ignore[assignment]
+    anatomy = cfg.anatomy or settings["anatomy"]
+    counts = [int(n) for n in cfg.realism_people]
+    folder = Path(cfg.work_dir) / f"realism-{anatomy}"
+    config = {"seed": settings["seed"], "anatomy": anatomy, "people": counts}
+    stage = Stage("comparison with real people", folder, config)
+    settings = {**settings, "anatomy": anatomy, "n_patients": 0}
+    stage.ensure(lambda: _write(folder, settings, counts, Compute.of(cfg.compute)))
+    say(f"written: {folder / 'report.html'}")
+    return folder / "report.html"
+
+
+def _write(folder: Path, settings: Mapping[str, Any], counts: Sequence[int], compute: Compute) -> list[Path]:
+    template = load_template(RESOLUTION_MM)
+    wanted = plans(*counts, settings["seed"])
+    work = partial(see, template=template, settings=settings)
+    made = in_processes(work, wanted, compute, name=lambda plan: plan[0].participant_id)
+    found = {plan.participant_id: seen for (plan, _), seen in progress(made, "simulating people", len(wanted))}
+    people = [found[plan.participant_id] for plan, _ in wanted]
+    figures = compare(people, settings["anatomy"], grey_matter(template.grid))
+    regions = regional_table(people)
+    for figure in figures:
+        say(f"  {figure.name}: {figure.simulated:.3g}" + ("" if figure.real is None else f", real {figure.real:.3g}"))
+    rows = [{**vars(figure), "held": "n/a" if figure.held is None else figure.held} for figure in figures]
+    page = make_page(figures, regions, settings["anatomy"], counts)
+    return [
+        write_tsv(folder / "figures.tsv", rows, ("name", "simulated", "real", "held", "source")),
+        write_tsv(folder / "regions.tsv", regions, tuple(regions[0])),
+        write_text(folder / "report.html", page.render()),
+    ]
+
+
+def make_page(
+    figures: Sequence[Figure], regions: Sequence[Mapping[str, Any]], anatomy: str, counts: Sequence[int]
+) -> Page:
+    """The page of both tables."""
+    held = [figure for figure in figures if figure.held is not None]
+    missed = [figure.name for figure in held if not figure.held]
+    summary = (
+        f"{sum(counts)} simulated healthy people, {counts[0]} of 18 to 49 years and {counts[1]} older, as "
+        f"{'SyN leaves' if anatomy == 'syn' else 'an affine registration leaves'} them: {len(held) - len(missed)} of "
+        f"{len(held)} held figures agree with those of real people."
+    )
+    table = Table(
+        ("figure", "simulated", "real people", "", "whose"),
+        [
+            (f.name, f"{f.simulated:.3g}", "" if f.real is None else f"{f.real:.3g}",
+             {True: "held", False: "missed", None: ""}[f.held], f.source)
+            for f in figures
+        ],
+        "Simulated people beside real ones.",
+        prose=True,
+    )  # fmt: skip
+    columns = tuple(regions[0])
+    by_region = Table(
+        columns,
+        [(str(row["region"]), *(_number(row[c]) for c in columns[1:])) for row in regions],
+        "Each region, both sides together; real figures: hedyPET.",
+    )
+    parts = {
+        "summary": [summary, *([f"Missed: {'; '.join(missed)}."] if missed else [])],
+        "figures": table, "scatter": _scatter(regions), "regions": by_region, "limits": LIMITS,
+    }  # fmt: skip
+    words = {"anatomy": anatomy, "tolerance": f"{TOLERANCE:.0%}"}
+    return assemble("synthpet.phantom.realism", "page.yaml", parts, words, ["SIMULATED: nobody here is a real person."])
+
+
+def _number(value: Any) -> str:
+    return "n/a" if math.isnan(value) else f"{value:.3f}"
+
+
+def _scatter(regions: Sequence[Mapping[str, Any]]) -> Picture:
+    drawing = Drawing(figsize=(11, 3.2), layout="constrained")
+    for axes, (key, words) in zip(drawing.subplots(1, len(PAIRS)), PAIRS, strict=True):
+        real, simulated = ([row[name] for row in regions] for name in (f"{key}_real", key))
+        axes.scatter(real, simulated, s=12, color=CYCLE[0])
+        ends = [min(*axes.get_xlim(), *axes.get_ylim()), max(*axes.get_xlim(), *axes.get_ylim())]
+        axes.plot(ends, ends, color="#999999", linewidth=1)
+        axes.set(title=words, xlabel="real", ylabel="simulated", xlim=ends, ylim=ends)
+    alt = "Four scatter plots of simulated against real figures, a point a region, near the line of equality."
+    return Picture(png(drawing), "A point a region; grey: equality.", alt)

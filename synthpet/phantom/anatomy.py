@@ -4,13 +4,16 @@ Numbers are such that T1s and tissues of simulated people differ as those of 15 
 registration (`python -m synthpet.phantom realism=true` compares them).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
 from synthpet.phantom.deformation import SPACING_MM, random_displacement
 from synthpet.phantom.fields import Lattice
+from synthpet.phantom.mishaps import fluid_of_variants
 from synthpet.phantom.template import Template
 
 REGISTRATIONS = ("syn", "affine")
@@ -71,8 +74,19 @@ class Anatomy:
         return points + np.stack([self.moved_on.resample(c, lattice) for c in self.displacement])
 
 
-def grow(template: Template, rng: np.random.Generator, age: float, registration: str = "affine") -> Anatomy:
-    """Make one person of this age (years), as a registration leaves it: ``syn``, or ``affine``, which moves less."""
+def grow(
+    template: Template, rng: np.random.Generator, age: float, registration: str = "affine",
+    variants: Mapping[str, bool] = MappingProxyType({}),
+) -> Anatomy:  # fmt: skip
+    """Make one person.
+
+    Args:
+        template: what all people share.
+        rng: source of randomness.
+        age: years.
+        registration: what has aligned the person with the template: ``syn``, or ``affine``, which moves less.
+        variants: see ``fluid_of_variants``.
+    """
     displacement, coarse = None, None
     points = template.near_points
     near = template.near_brain
@@ -83,7 +97,11 @@ def grow(template: Template, rng: np.random.Generator, age: float, registration:
     points, near = points[:, depth[near] > -RIM_MM], depth > -RIM_MM
     maps = {name: template.smooth.sample(values, points) for name, values in template.maps.items()}
     priors = np.stack([template.crisp.sample(prior, points) for prior in template.priors])
-    gm, wm, csf = _individual_tissues(priors, maps["depth"], _own_log_odds(template, rng, near, age))
+    own = _own_log_odds(template, rng, near, age)
+    if any(variants.values()):
+        fluid = fluid_of_variants(variants, template.ventricles, template.smooth, int(rng.choice([-1, 1])))
+        own[2] += template.smooth.sample(fluid, points)
+    gm, wm, csf = _individual_tissues(priors, maps["depth"], own)
     t1_gm, t1_wm, uptake = (_fill(near, maps[name]) for name in ("t1_gm", "t1_wm", "uptake"))
     tissues = (_fill(near, gm), _fill(near, wm), _fill(near, csf))
     return Anatomy(template.fine, *tissues, depth, t1_gm, t1_wm, uptake, displacement, coarse)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from synthpet.phantom.fields import FWHM, Lattice
+from synthpet.phantom.mishaps import benign_asymmetry
 from synthpet.phantom.variation import REFERENCE_AGE, WHITE_MATTER, Effects, real_people, unblurred
 from synthpet.template.gyri import gyrus_of, gyrus_points
 
@@ -84,13 +85,15 @@ class Uptake:
         slope = real_people().slope * (age - REFERENCE_AGE) / 10
         return self._effect(np.stack([slope, slope]), 0.0)
 
-    def draw(self, rng: np.random.Generator, age: float) -> "Effect":
-        """One person's effect, that of age included."""
+    def draw(self, rng: np.random.Generator, age: float, *, uneven: bool = False) -> "Effect":
+        """One person's effect, that of age included; ``uneven``: with a wide, benign asymmetry."""
         ageing = real_people().slope * (age - REFERENCE_AGE) / 10
         regional = self.effects.draw(rng) + ageing
         detail = sum(
             sd * self.lattice.random_field(rng, fwhm, symmetric=DETAIL_SYMMETRIC) for fwhm, sd in DETAIL.items()
         )
+        if uneven:
+            detail = detail + benign_asymmetry(rng, self.lattice)
         return self._effect(regional, detail)
 
     def _effect(self, regional: NDArray[np.float64], detail: NDArray[np.float32] | float) -> "Effect":

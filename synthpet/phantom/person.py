@@ -11,11 +11,14 @@ from synthpet.cohort.index import Cohort, Subject, scale_t1w
 from synthpet.phantom.anatomy import Anatomy, grow
 from synthpet.phantom.fields import Lattice
 from synthpet.phantom.lesions import Lesion, blur_boundary, draw_lesion, is_mri_visible, site_of_patient, thicken
-from synthpet.phantom.metabolism import Effect, activity
+from synthpet.phantom.metabolism import WHITE_MATTER_UPTAKE, Effect, activity
+from synthpet.phantom.mishaps import Mishaps, draw_variants
 from synthpet.phantom.scanner import Scanner, acquire_pet, acquire_t1w, block_mean, strip_skull, suvr
 from synthpet.phantom.template import Template
 
-STREAMS = ("person", "anatomy", "lesion", "metabolism", "t1w", "mask", "pet", "pose", "flair", "box")
+STREAMS = (
+    "person", "anatomy", "lesion", "metabolism", "t1w", "mask", "pet", "pose", "flair", "box", "scan", "variants",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,7 @@ class Person:
         lesion: a patient's.
         effect: what the person's own metabolism makes of the expected uptake.
         ageing: the part of it that goes with age: more than that nobody can expect from a T1.
+        mishaps: of the PET.
     """
 
     age: float
@@ -62,10 +66,15 @@ class Person:
     lesion: Lesion | None
     effect: Effect
     ageing: Effect
+    mishaps: Mishaps
 
     def tracer(self) -> NDArray[np.float32]:
         """Tracer concentration (I, J, K) on the anatomy's lattice; the template's whole-brain mean is about 1."""
-        return self._activity(self.effect, self.lesion.uptake_factor() if self.lesion else 1.0)
+        factor = self.lesion.uptake_factor() if self.lesion else 1.0
+        if self.mishaps.hyperglycaemia:
+            towards = self.mishaps.hyperglycaemia * (WHITE_MATTER_UPTAKE / np.maximum(self.anatomy.uptake, 0.1) - 1)
+            factor = factor * (1 + towards)
+        return self._activity(self.effect, factor)
 
     def expected_tracer(self) -> NDArray[np.float32]:
         """The same of a healthy person of this age and anatomy without a metabolism of their own."""
@@ -74,25 +83,31 @@ class Person:
     def _activity(self, effect: Effect, factor: NDArray[np.float32] | float) -> NDArray[np.float32]:
         anatomy = self.anatomy
         grey, white = (anatomy.carry(values, effect.lattice) for values in (effect.grey, effect.white))
-        return activity(anatomy.gm, anatomy.wm, anatomy.csf, anatomy.uptake * grey * factor, white)
+        uptake = anatomy.uptake * grey * factor
+        return activity(anatomy.gm, anatomy.wm, anatomy.csf, uptake, white)
 
 
 def make_person(plan: Plan, template: Template, settings: Mapping) -> Person:
     """Draw a person on the template's fine lattice; a lesion that T1 shows has thickened the cortex."""
     rng = plan.rng("person")
     age, sex = float(np.round(rng.uniform(*settings["age"]), 1)), str(rng.choice(["F", "M"]))
-    anatomy = grow(template, plan.rng("anatomy"), age, settings["anatomy"])
+    variants = draw_variants(plan.rng("variants"), settings["variants"])
+    anatomy = grow(template, plan.rng("anatomy"), age, settings["anatomy"], variants)
     lesion = _lesion(plan, anatomy, settings)
     if lesion and lesion.mri_visible:
         anatomy, lesion = thicken(anatomy, lesion)
-    return _living(plan, template, age, sex, anatomy, lesion)
+    return _living(plan, template, (age, sex), anatomy, lesion, settings)
 
 
 def _living(
-    plan: Plan, template: Template, age: float, sex: str, anatomy: Anatomy, lesion: Lesion | None
-) -> Person:  # fmt: skip
-    uptake = template.uptake
-    return Person(age, sex, anatomy, lesion, uptake.draw(plan.rng("metabolism"), age), uptake.expected(age))
+    plan: Plan, template: Template, who: tuple[float, str], anatomy: Anatomy, lesion: Lesion | None, settings: Mapping
+) -> Person:
+    """The person of an anatomy; ``who``: age and sex."""
+    age, _ = who
+    uneven = draw_variants(plan.rng("variants"), settings["variants"])["asymmetry"]
+    effect = template.uptake.draw(plan.rng("metabolism"), age, uneven=uneven)
+    mishaps = Mishaps.draw(plan.rng("scan"), settings["scan"])
+    return Person(*who, anatomy, lesion, effect, template.uptake.expected(age), mishaps)
 
 
 def simulate(plan: Plan, template: Template, settings: Mapping) -> tuple[Subject, dict[str, NDArray]]:
@@ -135,7 +150,7 @@ def simulate_on(
         t1w = brain * blur_boundary(t1w + (grey - white) * (anatomy.gm - before.gm), lesion.weight, grid)
     images: dict[str, NDArray] = {"t1w": t1w, "brain_mask": brain}
     images |= {kind: getattr(anatomy, kind) for kind in ("gm", "wm", "csf")}
-    person = _living(plan, template, age, source.sex or "n/a", anatomy, lesion)
+    person = _living(plan, template, (age, source.sex or "n/a"), anatomy, lesion, settings)
     images |= _pet_images(plan, person, brain, grid, lambda volume: volume)
     if lesion:
         images["lesion_mask"] = lesion_mask(lesion.weight)
@@ -173,7 +188,8 @@ def _lesion(plan: Plan, anatomy: Anatomy, settings: Mapping) -> Lesion | None:
 def _pet_images(
     plan: Plan, person: Person, brain: NDArray[np.bool_], grid: Lattice, to_grid: Callable[[NDArray], NDArray]
 ) -> dict[str, NDArray]:
-    measured = acquire_pet(plan.scanner, to_grid(person.tracer()), grid, plan.rng("pet"))
+    met = person.mishaps.spoil(to_grid(person.tracer()), grid)
+    measured = acquire_pet(plan.scanner, met, grid, plan.rng("pet"))
     expected = acquire_pet(plan.scanner, to_grid(person.expected_tracer()), grid, None)
     kind = "withheld_pet" if plan.role == "unpaired" else "pet"
     return {kind: suvr(measured, brain), "expected_pet": suvr(expected, brain)}

@@ -24,7 +24,10 @@ from synthpet.phantom.raw_scan import RawImage, Visit, scan_lesion, scan_pet, sc
 
 SETTINGS = {"seed": 0, "anatomy": "affine", "age": [20, 65],
             "n_paired": 1, "n_unpaired": 1, "n_heldout": 0, "n_patients": 1,
-            "lesion_depth": [0.3, 0.4], "lesion_radius_mm": [12.0, 16.0], "mri_visible": 0.0, "lesion_shapes": ["focal"]}  # fmt: skip
+            "lesion_depth": [0.3, 0.4], "lesion_radius_mm": [12.0, 16.0], "mri_visible": 0.0,
+            "lesion_shapes": ["focal"],
+            "scan": dict.fromkeys(("motion_mm", "misregistration_mm", "attenuation", "hyperglycaemia"), 0.0),
+            "variants": dict.fromkeys(("ventricles", "cisterna", "asymmetry"), 0.0)}  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -122,10 +122,10 @@ def prepare_uptake(lattice: Lattice, grey: NDArray, white: NDArray, uptake: NDAr
     coarse = lattice.resampled(5.0)
     shares = _shares(coarse)
     seen = lattice.resampled(SEEN_MM)
-    maps = (lattice.resample(values, seen) for values in (*_crisp(grey, white), uptake))
-    same, other = _seen_effects(seen, *maps, [_on(share, coarse, seen) for share in shares])
+    gm, wm, of_grey = (lattice.resample(values, seen) for values in (*_crisp(grey, white), uptake))
+    same, other = _seen_effects(seen, gm, wm, of_grey, [_on(share, coarse, seen) for share in shares])
     people = real_people()
-    left = people.sd**2 * (1 - people.explained) / people.sd**2
+    left = 1 - people.explained
     roots = [
         unblurred(people.covariance(sign=sign) * np.sqrt(np.outer(left, left)), same + sign * other) for sign in (1, -1)
     ]

@@ -70,7 +70,7 @@ class Person:
 
     def tracer(self) -> NDArray[np.float32]:
         """Tracer concentration (I, J, K) on the anatomy's lattice; the template's whole-brain mean is about 1."""
-        factor = self.lesion.uptake_factor() if self.lesion else 1.0
+        factor: NDArray | float = self.lesion.uptake_factor() if self.lesion else 1.0
         if self.mishaps.hyperglycaemia:
             towards = self.mishaps.hyperglycaemia * (WHITE_MATTER_UPTAKE / np.maximum(self.anatomy.uptake, 0.1) - 1)
             factor = factor * (1 + towards)
@@ -80,7 +80,7 @@ class Person:
         """The same of a healthy person of this age and anatomy without a metabolism of their own."""
         return self._activity(self.ageing, 1.0)
 
-    def _activity(self, effect: Effect, factor: NDArray[np.float32] | float) -> NDArray[np.float32]:
+    def _activity(self, effect: Effect, factor: NDArray | float) -> NDArray[np.float32]:
         anatomy = self.anatomy
         grey, white = (anatomy.carry(values, effect.lattice) for values in (effect.grey, effect.white))
         uptake = anatomy.uptake * grey * factor

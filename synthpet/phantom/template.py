@@ -85,7 +85,8 @@ def load_template(resolution_mm: float) -> Template:
     fine = Lattice.of(template_grid(resolution_mm)).doubled()
     near = smooth.resample(maps["depth"], fine) > -SHELL_MM
     ventricles = gaussian_filter(inner_csf, 1.0)
-    uptake = prepare_uptake(smooth, *(crisp.resample(prior, smooth) for prior in priors[:2]), maps["uptake"])
+    grey, white = (crisp.resample(prior, smooth) for prior in priors[:2])
+    uptake = prepare_uptake(smooth, grey, white, maps["uptake"])
     return Template(fine, crisp, priors, smooth, maps, ventricles, near, fine.points_mm()[:, near], uptake)
 
 

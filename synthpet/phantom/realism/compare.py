@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from synthpet.phantom.realism import anatomy as t1w
 from synthpet.phantom.realism import uptake as pet
-from synthpet.phantom.realism.people import YOUNG, Seen
+from synthpet.phantom.realism.people import OLDEST_OF_YOUNG, Seen
 from synthpet.phantom.variation import real_people
 
 TOLERANCE, FACTOR, SHARE = 0.15, 1.5, 0.9  # of medians; of single regions, for this share of them
@@ -42,9 +42,9 @@ class Figure:
     held: bool | None = None
 
     @classmethod
-    def of(cls, name: str, simulated: float, real: float, source: str) -> "Figure":
+    def of(cls, name: str, simulated: np.floating | float, real: np.floating | float, source: str) -> "Figure":
         """A figure that has to be within ``TOLERANCE`` of the real one."""
-        return cls(name, simulated, real, source, bool(abs(simulated / real - 1) <= TOLERANCE))
+        return cls(name, float(simulated), float(real), source, bool(abs(simulated / real - 1) <= TOLERANCE))
 
 
 def compare(people: Sequence[Seen], registration: str, grey: NDArray[np.bool_]) -> list[Figure]:
@@ -55,7 +55,7 @@ def compare(people: Sequence[Seen], registration: str, grey: NDArray[np.bool_]) 
         registration: ``syn`` or ``affine``: what the people are as.
         grey: (I, J, K) the template's grey matter on their grid.
     """
-    young = np.stack([seen.uptake for seen in people if seen.age <= YOUNG[1]])
+    young = np.stack([seen.uptake for seen in people if seen.age <= OLDEST_OF_YOUNG])
     return [*_spreads(young), *_with_age(people), *_by_distance(young), *_anatomy(people, registration, grey)]
 
 

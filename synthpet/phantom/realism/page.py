@@ -16,7 +16,7 @@ from synthpet.phantom.realism.people import RESOLUTION_MM, plans, see
 from synthpet.phantom.realism.uptake import regional_table
 from synthpet.phantom.template import load_template
 from synthpet.regions import grey_matter
-from synthpet.report.assemble import assemble
+from synthpet.report.assemble import Parts, assemble
 from synthpet.report.figures import CYCLE, png
 from synthpet.report.html import Page, Picture, Table
 from synthpet.stage import Stage
@@ -49,7 +49,8 @@ def ensure_realism(cfg: "DictConfig") -> Path:
 
 def _write(folder: Path, settings: Mapping[str, Any], counts: Sequence[int], compute: Compute) -> list[Path]:
     template = load_template(RESOLUTION_MM)
-    wanted = plans(*counts, settings["seed"])
+    n_young, n_old = counts
+    wanted = plans(n_young, n_old, settings["seed"])
     work = partial(see, template=template, settings=settings)
     made = in_processes(work, wanted, compute, name=lambda plan: plan[0].participant_id)
     found = {plan.participant_id: seen for (plan, _), seen in progress(made, "simulating people", len(wanted))}
@@ -94,7 +95,7 @@ def make_page(
         [(str(row["region"]), *(_number(row[c]) for c in columns[1:])) for row in regions],
         "Each region, both sides together; real figures: hedyPET.",
     )
-    parts = {
+    parts: Parts = {
         "summary": [summary, *([f"Missed: {'; '.join(missed)}."] if missed else [])],
         "figures": table, "scatter": _scatter(regions), "regions": by_region, "limits": LIMITS,
     }  # fmt: skip

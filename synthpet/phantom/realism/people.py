@@ -15,7 +15,8 @@ from synthpet.phantom.scanner import acquire_pet, acquire_t1w, block_mean, strip
 from synthpet.phantom.template import Template
 
 RESOLUTION_MM = 3.0
-YOUNG, OLD = (18.0, 49.0), (50.0, 90.0)  # years
+OLDEST_OF_YOUNG = 49.0  # years
+YOUNG, OLD = (18.0, OLDEST_OF_YOUNG), (50.0, 90.0)
 PET_FWHM_MM, PET_NOISE = 4.5, 0.02  # of the scanner of hedyPET, whose images were filtered by 2 mm
 STREAM = 3000  # keeps these people apart from the cohort's
 

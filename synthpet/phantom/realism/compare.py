@@ -44,7 +44,7 @@ class Figure:
     @classmethod
     def of(cls, name: str, simulated: np.floating | float, real: np.floating | float, source: str) -> "Figure":
         """A figure that has to be within ``TOLERANCE`` of the real one."""
-        return cls(name, float(simulated), float(real), source, bool(abs(simulated / real - 1) <= TOLERANCE))
+        return cls(name, float(simulated), float(real), source, abs(float(simulated) / float(real) - 1) <= TOLERANCE)
 
 
 def compare(people: Sequence[Seen], registration: str, grey: NDArray[np.bool_]) -> list[Figure]:

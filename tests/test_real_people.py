@@ -32,7 +32,8 @@ def people(request):
     trained = compose("train", f"gan={gan}")
     ensure_generators(trained)
     raw = data / "t1w-ds002748"
-    ensure_prepared(compose("prepare", f"bids_dir={raw}", "cohort.name=ds002748", "xform=sform"))
+    more = ("cohort.name=ds002748", "xform=sform", "control_groups=[depr]")
+    ensure_prepared(compose("prepare", f"bids_dir={raw}", *more))
     source = f"complete.generators={generator_folder(trained)}"
     folder = ensure_completed(
         compose("complete", "cohort=outputs/ds002748/cohort", "work_dir=outputs/ds002748", f"gan={gan}", source)

@@ -7,6 +7,7 @@ from pathlib import Path
 from synthpet.cohort.files import write_tsv
 from synthpet.cohort.index import ROLES
 from synthpet.console import say
+from synthpet.prepare.decisions import who_is_who
 from synthpet.prepare.raw import RawData, RawSubject
 from synthpet.prepare.raw.layouts import LAYOUTS
 
@@ -28,7 +29,7 @@ def announce(raw: RawData, out: Path) -> None:
     counts = [f"{word} {sum(getattr(person, kind) is not None for person in usable)}" for word, kind in images.items()]
     who = f"{len(raw.people)} subject{'s' * (len(raw.people) > 1)}, {LAYOUTS[raw.layout]}"
     say(f"{who}: {', '.join(named) or 'nobody usable'}; {', '.join(counts)}")
-    for note in raw.notes:
+    for note in (*who_is_who(usable), *raw.notes):
         say(f"  {note}")
     for note, people in _by_note(raw.people).items():
         say(f"  {note}: {_listed(people)}")

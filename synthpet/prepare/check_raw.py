@@ -1,6 +1,7 @@
 """Every problem of a raw folder, with nothing prepared: each image that would be used is read to its end."""
 
 import hashlib
+import re
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -9,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from synthpet.cohort.images import read_image, read_image_with_gaps
 from synthpet.cohort.problems import WARNING, Problem, Report
 from synthpet.compute import Compute, in_threads
-from synthpet.console import progress
+from synthpet.console import progress, say
 from synthpet.errors import DataError
+from synthpet.prepare.decisions import who_is_who
 from synthpet.prepare.other_images import read_flair, read_lesion
 from synthpet.prepare.pet import read_pet
 from synthpet.prepare.raw import RawOptions, RawSubject, read_raw
@@ -36,7 +38,10 @@ def check_raw(cfg: "DictConfig") -> Report:
     found = in_threads(partial(_check_person, settings=settings), raw.people, Compute.of(cfg.compute).n_jobs)
     results = list(progress(found, "checking images", len(raw.people)))
     problems = [problem for result in results for problem in result[0]]
+    problems += [Problem.of(DataError(question), root) for question in raw.questions]
     problems += [Problem("", "participants.tsv", "E_TABLE", note, WARNING) for note in raw.notes]
+    for line in who_is_who(raw.people):
+        say(line)
     problems += [Problem("", line.path, "E_NOT_USED", line.reason, WARNING) for line in raw.not_used]
     problems += _mixed_units(raw.people, [result[1] for result in results])
     problems += _same_t1w(raw.people, [result[2] for result in results])
@@ -56,7 +61,9 @@ def _check_person(person: RawSubject, settings: Settings) -> tuple[list[Problem]
         return None
 
     if person.t1w is None:
-        return [Problem.of(DataError(text), root, who) for text in person.problem.split("; E_")][:1], "", ""
+        reasons = re.split(r"; (?=E_[A-Z])", person.problem)
+        problems += [Problem.of(DataError(text), root, who) for text in reasons]
+        return problems + [Problem(who, "", "E_NOTE", note, WARNING) for note in person.notes], "", ""
     t1w = tried(partial(read_image_with_gaps, person.t1w, xform=settings.xform))
     digest = hashlib.sha256(t1w[0].tobytes()).hexdigest() if t1w else ""
     pet = tried(partial(read_pet, person.pet, who, settings.pet_window_min, settings.xform)) if person.pet else None

@@ -8,7 +8,7 @@ from omegaconf import OmegaConf
 from synthpet.cohort.index import Cohort
 from synthpet.compute import Compute
 from synthpet.console import say
-from synthpet.errors import UsageError
+from synthpet.errors import DataError, UsageError
 from synthpet.prepare.announce import announce, write_not_used
 from synthpet.prepare.finish import write_cohort
 from synthpet.prepare.raw import RawOptions, read_raw
@@ -27,7 +27,8 @@ def ensure_prepared(cfg: "DictConfig") -> Cohort:
         cfg: ``configs/prepare.yaml``.
 
     Raises:
-        DataError: nobody could be prepared, or somebody could not and ``on_invalid`` is ``stop``.
+        DataError: nobody could be prepared, or somebody could not and ``on_invalid`` is ``stop``; or who is ill is not
+            known.
         UsageError: an option's value is unknown.
     """
     if cfg.on_invalid not in ("skip", "stop"):
@@ -40,9 +41,11 @@ def ensure_prepared(cfg: "DictConfig") -> Cohort:
     say(f"registration: {describe_engine(settings.engine, settings.registration)}")
     announce(raw, out)
     write_not_used(raw, out)
+    if raw.questions:
+        raise DataError("E_ASK nothing was prepared; expected an answer to:\n  " + "\n  ".join(raw.questions))
     labels = _labels(cfg.participant_label)
     outcomes = prepare_all(raw.people, out, settings, compute=compute, on_invalid=cfg.on_invalid, labels=labels)
-    write_cohort(outcomes, out, cfg.cohort.name, settings, compute)
+    write_cohort(outcomes, out, cfg.cohort.name, settings, compute, raw.notes)
     return Cohort.open(out)
 
 

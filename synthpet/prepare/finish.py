@@ -11,6 +11,7 @@ from synthpet.cohort.index import write_participants
 from synthpet.compute import Compute, WorkerDiedError, as_finished
 from synthpet.console import progress, say
 from synthpet.errors import DataError
+from synthpet.prepare.decisions import decisions_table, of_person, who_is_who
 from synthpet.prepare.qc.cohort import Person, judge_cohort, table_columns, table_rows, verdict_word
 from synthpet.prepare.qc.page import cohort_page, person_page
 from synthpet.prepare.qc.person import check_person, qc_stage, read_checked
@@ -23,7 +24,9 @@ NOT_THERE = ("E_POINTER", "E_MISSING", "E_UNREADABLE")  # of raw images: dropped
 SAID = 12  # people whose flags are said on the terminal; the page has everybody
 
 
-def write_cohort(outcomes: Sequence[Outcome], out: Path, name: str, settings: Settings, compute: Compute) -> None:
+def write_cohort(
+    outcomes: Sequence[Outcome], out: Path, name: str, settings: Settings, compute: Compute, notes: Sequence[str] = ()
+) -> None:
     """Check everybody, write participants.tsv, qc.tsv and the pages, and say how it went.
 
     Args:
@@ -32,6 +35,7 @@ def write_cohort(outcomes: Sequence[Outcome], out: Path, name: str, settings: Se
         name: of the cohort.
         settings: that people were prepared with.
         compute: where quality control runs.
+        notes: what the reader should know of the whole folder.
 
     Raises:
         DataError: nobody could be prepared.
@@ -48,8 +52,11 @@ def write_cohort(outcomes: Sequence[Outcome], out: Path, name: str, settings: Se
     people, norm = judge_cohort(checked, unchecked)
     subjects = [raw.subject for raw in done]
     simulated = any(raw.is_simulated for raw in done)
+    decisions = {raw.subject.participant_id: of_person(raw) for raw in done}
+    about = (*who_is_who(done), *notes)
     config = {
         "name": name,
+        "decisions": [*about, decisions],
         "participants": [subject.row() for subject in subjects],
         "refused": refused,
         "unchecked": unchecked,
@@ -60,14 +67,17 @@ def write_cohort(outcomes: Sequence[Outcome], out: Path, name: str, settings: Se
 
     def make() -> list[Path]:
         columns = table_columns(people)
-        page = cohort_page(name, people, refused, provenance, simulated=simulated)
+        page = cohort_page(name, people, refused, provenance, (*about, decisions_table(done)), simulated=simulated)
         return [
             *write_participants(out, subjects, name=name, simulated=simulated),
             write_tsv(out / "qc.tsv", table_rows(people, refused), columns),
             write_json(out / "qc.json", {column: {"Description": words} for column, words in columns.items()}),
             write_text(out / "report.html", page.render()),
             *(
-                write_text(out / p.participant_id / "report.html", person_page(p, norm, simulated=simulated).render())
+                write_text(
+                    out / p.participant_id / "report.html",
+                    person_page(p, norm, decisions[p.participant_id], simulated=simulated).render(),
+                )
                 for p in people
             ),
         ]

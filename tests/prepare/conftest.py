@@ -57,5 +57,6 @@ def raw_bids(tmp_path_factory, scan) -> Path:
     broken.parent.mkdir(parents=True)
     broken.write_bytes(b"\0")
     (root / "sub-03").mkdir()
-    write_tsv(root / "participants.tsv", [{"participant_id": "sub-01", "age": 39, "sex": "M", "group": "depr"}])
+    rows = [{"participant_id": f"sub-0{k}", "age": 39, "sex": "M", "group": "Healthy controls"} for k in (1, 2, 3)]
+    write_tsv(root / "participants.tsv", rows)
     return root

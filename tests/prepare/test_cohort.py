@@ -15,6 +15,7 @@ from synthpet.prepare import subject
 from synthpet.prepare.brain import trim_to_tissue
 from synthpet.prepare.cohort import ensure_prepared
 from synthpet.prepare.transform import Transform
+from tests.prepare.trees import make
 
 
 def configure(bids_dir, work_dir, *more):
@@ -70,6 +71,22 @@ def test_who_could_not_be_prepared_stands_in_the_table_with_the_reason(work_dir)
     rows = (work_dir / "cohort" / "qc.tsv").read_text()
     assert "sub-02" in rows and "E_NOT_NIFTI" in rows
     assert "sub-03" in rows and "E_NO_T1W" in rows
+
+
+def test_pages_say_who_was_taken_as_what_and_why(work_dir):
+    why = "group &#39;Healthy controls&#39; in participants.tsv"
+    assert why in (work_dir / "cohort" / "report.html").read_text()
+    page = (work_dir / "cohort" / "sub-01" / "report.html").read_text()
+    assert f"Taken as control, role unpaired: {why}" in page
+    assert "T1w: sub-01/anat/sub-01_T1w.nii.gz" in page
+
+
+def test_an_unanswered_question_stops_before_anything_is_made(tmp_path):
+    make(tmp_path / "raw", "sub-01/anat/sub-01_T1w.nii.gz")
+    (tmp_path / "raw" / "participants.tsv").write_text("participant_id\tgroup\nsub-01\t2\n")
+    with pytest.raises(DataError, match=r"(?s)E_ASK nothing was prepared.*column group holds '2' \(1\)"):
+        ensure_prepared(configure(tmp_path / "raw", tmp_path / "work"))
+    assert not list((tmp_path / "work").rglob("*.nii.gz"))
 
 
 def test_running_again_makes_nothing_and_changes_no_byte(work_dir, raw_bids, capsys):

@@ -108,7 +108,7 @@ def test_plain_folders_are_read_by_patterns(tmp_path):
         "pet": "{label}/pet/*.nii.gz",
         "brain_mask": "masks/**/{label}_brain.nii.gz",
     }
-    (tmp_path / "table.tsv").write_text("participant_id\tgroup\nP_02\tpatient\n")
+    (tmp_path / "table.tsv").write_text("participant_id\tgroup\nP_01\tcontrol\nP_02\tpatient\n")
     raw = read_raw(tmp_path, RawOptions(patterns=patterns, participants=tmp_path / "table.tsv"))
     one, two = raw.people
     assert raw.layout == "patterns"

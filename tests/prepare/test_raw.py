@@ -4,6 +4,7 @@ import pytest
 
 from synthpet.errors import DataError, UsageError
 from synthpet.prepare.raw import RawOptions, read_raw
+from synthpet.prepare.raw.roles import RoleRules
 from tests.prepare.trees import OTHER, make, with_sidecar
 
 T1W = "sub-01/anat/sub-01_T1w.nii.gz"
@@ -38,7 +39,7 @@ def test_t1_flair_pet_and_masks_of_one_person_are_found(tmp_path):
     assert person.brain_mask.name == "sub-01_desc-brain_mask.nii.gz"
     assert person.lesion_mask.name == "sub-01_label-lesion_mask.nii.gz"
     assert (person.subject.role, person.problem) == ("paired", "")
-    assert person.notes == ("taken as control, but has a lesion mask",)
+    assert "1 taken as controls have a lesion mask (sub-01), and the table names nobody a patient" in raw.questions[0]
     assert reasons(raw) == {
         "sub-01/anat/sub-01_T2w.nii.gz": "T2w: not an image that is looked for (T1w, FLAIR, pet and masks are)"
     }
@@ -205,11 +206,8 @@ TRACERS = {"pet001": "CIMBI36", "pet002": "DASB C11", "pet003": "DASB C11", "pet
 
 @pytest.mark.parametrize("name", [*TRACERS, "pet006"])
 def test_the_json_and_tsv_of_the_real_examples_are_understood(name, real_data):
-    raw = read_raw(real_data / "bids-pet-examples" / name)
-    assert raw.layout == "bids"
-    assert raw.notes == (
-        "participants.tsv has no column group or role (columns.group=): everybody is taken as control",
-    )
+    raw = read_raw(real_data / "bids-pet-examples" / name, RawOptions(rules=RoleRules(control_groups=["n/a"])))
+    assert (raw.layout, raw.questions) == ("bids", ())
     pets = {reason for path, reason in reasons(raw).items() if path.endswith("_pet.nii.gz")}
     if name == "pet006":  # FDG, but nobody's T1w
         assert pets == {"this person has no T1w"}

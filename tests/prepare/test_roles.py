@@ -2,14 +2,17 @@
 
 import codecs
 
+import numpy as np
 import pytest
 
+from synthpet.cohort.images import write_image
 from synthpet.cohort.index import Subject
+from synthpet.cohort.words import years_of
 from synthpet.errors import DataError, UsageError
 from synthpet.prepare.raw import RawOptions, read_raw
 from synthpet.prepare.raw.participants import read_participants
 from synthpet.prepare.raw.roles import RoleRules, deal_roles
-from tests.prepare.trees import make
+from tests.prepare.trees import TINY, make
 
 TABLE = """participant_id\tage\tgender\tgroup\tsite
 sub-01\t39.5\tfemale\tdepr\tA
@@ -26,15 +29,17 @@ def people(tmp_path, table: str, *, n: int = 4, pets=(), **rules):
 
 
 def test_the_table_gives_age_sex_group_and_site(tmp_path):
-    one, two, three, four = people(tmp_path, TABLE, control_groups=["HC"]).people
+    one, two, three, four = people(tmp_path, TABLE, control_groups=["depr"]).people
     assert (one.subject.age, one.subject.sex, one.subject.site) == (39.5, "F", "A")
     assert (one.subject.group, one.subject.role) == ("control", "unpaired")
-    assert one.notes == ("group 'depr' taken as control",)
+    assert one.why == "group 'depr' in participants.tsv"
     assert (two.subject.group, two.subject.role, two.subject.age) == ("patient", "patient", None)
     assert two.notes == ("patient without FDG PET",)
     assert three.subject.group == "control"
-    assert three.notes == ("age '85+' is not a number, left out", "sex '?' is not F or M, left out")
-    assert (four.subject.group, four.notes) == ("control", ("not in participants.tsv, taken as control",))
+    assert (three.subject.age, three.subject.sex) == (85.0, None)
+    assert three.notes == ("sex is no known word for F or M, left out",)
+    assert four.problem.startswith("E_GROUP sub-04: participants.tsv has no row of this person; expected control or")
+    assert (four.t1w, four.subject.group) == (None, "control")
 
 
 def test_columns_and_their_words_are_configurable(tmp_path):
@@ -66,10 +71,8 @@ def test_the_pet_of_somebody_who_is_unpaired_by_the_table_is_not_used(tmp_path):
 
 
 def test_people_of_the_table_without_images_are_named(tmp_path):
-    assert (
-        "participants.tsv names 1 without images here: sub-07"
-        in people(tmp_path, TABLE + "sub-07\t3\tF\tHC\tA\n").notes
-    )
+    raw = people(tmp_path, TABLE + "sub-07\t3\tF\tHC\tA\n")
+    assert "participants.tsv names 1 without images here: sub-07" in raw.notes
 
 
 def test_a_table_that_is_not_there_is_a_usage_error(tmp_path):
@@ -120,6 +123,123 @@ def test_a_table_that_cannot_be_used_is_refused_with_its_own_message(text, messa
     path.write_text(text)
     with pytest.raises(DataError, match=message):
         read_participants(path)
+
+
+@pytest.mark.parametrize(
+    ("patient", "control"),
+    [("Patient", "Control"), ("patients", "CONTROLS"), ("fcd", "hc"), ("Epilepsy", "Healthy"), ("FCD type IIb", "CN"),
+     ("left TLE", "healthy volunteers"), ("malades", "t\u00e9moins"), ("MRI negative epilepsy", "NC")],
+)  # fmt: skip
+@pytest.mark.parametrize("column", ["group", "diagnosis", "DX_group"])
+def test_known_words_of_any_case_and_number_tell_who_is_ill(patient, control, column, tmp_path):
+    rows = f"sub-01\t{control}\nsub-02\t{patient}\n"
+    raw = people(tmp_path, f"participant_id\t{column}\n{rows}", n=2)
+    assert [person.subject.group for person in raw.people] == ["control", "patient"]
+    assert [person.why for person in raw.people] == [
+        f"{column.lower()} {word!r} in participants.tsv" for word in (control, patient)
+    ]
+    assert raw.questions == ()
+
+
+@pytest.mark.parametrize("word", ["1", "A", "depr", "HS", "non-epileptic", "control patient", "no epilepsy"])
+def test_other_words_stop_with_the_values_and_the_option_that_says_what_they_mean(word, tmp_path):
+    table = f"participant_id\tgroup\nsub-01\t{word}\nsub-02\tpatient\n"
+    (question,) = people(tmp_path, table, n=2).questions
+    assert question.startswith(f"E_GROUP participants.tsv: column group holds {word!r} (1); expected words such as")
+    assert f"control_groups=[{word}] or patient_groups=[{word}]" in question
+    for group in ("control", "patient"):
+        raw = people(tmp_path, table, n=2, **{f"{group}_groups": [word]})
+        assert (raw.questions, raw.people[0].subject.group) == ((), group)
+
+
+def test_numbers_mean_what_participants_json_says(tmp_path):
+    (tmp_path / "participants.json").write_text('{"group": {"Levels": {"1": "healthy control", "2": "patient"}}}')
+    raw = people(tmp_path, "participant_id\tgroup\nsub-01\t1.0\nsub-02\t2.0\n", n=2)
+    assert ([person.subject.group for person in raw.people], raw.questions) == (["control", "patient"], ())
+
+
+def test_a_table_that_says_nothing_of_health_is_asked_about_until_the_user_says_so(tmp_path):
+    table = "participant_id\tage\nsub-01\t30\nsub-02\t31\n"
+    (question,) = people(tmp_path, table, n=2).questions
+    assert "no column says who is a patient; found: participant_id, age" in question
+    said = people(tmp_path, table, n=2, control_groups=["n/a"])
+    assert (said.questions, {person.subject.group for person in said.people}) == ((), {"control"})
+
+
+def test_an_empty_group_is_a_problem_of_its_person(tmp_path):
+    one, two = people(tmp_path, "participant_id\tgroup\nsub-01\tn/a\nsub-02\thc\n", n=2).people
+    assert one.problem.startswith("E_GROUP sub-01: participants.tsv has no group of this person")
+    assert (two.problem, two.subject.group) == ("", "control")
+
+
+def test_ids_that_a_spreadsheet_shortened_are_matched_and_said(tmp_path):
+    raw = people(tmp_path, "participant_id\tgroup\n1\tcontrol\n2.0\tpatient\n", n=2)
+    assert [person.subject.group for person in raw.people] == ["control", "patient"]
+    assert raw.notes == ("participants.tsv: 2 ids are matched but for zeros and case: 1 is sub-01, 2 is sub-02",)
+
+
+def test_ids_that_could_be_several_people_are_nobodys(tmp_path):
+    make(tmp_path, "sub-1/anat/sub-1_T1w.nii.gz")
+    found = people(tmp_path, "participant_id\tgroup\n001\tpatient\n02\tcontrol\n", n=2).people
+    said = {person.subject.participant_id: "no row of this person" in person.problem for person in found}
+    assert said == {"sub-1": True, "sub-01": True, "sub-02": False}
+
+
+def test_a_table_of_other_people_is_an_error(tmp_path):
+    (question,) = people(tmp_path, "participant_id\tgroup\nA1\tpatient\nA2\tcontrol\n", n=2).questions
+    assert question.startswith("E_TABLE participants.tsv: no row belongs to anybody: it names sub-A1, sub-A2, the fold")
+
+
+MASK = "derivatives/masks/{0}/anat/{0}_label-lesion_mask.nii.gz"
+
+
+def test_controls_with_lesions_where_no_patient_has_one_are_asked_about(tmp_path):
+    make(tmp_path, MASK.format("sub-01"))
+    table = "participant_id\tgroup\nsub-01\tcontrol\nsub-02\tpatient\n"
+    (question,) = people(tmp_path, table, n=2).questions
+    assert "1 taken as controls have a lesion mask (sub-01), and the table names 1 patients, none of whom" in question
+    raw = people(tmp_path, table, n=2, control_groups=["control"])
+    assert (raw.questions, raw.people[0].notes) == ((), ("taken as control, but has a lesion mask",))
+
+
+def test_a_control_with_a_lesion_beside_patients_with_theirs_is_a_problem_and_an_empty_mask_is_none(tmp_path):
+    make(tmp_path, MASK.format("sub-01"), MASK.format("sub-02"))
+    write_image(tmp_path / MASK.format("sub-03"), np.zeros(TINY.shape, np.uint8), TINY)
+    table = "participant_id\tgroup\nsub-01\tcontrol\nsub-02\tpatient\nsub-03\tcontrol\n"
+    one, two, three = people(tmp_path, table, n=3).people
+    assert one.problem.startswith("E_GROUP sub-01: taken as control (group 'control' in participants.tsv), but has a")
+    assert (two.problem, three.problem) == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("word", "sex"),
+    [("Mujer", "F"), ("homme", "M"), ("w", "F"), ("Woman", "F"), ("m\u00e4nnlich", "M"), ("2", None), ("x", None)],
+)
+def test_sex_is_mapped_by_a_list(word, sex, tmp_path):
+    (one,) = people(tmp_path, f"participant_id\tgroup\tsex\nsub-01\thc\t{word}\n", n=1).people
+    assert one.subject.sex == sex
+    assert bool(one.notes) == (sex is None)
+
+
+def test_m_beside_h_may_be_a_woman_and_is_left_out(tmp_path):
+    one, two = people(tmp_path, "participant_id\tgroup\tsex\nsub-01\thc\tM\nsub-02\thc\tH\n", n=2).people
+    assert (one.subject.sex, two.subject.sex) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "years"),
+    [("39", 39), ("034Y", 34), ("89+", 89), ("34,5", 34.5), ("408M", 34), ("34 years", 34), ("1987", None),
+     ("1957-03-02", None), ("-3", None), ("adult", None)],
+)  # fmt: skip
+def test_ages_are_years_or_left_out(text, years):
+    assert years_of(text) == years
+
+
+def test_a_site_has_one_spelling(tmp_path):
+    rows = "".join(f"sub-0{k}\thc\t{site}\n" for k, site in enumerate(("Lyon", "lyon", "Lyon", "Brest"), 1))
+    raw = people(tmp_path, f"participant_id\tgroup\tsite\n{rows}")
+    assert [person.subject.site for person in raw.people] == ["Lyon", "Lyon", "Lyon", "Brest"]
+    assert raw.notes == ("site 'lyon' is taken as 'Lyon'",)
 
 
 def controls(n: int) -> dict[str, tuple[Subject, bool]]:

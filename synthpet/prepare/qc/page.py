@@ -26,7 +26,13 @@ SIDES = (
 
 
 def cohort_page(
-    name: str, people: Sequence[Person], refused: Mapping[str, str], provenance: Mapping[str, str], *, simulated: bool
+    name: str,
+    people: Sequence[Person],
+    refused: Mapping[str, str],
+    provenance: Mapping[str, str],
+    decisions: Sequence[str | Table] = (),
+    *,
+    simulated: bool,
 ) -> Page:
     """The page of all people.
 
@@ -35,9 +41,11 @@ def cohort_page(
         people: the most suspicious first.
         refused: why others could not be prepared.
         provenance: heading to text.
+        decisions: who was taken as what, and why.
         simulated: whether these people do not exist.
     """
     parts: Parts = {
+        "decisions": list(decisions) or None,
         "summary": _summary(people, refused),
         "refused": _refused(refused) if refused else None,
         "overview": _overview(people),
@@ -49,8 +57,8 @@ def cohort_page(
     return assemble("synthpet.prepare.qc", "cohort_page.yaml", parts, {"name": name}, _notices(simulated), provenance)
 
 
-def person_page(person: Person, norm: Norm, *, simulated: bool) -> Page:
-    """Large pictures and every number of one person; ``simulated``: who does not exist."""
+def person_page(person: Person, norm: Norm, decisions: Sequence[str] = (), *, simulated: bool) -> Page:
+    """Large pictures, what was decided, and every number of one person; ``simulated``: who does not exist."""
     found = person.checked
     pictures = [
         Picture(found.pictures[kind], CAPTIONS[kind], f"{kind} of {person.participant_id} in several planes")
@@ -59,6 +67,7 @@ def person_page(person: Person, norm: Norm, *, simulated: bool) -> Page:
     ]
     parts: Parts = {
         "findings": _findings(person),
+        "decisions": list(decisions) or None,
         "pictures": pictures,
         "limits": _limits_words(),
         "numbers": _numbers(person, norm),

@@ -2,60 +2,25 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from synthpet.cohort.images import read_grid
-from synthpet.cohort.index import Subject
-from synthpet.cohort.marks import is_simulated_dataset, is_simulated_image, is_synthetic_image
+from synthpet.cohort.marks import is_synthetic_image
 from synthpet.cohort.names import check_participant_id
 from synthpet.errors import DataError, UsageError
 from synthpet.prepare.raw.choose import Choice, choose
 from synthpet.prepare.raw.layouts import classifier, find_layout
-from synthpet.prepare.raw.participants import COLUMNS, Participants, bids_id, read_participants
-from synthpet.prepare.raw.roles import Identity, RoleRules, deal_roles, identify
+from synthpet.prepare.raw.participants import COLUMNS, Participants, bids_id, matched, read_participants
+from synthpet.prepare.raw.roles import Identity, RoleRules, identify, unknown_groups
 from synthpet.prepare.raw.scan import ANY_SPACE, KINDS, NotUsed, Scan, natural
+from synthpet.prepare.raw.subject import RawSubject
 from synthpet.prepare.raw.tracer import why_not_tracer
 from synthpet.prepare.raw.walk import list_images
+from synthpet.prepare.raw.who import against_masks, one_site_spelling, with_roles
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
-
-
-@dataclass(frozen=True)
-class RawSubject:
-    """One person: who they are in the cohort, and where their images lie.
-
-    ``pet``: FDG, 3D or 4D; ``flair``; ``lesion_mask`` in the T1's space; each None where there is none.
-    ``problem`` says why the person cannot be prepared, ``t1w`` is then None; ``notes`` are for the reader.
-    ``root``: the folder that was read, None where a path stands for itself.
-    """
-
-    subject: Subject
-    t1w: Path | None
-    brain_mask: Path | None = None
-    pet: Path | None = None
-    flair: Path | None = None
-    lesion_mask: Path | None = None
-    problem: str = ""
-    notes: tuple[str, ...] = ()
-    root: Path | None = None
-
-    @cached_property
-    def is_simulated(self) -> bool:
-        """Whether the data set, or a sidecar of T1 or PET, says so."""
-        images = [path for path in (self.t1w, self.pet) if path is not None]
-        return any(map(is_simulated_image, images)) or (self.root is not None and is_simulated_dataset(self.root))
-
-    def source(self, path: Path) -> str:
-        """A path as results may name it: below the folder that was read, without the machine's own folders."""
-        if self.root is not None and path.is_relative_to(self.root):
-            return path.relative_to(self.root).as_posix()
-        parts = path.parts
-        return "/".join(
-            parts[parts.index(self.subject.participant_id) :] if self.subject.participant_id in parts else parts[-1:]
-        )
 
 
 @dataclass(frozen=True)
@@ -108,12 +73,16 @@ class RawOptions:
 
 @dataclass(frozen=True)
 class RawData:
-    """Everybody of a folder, what was seen and is not used, and what the reader should know of the whole."""
+    """Everybody of a folder, what was seen and is not used, and what the reader should know of the whole.
+
+    ``questions``: what the user has to answer before anything is made, each with its code and the option.
+    """
 
     layout: str
     people: tuple[RawSubject, ...]
     not_used: tuple[NotUsed, ...] = ()
     notes: tuple[str, ...] = ()
+    questions: tuple[str, ...] = ()
 
 
 def read_raw(bids_dir: Path, options: RawOptions | None = None) -> RawData:
@@ -151,19 +120,20 @@ def read_raw(bids_dir: Path, options: RawOptions | None = None) -> RawData:
         raise DataError(_nobody(bids_dir, layout, images, others))
     not_used += [NotUsed(str(s.path), "of nobody with a T1w") for s in scans if s.participant_id not in ids]
     table, notes = _table(bids_dir, options, ids)
-    found_people = [
-        _person(bids_dir, pid, [s for s in scans if s.participant_id == pid], table, options) for pid in ids
-    ]
-    clear = [
-        replace(p, t1w=None, problem=ambiguous[p.subject.participant_id])
-        if p.subject.participant_id in ambiguous
-        else p
-        for p, _ in found_people
-    ]
-    people, given_up = _with_roles(clear, options.rules)
-    for _, dropped in found_people:
+    asked = (*table.problems, *unknown_groups(table, options.rules))
+    clear = []
+    for pid in ids:
+        own = [scan for scan in scans if scan.participant_id == pid]
+        person, dropped = _person(bids_dir, pid, own, identify(pid, table, options.rules, asked=bool(asked)), options)
+        clear.append(person.refused(ambiguous[pid]) if pid in ambiguous else person)
         not_used += dropped
-    return RawData(layout, tuple(people), tuple(sorted(not_used + given_up)), tuple(notes))
+    clear, site_notes = one_site_spelling(clear)
+    agreed, contradictions = against_masks(clear, options.rules)
+    people, given_up = with_roles(agreed, options.rules)
+    return RawData(
+        layout, tuple(people), tuple(sorted(not_used + given_up)), (*notes, *site_notes),
+        asked or tuple(contradictions),
+    )  # fmt: skip
 
 
 def _participants_of(bids_dir: Path, layout: str, scans: Iterable[Scan]) -> list[str]:
@@ -199,28 +169,21 @@ def _table(bids_dir: Path, options: RawOptions, ids: Sequence[str]) -> tuple[Par
     path = next((place for place in places if place and place.is_file()), None)
     if path is None:
         return Participants(), ["no participants.tsv: everybody is taken as control"]
-    table = read_participants(path, options.rules.columns)
-    notes = list(table.notes)
-    absent = sorted(set(table.rows) - set(ids), key=natural)
-    if absent:
-        notes.append(f"{path.name} names {len(absent)} without images here: {', '.join(absent[:10])}")
-    if not {(options.rules.columns.get(c) or c).lower() for c in ("group", "role")} & set(table.columns):
-        notes.append(f"{path.name} has no column group or role (columns.group=): everybody is taken as control")
-    return table, notes
+    table = matched(read_participants(path, options.rules.columns), ids)
+    return table, list(table.notes)
 
 
 def _person(
-    bids_dir: Path, participant_id: str, scans: Sequence[Scan], table: Participants, options: RawOptions
+    bids_dir: Path, participant_id: str, scans: Sequence[Scan], identity: Identity, options: RawOptions
 ) -> tuple[RawSubject, list[NotUsed]]:
     """One person's images, with a role where the table gives one."""
-    identity = identify(participant_id, table, options.rules)
     try:
         check_participant_id(participant_id)
     except DataError as error:
         reason = "its person's id is not allowed in BIDS"
         problem = str(error).replace("in participants.tsv", f"in {bids_dir}")
         return (
-            RawSubject(identity.subject, None, problem=problem, notes=identity.notes, root=bids_dir),
+            RawSubject(identity.subject, None, problem=problem, notes=identity.notes, root=bids_dir, why=identity.why),
             [NotUsed(str(scan.path), reason) for scan in scans],
         )
     sidecar_notes: list[str] = []
@@ -242,7 +205,9 @@ def _person(
     problem = _problem(bids_dir, identity, choice, scans, options)
     notes = (*identity.notes, *choice.notes, *sidecar_notes)
     paths = {kind: bids_dir / scan.path for kind, scan in choice.used.items()} if not problem else {}
-    person = RawSubject(identity.subject, paths.pop("t1w", None), **paths, problem=problem, notes=notes, root=bids_dir)
+    person = RawSubject(
+        identity.subject, paths.pop("t1w", None), **paths, problem=problem, notes=notes, root=bids_dir, why=identity.why
+    )
     return person, [NotUsed(str(scan.path), reason) for scan, reason in choice.dropped]
 
 
@@ -282,28 +247,6 @@ def _why_not_grid(mask: Path, t1w: Path) -> str:
         return ""
     same = a.shape == b.shape and np.allclose(a.matrix, b.matrix, atol=1e-2)
     return "" if same else "brain mask on another grid than the T1w"
-
-
-def _with_roles(people: Sequence[RawSubject], rules: RoleRules) -> tuple[list[RawSubject], list[NotUsed]]:
-    """Deal roles to the controls without one; a PET of somebody who is unpaired by the table is not used."""
-    can_be = {p.subject.participant_id: (p.subject, p.pet is not None) for p in people if not p.problem}
-    subjects = deal_roles(can_be, rules)
-    done, given_up = [], []
-    for person in people:
-        subject = subjects.get(person.subject.participant_id)
-        if subject is None:  # a problem: no role matters, but the type wants one
-            done.append(replace(person, subject=replace(person.subject, role=person.subject.role or "unpaired")))
-            continue
-        person = replace(person, subject=subject)
-        if subject.role == "unpaired" and person.pet is not None:
-            given_up.append(NotUsed(person.source(person.pet), "its person has the role unpaired in participants.tsv"))
-            person = replace(person, pet=None, notes=(*person.notes, "role unpaired, the PET is not used"))
-        if subject.group == "control" and person.lesion_mask is not None:
-            person = replace(person, notes=(*person.notes, "taken as control, but has a lesion mask"))
-        if subject.role == "patient" and person.pet is None:
-            person = replace(person, notes=(*person.notes, "patient without FDG PET"))
-        done.append(person)
-    return done, given_up
 
 
 def _with_bids_ids(scans: Sequence[Scan]) -> tuple[list[Scan], dict[str, str]]:

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from synthpet.cohort.index import ROLES, Subject
-from synthpet.prepare.raw.participants import COLUMNS, Participants, is_number
+from synthpet.cohort.words import group_of, plain, sex_of, years_of
+from synthpet.prepare.raw.participants import COLUMNS, EMPTY, Participants
 
 GROUP_OF = {role: group for group, roles in ROLES.items() for role in roles}
 
@@ -15,62 +16,103 @@ GROUP_OF = {role: group for group, roles in ROLES.items() for role in roles}
 class RoleRules:
     """How groups and roles are read from participants.tsv, and dealt where it says nothing.
 
-    ``columns``: what -> column; ``role_values``: a word of the role column -> role; ``heldout_share``: of the controls
+    ``columns``: what -> column; ``control_groups``, ``patient_groups``: the user's words beside the known ones, among
+    them ``n/a`` for nothing; ``role_values``: a word of the role column -> role; ``heldout_share``: of the controls
     with a PET and no given role.
     """
 
     columns: Mapping[str, str] = field(default_factory=lambda: dict(COLUMNS))
-    control_groups: Sequence[str] = ("control",)
-    patient_groups: Sequence[str] = ("patient",)
+    control_groups: Sequence[str] = ()
+    patient_groups: Sequence[str] = ()
     role_values: Mapping[str, str] = field(default_factory=dict)
     heldout_share: float = 0.2
     seed: int = 0
 
+    def meaning(self, word: str | None, levels: Mapping[str, str] | None = None) -> str:
+        """``control``, ``patient``, or empty where nobody says: the user's words, then known ones, then ``Levels``.
+
+        Args:
+            word: of the table; None: the cell is empty or not there.
+            levels: of participants.json, value to description.
+        """
+        for group, words in (("control", self.control_groups), ("patient", self.patient_groups)):
+            empty = any(given.lower() in EMPTY for given in words)
+            if empty if word is None else plain(word) in [plain(given) for given in words]:
+                return group
+        if word is None:
+            return ""
+        described = next((d for value, d in (levels or {}).items() if plain(value) == plain(word)), "")
+        return group_of(word) or group_of(described)
+
 
 @dataclass(frozen=True)
 class Identity:
-    """A person as the table has them: ``subject.role`` is empty where no role is given."""
+    """A person as the table has them: ``subject.role`` is empty where no role is given.
+
+    ``why``: what made them a control or a patient.
+    """
 
     subject: Subject
     notes: tuple[str, ...] = ()
     problem: str = ""
+    why: str = ""
 
 
-def identify(participant_id: str, table: Participants, rules: RoleRules) -> Identity:
-    """Group, given role, age, sex and site of one person."""
+def identify(participant_id: str, table: Participants, rules: RoleRules, *, asked: bool = False) -> Identity:
+    """Group, given role, age, sex and site of one person.
+
+    Args:
+        participant_id: of the folder.
+        table: by these ids.
+        rules: how it is read.
+        asked: there are ``unknown_groups``: whoever's group is not known is no problem of their own.
+    """
 
     def value(what: str, *more: str) -> str | None:
         return table.value(participant_id, rules.columns.get(what) or what, *more)
 
     notes: list[str] = []
-    if table.rows and participant_id not in table.rows:
-        notes.append("not in participants.tsv, taken as control")
     role, problem = _given_role(participant_id, value("role"), rules)
-    group = _group(value("group"), role, rules, notes)
+    group, why = _group(participant_id, table, role, rules)
+    if not group:
+        problem = problem or ("" if asked else _nothing_says(participant_id, table))
+        group, why = "control", "unknown"
     if role and not problem and GROUP_OF[role] != group:
         problem = f"E_ROLE {participant_id}: role {role} in group {group}; expected one of {', '.join(ROLES[group])}"
     age, sex = value("age"), value("sex", "gender")
-    if age and not is_number(age):
-        notes.append(f"age {age!r} is not a number, left out")
-    initial = (sex or "").upper()[:1]
-    if sex and initial not in ("F", "M"):
-        notes.append(f"sex {sex!r} is not F or M, left out")
+    if age and years_of(age) is None:
+        notes.append("age is no number of years, left out")  # it may be a date of birth: not shown
+    known_sex = _sex(sex, table, rules)
+    if sex and known_sex is None:
+        notes.append("sex is no known word for F or M, left out")
     subject = Subject(
         participant_id=participant_id,
         group=group,
         role="patient" if group == "patient" else role,
-        age=float(age) if age and is_number(age) else None,
-        sex=initial if initial in ("F", "M") else None,
+        age=years_of(age) if age else None,
+        sex=known_sex,
         site=value("site"),
         lesion_site=value("lesion_site") if group == "patient" else None,
     )
-    return Identity(subject, tuple(notes), problem)
+    return Identity(subject, tuple(notes), problem, why)
+
+
+def _sex(word: str | None, table: Participants, rules: RoleRules) -> str | None:
+    """By the list, else by participants.json; where H stands beside M, M may be mujer and nobody's is known by it."""
+    if word is None:
+        return None
+    column = next((c for c in ((rules.columns.get("sex") or "sex").lower(), "gender") if table.values(c)), "")
+    letters = {plain(found) for found in table.values(column)}
+    if {"h", "m"} <= letters and plain(word) == "m":
+        return None
+    described = next((d for v, d in table.levels.get(column, {}).items() if plain(v) == plain(word)), "")
+    return sex_of(word) or sex_of(described)
 
 
 def _given_role(participant_id: str, given: str | None, rules: RoleRules) -> tuple[str, str]:
     if given is None:
         return "", ""
-    role = rules.role_values.get(given, given.lower())
+    role = rules.role_values.get(given, plain(given).replace(" ", ""))
     if role in GROUP_OF:
         return role, ""
     return "", (
@@ -79,16 +121,55 @@ def _given_role(participant_id: str, given: str | None, rules: RoleRules) -> tup
     )
 
 
-def _group(given: str | None, role: str, rules: RoleRules, notes: list[str]) -> str:
-    if given is None:
-        return GROUP_OF.get(role, "control")
-    if given in set(rules.patient_groups):
-        return "patient"
-    if given not in set(rules.control_groups):
-        if role:
-            return GROUP_OF[role]
-        notes.append(f"group {given!r} taken as control")
-    return "control"
+def _group(participant_id: str, table: Participants, role: str, rules: RoleRules) -> tuple[str, str]:
+    """Control or patient, and what says so; empty where nothing does."""
+    column = table.group_column(rules.columns.get("group") or "group")
+    given = table.value(participant_id, column) if column else None
+    group = rules.meaning(given, table.levels.get(column or ""))
+    if given is not None and group:
+        return group, f"{column} {given[:40]!r} in {table.name}"
+    if role:
+        return GROUP_OF[role], f"role {role} in {table.name}"
+    if group:
+        return group, f"{table.name} says nothing, {group}_groups holds n/a"
+    return ("", "") if table.columns else ("control", "no participants.tsv")
+
+
+def _nothing_says(participant_id: str, table: Participants) -> str:
+    where = "no group of this person" if participant_id in table.rows else "no row of this person"
+    return (
+        f"E_GROUP {participant_id}: {table.name} has {where}; expected control or patient; fill it in, or say what "
+        "nothing means: control_groups=[n/a]"
+    )
+
+
+def unknown_groups(table: Participants, rules: RoleRules) -> tuple[str, ...]:
+    """What has to be answered before anybody is taken for healthy: no column, or words that nobody knows."""
+    column = table.group_column(rules.columns.get("group") or "group")
+    if not table.rows or (column is None and rules.meaning(None)):
+        return ()
+    role = (rules.columns.get("role") or "role").lower()
+    if column is None:
+        if table.values(role):
+            return ()
+        return (
+            f"E_GROUP {table.name}: no column says who is a patient; found: {', '.join(table.columns)[:200]}; expected "
+            "group; name the column by columns.group=<column>, or say that everybody is a control: "
+            "control_groups=[n/a]",
+        )
+    open_words = {
+        word: n for word, n in table.values(column).items() if not rules.meaning(word, table.levels.get(column))
+    }
+    said = all(table.value(pid, role) for pid, row in table.rows.items() if row.get(column) in open_words)
+    if not open_words or said:
+        return ()
+    found = ", ".join(f"{word!r} ({n})" for word, n in sorted(open_words.items())[:12])
+    first = sorted(open_words)[0]
+    return (
+        f"E_GROUP {table.name}: column {column} holds {found}; expected words such as control, HC, patient, FCD; say "
+        f"what they mean: control_groups=[{first}] or patient_groups=[{first}], or name another column: "
+        "columns.group=<column>",
+    )
 
 
 def deal_roles(people: Mapping[str, tuple[Subject, bool]], rules: RoleRules) -> dict[str, Subject]:

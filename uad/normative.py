@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthpet.cohort import Cohort, Fold, Grid, Subject, check_no_leakage, read_folds, read_image
+from synthpet.cohort.coverage import without_padding
 from synthpet.cohort.files import sha256
 from synthpet.cohort.index import scale_t1w
 from synthpet.cohort.names import sidecar_path
@@ -77,7 +78,7 @@ class NormativeSet:
         mask = read_image(member.mask, grid=self.grid)[0] > 0.5
         t1w = scale_t1w(read_image(member.t1w, grid=self.grid)[0], mask)
         pet = read_image(member.pet, grid=self.grid)[0]
-        return Scan(t1w, pet if member.synthetic else self.smooth(pet, mask), mask)
+        return Scan(t1w, pet if member.synthetic else self.smooth(without_padding(pet), mask), mask)
 
     def scans(self) -> Iterator[Scan]:
         """The members' images, one in memory at a time."""

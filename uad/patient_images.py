@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthpet.cohort import Cohort, Grid, read_image
+from synthpet.cohort.coverage import unmeasured, without_padding
 from synthpet.cohort.index import scale_t1w
 from synthpet.cohort.marks import is_simulated_image, is_synthetic_image
 from synthpet.errors import DataError, DataLeakageError
@@ -60,7 +61,7 @@ def read_patient(
     Args:
         t1w: T1 on ``grid``.
         pet: FDG PET in SUVR on ``grid``; None: there is none.
-        mask: brain mask; None: the BIDS image beside the T1, or where a skull-stripped T1 is not 0.
+        mask: brain mask; None: the BIDS image beside the T1, or what is not the background of a skull-stripped T1.
         grid: the cohort's.
         raw: what the images were prepared from; it can say that it is simulated or synthetic.
 
@@ -74,9 +75,10 @@ def read_patient(
     _check_varies(t1w, anatomy, brain)
     uptake = None
     if pet is not None:
-        uptake = read_image(pet, grid=grid)[0]
-        if np.array_equal(uptake, anatomy):
+        measured = read_image(pet, grid=grid)[0]
+        if np.array_equal(measured, anatomy):
             raise DataError(f"E_SAME {pet}: holds the same voxels as {t1w}; expected t1w= an MRI and pet= an FDG PET")
+        uptake = without_padding(measured)
         _check_varies(pet, uptake, brain)
         _check_reach(pet, uptake, brain)
     files = tuple(path for path in (t1w, pet, mask_file) if path is not None)
@@ -148,13 +150,13 @@ def _from_t1w(path: Path, t1w: NDArray[np.float32], grid: Grid) -> NDArray[np.bo
 
     from synthpet.cohort.template import template_images
 
-    brain, template = binary_fill_holes(t1w != 0), template_images(grid).brain_mask
+    brain, template = binary_fill_holes(~unmeasured(t1w)), template_images(grid).brain_mask
     dice = 2 * (brain & template).sum() / (brain.sum() + template.sum())
     if dice < MIN_DICE:
         raise DataError(
-            f"E_MASK {path}: not skull-stripped (where it is not 0 overlaps the template's brain by Dice {dice:.2f}; "
-            f"expected {MIN_DICE} or more), and no desc-brain_mask lies beside it. Give one by mask=<file>, or run "
-            "`python -m synthpet.prepare`"
+            f"E_MASK {path}: not skull-stripped (what is not background overlaps the template's brain by Dice "
+            f"{dice:.2f}; expected {MIN_DICE} or more), and no desc-brain_mask lies beside it. Give one by "
+            "mask=<file>, or run `python -m synthpet.prepare`"
         )
     return brain
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from synthpet.cohort.coverage import without_padding
 from synthpet.cohort.files import read_tsv, write_json, write_text, write_tsv
 from synthpet.cohort.images import Grid, read_image, read_within
 from synthpet.cohort.marks import is_simulated_dataset
@@ -95,11 +96,13 @@ class Cohort:
 
         Raises:
             DataError: cannot be read, or is NaN or infinite within the brain; what is so outside becomes 0.
+                A PET is exactly 0 where nothing was measured.
         """
         path = self.path(participant_id, kind)
         if kind == "brain_mask":
             return read_image(path, grid=self.grid)[0]
-        return read_within(path, self.grid, lambda: self.load_mask(participant_id))
+        data = read_within(path, self.grid, lambda: self.load_mask(participant_id))
+        return without_padding(data) if kind == "pet" else data
 
     def load_mask(self, participant_id: str) -> NDArray[np.bool_]:
         """The brain mask as an (I, J, K) boolean array.

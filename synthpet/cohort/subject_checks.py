@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from synthpet.cohort.coverage import without_padding
 from synthpet.cohort.images import Grid, check_grid, read_image_with_gaps
 from synthpet.cohort.index import Cohort, Subject
 from synthpet.cohort.marks import is_synthetic_image
@@ -19,7 +20,7 @@ from synthpet.errors import DataError
 NEEDED = {"paired": ("pet",), "heldout": ("pet",), "unpaired": (), "patient": ()}  # beside T1 and brain mask
 CHECKED = ("t1w", "brain_mask", "pet", "flair", "gm", "wm", "csf", "lesion_mask", "expected_pet", "withheld_pet")
 EMPTY_SHARE = 0.99  # of the brain: an image with more zeros shows nothing
-UNTESTED_SHARE = 0.05  # of the brain where the PET is 0: worth a warning
+UNTESTED_SHARE = 0.05  # of the brain that the PET does not reach: worth a warning
 NEGATIVE_SHARE = 0.2  # of the brain: more is no uptake but a z-map or the like; noise at a generous mask's rim is less
 FDG = ("fdg", "glucose")  # 18FFDG, [18F]FDG, fluorodeoxyglucose, 2-deoxy-2-[18F]fluoro-D-glucose
 UNNAMED = ("", "na", "unknown")
@@ -71,7 +72,7 @@ def check_subject(cohort: Cohort, subject: Subject, grid: Grid | None) -> Facts:
     if brain is not None and t1w is not None:
         check.varies("t1w", t1w[brain])
     if pet is not None:
-        check.pet(pet, brain)
+        check.pet(without_padding(pet), brain)
     if pet is not None and t1w is not None and np.array_equal(pet, t1w):
         check.add("pet", "E_SAME", "the same voxels as the T1w; expected a PET; look at where it comes from")
     return facts
@@ -143,7 +144,7 @@ class _Check:
                 "pet", "E_RANGE", f"{negative:.0%} of the brain is negative; expected uptake (SUVR); make it again"
             )
         elif UNTESTED_SHARE < empty < EMPTY_SHARE:
-            self.add("pet", "E_COVERAGE", f"0 in {empty:.0%} of the brain; that part is not tested", WARNING)
+            self.add("pet", "E_COVERAGE", f"padding in {empty:.0%} of the brain; that part is not tested", WARNING)
         covered = values[values != 0]  # a field of view that ends within the brain makes no other unit
         self.facts.pet_mean = float(covered.mean(dtype=np.float64)) if covered.size else 0.0
 

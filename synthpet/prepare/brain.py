@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from synthpet.cohort.coverage import unmeasured
 from synthpet.cohort.images import Grid
 from synthpet.cohort.template import template_images
 from synthpet.errors import DataError
@@ -13,31 +14,56 @@ from synthpet.errors import DataError
 # Intracranial volumes of children and adults lie within; a whole head has 3000 mL and more.
 BRAIN_VOLUME_ML = (700.0, 2300.0)
 NEAR_TEMPLATE_MM = 6.0
+NEGATIVE_SHARE = 1e-3  # of the brain: less is ringing of an interpolation
+LEAST_SHARE = 0.01  # of the range of brightness: the darkest voxel of a brain that was raised
 CLOSING_MM = 6.0  # sulci up to twice as wide belong to the brain
 
 
 def stripped_brain_mask(t1w: NDArray[np.float32], grid: Grid, name: str) -> NDArray[np.bool_]:
-    """The brain of a skull-stripped T1: what is not zero, largest component, holes filled.
+    """The brain of a skull-stripped T1: what is not background, largest component, holes filled.
+
+    The background is the value that fills the image's sides: a brain may hold negative values (MP2RAGE, z-scores).
 
     Args:
-        t1w: (I, J, K) on ``grid``, zero outside the brain.
+        t1w: (I, J, K) on ``grid``, of one value outside the brain.
         grid: the native grid.
         name: the subject and its file, for messages.
 
     Raises:
-        DataError: constant, or not skull-stripped as far as the volume of the non-zero region tells.
+        DataError: constant, or not skull-stripped as far as the volume of what is not background tells.
     """
     if not t1w.max() > t1w.min():
         raise DataError(f"E_CONSTANT {name}: every voxel is {t1w.flat[0]:g}; expected an anatomical image")
-    mask = largest_component(t1w > 0)
+    inside = ~unmeasured(t1w)
+    mask = largest_component(inside) if inside.any() else inside
     volume_ml = _volume_ml(mask, grid)
     if not BRAIN_VOLUME_ML[0] <= volume_ml <= BRAIN_VOLUME_ML[1]:
         raise DataError(
-            f"E_NOT_STRIPPED {name}: {volume_ml:.0f} mL are not zero; expected a skull-stripped T1 with the brain's "
-            f"{BRAIN_VOLUME_ML[0]:.0f} to {BRAIN_VOLUME_ML[1]:.0f} mL. Strip it first (SynthStrip, HD-BET, BET), or "
-            "say where the brain masks lie: brain_mask='derivatives/<tool>/{participant_id}/**/*_mask.nii.gz'"
+            f"E_NOT_STRIPPED {name}: {volume_ml:.0f} mL are not background; expected a skull-stripped T1 with the "
+            f"brain's {BRAIN_VOLUME_ML[0]:.0f} to {BRAIN_VOLUME_ML[1]:.0f} mL. Strip it first (SynthStrip, HD-BET, "
+            "BET), or say where the brain masks lie: brain_mask='derivatives/<tool>/{participant_id}/**/*_mask.nii.gz'"
         )
     return mask
+
+
+def above_zero(t1w: NDArray[np.float32], mask: NDArray[np.bool_]) -> tuple[NDArray[np.float32], tuple[str, ...]]:
+    """A T1 whose brain is above 0, as the correction of its bias field and the registration need it; and a note.
+
+    Args:
+        t1w: (I, J, K).
+        mask: (I, J, K) brain.
+
+    Returns:
+        The T1 as it is where hardly a voxel of the brain is negative; otherwise raised within the brain.
+    """
+    values = t1w[mask]
+    negative = float((values < 0).mean())
+    if negative <= NEGATIVE_SHARE:
+        return t1w, ()
+    low, high = np.percentile(values, [0.1, 99.9])
+    raised = np.maximum(t1w - low, 0) + LEAST_SHARE * (high - low)
+    note = f"T1: {negative:.0%} of the brain is below 0 (MP2RAGE, z-scores?); all its values are raised alike"
+    return np.where(mask, raised, 0).astype(np.float32), (note,)
 
 
 def given_brain_mask(mask: NDArray[np.float32], grid: Grid, name: str) -> NDArray[np.bool_]:

@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from synthpet.cohort.images import read_image, read_image_with_gaps
 from synthpet.cohort.problems import WARNING, Problem, Report
 from synthpet.compute import Compute, in_threads
 from synthpet.console import progress, say
@@ -16,6 +15,7 @@ from synthpet.prepare.decisions import who_is_who
 from synthpet.prepare.other_images import read_flair, read_lesion
 from synthpet.prepare.pet import read_pet
 from synthpet.prepare.raw import RawOptions, RawSubject, read_raw
+from synthpet.prepare.reading import read_t1w, with_brain
 from synthpet.prepare.settings import Settings
 
 if TYPE_CHECKING:
@@ -64,16 +64,17 @@ def _check_person(person: RawSubject, settings: Settings) -> tuple[list[Problem]
         reasons = re.split(r"; (?=E_[A-Z])", person.problem)
         problems += [Problem.of(DataError(text), root, who) for text in reasons]
         return problems + [Problem(who, "", "E_NOTE", note, WARNING) for note in person.notes], "", ""
-    t1w = tried(partial(read_image_with_gaps, person.t1w, xform=settings.xform))
+    t1w = tried(partial(read_t1w, person.t1w, who, settings))
     digest = hashlib.sha256(t1w[0].tobytes()).hexdigest() if t1w else ""
     pet = tried(partial(read_pet, person.pet, who, settings.pet_window_min, settings.xform)) if person.pet else None
     if person.flair:
         tried(partial(read_flair, person.flair, who, settings.xform))
-    if t1w and person.brain_mask:
-        tried(partial(read_image, person.brain_mask, grid=t1w[2], xform=settings.xform))
+    anatomy = None
+    if t1w and (person.brain_mask or not settings.brain_mask_command):  # a command of masks runs in preparation
+        anatomy = tried(partial(with_brain, person, person.t1w, t1w[0], t1w[1], t1w[2], settings))
     if t1w and person.lesion_mask:
         tried(partial(read_lesion, person.lesion_mask, person.t1w, t1w[2], who, settings.xform))
-    notes = (*person.notes, *(pet.notes if pet else ()))
+    notes = (*person.notes, *(anatomy.notes if anatomy else ()), *(pet.notes if pet else ()))
     problems += [Problem(who, "", "E_NOTE", note, WARNING) for note in notes]
     return problems, str(pet.about.get("Units", "")) if pet else "", digest
 

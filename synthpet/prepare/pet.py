@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from synthpet.cohort.coverage import unmeasured
 from synthpet.cohort.images import Grid, check_range, read_frames
 from synthpet.errors import DataError
 from synthpet.prepare.frames import frame_shift_mm, frame_timing, mean_frame
@@ -25,7 +26,7 @@ class RawPet:
 
     Args:
         data: (I, J, K) on ``grid``, in the scanner's unit, 0 where nothing was measured.
-        view: (I, J, K), what was measured: the field of view without padding by zeros or NaN.
+        view: (I, J, K), what was measured: the field of view without padding (``cohort.coverage``).
         grid: the native grid.
         about: for the sidecar, BIDS names.
         measures: ``pet_frames``, ``pet_frame_shift_mm``.
@@ -101,7 +102,7 @@ def _measured(mean: NDArray[np.float32], name: str) -> tuple[NDArray[np.float32]
         raise DataError(f"E_CONSTANT {name}: {found}; expected a PET image")
     check_range(name, float(values.min()), float(values.max()))
     data = np.where(finite, mean, 0)
-    view = ~_touches_border(data == 0)
+    view = ~unmeasured(data, ~finite)
     enclosed = int((view & ~finite).sum())
     if enclosed:
         raise DataError(
@@ -110,23 +111,11 @@ def _measured(mean: NDArray[np.float32], name: str) -> tuple[NDArray[np.float32]
         )
     missing = int((~finite).sum())
     notes = (f"PET: {missing} voxels at the border are NaN, taken as outside the field of view",) if missing else ()
-    return data, view, notes
-
-
-def _touches_border(empty: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The part of ``empty`` (I, J, K) that reaches the border of the image: no scanner measures exactly 0 there."""
-    labels, n = ndimage.label(empty)
-    if n == 0:
-        return empty
-    faces = [labels.take(side, axis) for axis in range(3) for side in (0, -1)]
-    outside = np.zeros(n + 1, bool)
-    outside[np.unique(np.concatenate([face.ravel() for face in faces]))] = True
-    outside[0] = False
-    return outside[labels]
+    return np.where(view, data, np.float32(0)), view, notes
 
 
 def measured_box(pet: RawPet) -> tuple[NDArray[np.float32], Grid]:
-    """The PET and its grid cut to what was measured: padding with zeros must not look like an empty head."""
+    """The PET and its grid cut to what was measured: padding must not look like an empty head."""
     box = ndimage.find_objects(pet.view.astype(np.int8))[0]
     affine = pet.grid.matrix
     affine[:3, 3] += affine[:3, :3] @ [side.start for side in box]

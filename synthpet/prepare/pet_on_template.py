@@ -8,6 +8,7 @@ import SimpleITK as sitk  # noqa: N813 - the library's customary name
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from synthpet.cohort.coverage import FLOOR
 from synthpet.cohort.images import Grid
 from synthpet.errors import DataError
 from synthpet.prepare.itk import antialias_fwhm_mm, resample
@@ -17,7 +18,6 @@ from synthpet.smoothing import FWHM_PER_SIGMA, smooth_within
 
 COVERAGE_REFUSED, COVERAGE_NOTED = 0.5, 0.95  # share of the brain that the field of view reaches
 NEGATIVE_SHARE = 0.05  # of the brain: more is no uptake
-FLOOR = 1e-3  # SUVR of what was measured as 0 or less: exactly 0 means not measured
 EXPECTED = {"gm": 1.243, "wm": 0.554, "csf": 0.360}  # group-mean uptake (Blazey et al.), for the similarity
 EXPECTED_FWHM_MM = 6.0
 NMI_BINS = 32

@@ -10,25 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthpet.cohort.files import write_json
-from synthpet.cohort.images import Grid, read_image, read_image_with_gaps, write_image
+from synthpet.cohort.images import Grid, write_image
 from synthpet.cohort.index import scale_t1w
 from synthpet.cohort.names import image_path, resolution_label, sidecar_path
 from synthpet.cohort.template import TemplateImages, template_grid, template_images
 from synthpet.errors import DataError
-from synthpet.prepare.brain import (
-    crop_to_brain,
-    given_brain_mask,
-    near_template_brain,
-    stripped_brain_mask,
-    trim_to_tissue,
-)
+from synthpet.prepare.brain import near_template_brain, trim_to_tissue
 from synthpet.prepare.itk import antialias, correct_bias, resample
-from synthpet.prepare.mask_command import run_mask_command
-from synthpet.prepare.other_images import flair_on_template, lesion_on_template, read_flair, read_lesion
-from synthpet.prepare.pet import RawPet, measured_box, read_pet
+from synthpet.prepare.other_images import flair_on_template, lesion_on_template
+from synthpet.prepare.pet import measured_box
 from synthpet.prepare.pet_on_template import alignment, normalised_mutual_information, pet_on_template
 from synthpet.prepare.raw import RawSubject
 from synthpet.prepare.raw.inheritance import sidecar_files
+from synthpet.prepare.reading import Native, read_person
 from synthpet.prepare.registration import describe_engine, register
 from synthpet.prepare.rigid import register_rigid
 from synthpet.prepare.settings import Settings
@@ -38,22 +32,7 @@ from synthpet.prepare.transform import Transform
 from synthpet.stage import Stage
 
 TRANSFORMS = "transforms"  # folder below the subject's
-MAX_SPACING_MM = 6.0  # a thicker slice does not show the cortex
 __all__ = ["Prepared", "Settings", "prepare_subject", "read_measures", "subject_stage", "write_subject"]
-
-
-@dataclass(frozen=True)
-class Native:
-    """A person's own images: the T1 cut to the brain; ``whole`` is the grid before; PET and FLAIR where there are."""
-
-    t1w: NDArray[np.float32]
-    mask: NDArray[np.bool_]
-    grid: Grid
-    whole: Grid
-    pet: RawPet | None = None
-    flair: tuple[NDArray[np.float32], Grid] | None = None
-    lesion: NDArray[np.bool_] | None = None  # on ``whole``
-    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -124,7 +103,7 @@ def prepare_subject(raw: RawSubject, settings: Settings) -> Prepared:
     Raises:
         DataError: an image that cannot be used, or a registration that failed; the message names the file.
     """
-    native = _read(raw, settings)
+    native = read_person(raw, settings)
     name = f"{raw.subject.participant_id} ({raw.t1w})"
     t1w = np.where(native.mask, correct_bias(native.t1w, native.mask, native.grid), 0).astype(np.float32)
     native = replace(native, t1w=t1w)
@@ -221,47 +200,6 @@ def _check_similarity(t1w: NDArray[np.float32], template: TemplateImages, settin
             f"E_REGISTRATION {name}: correlation with the template {similarity:.2f}; expected at least "
             f"{settings.min_similarity} (min_similarity). Look at the T1's orientation and at the brain mask"
         )
-
-
-def _read(raw: RawSubject, settings: Settings) -> Native:
-    """All native images, before the long work: the T1 and its brain mask, cut to the brain; PET; FLAIR."""
-    if raw.t1w is None:
-        raise DataError(raw.problem)
-    participant_id = raw.subject.participant_id
-    t1w, gaps, grid = read_image_with_gaps(raw.t1w, xform=settings.xform)
-    name = f"{participant_id} ({raw.t1w})"
-    if max(grid.spacing_mm) > MAX_SPACING_MM or min(grid.shape) < 16:
-        raise DataError(
-            f"E_RESOLUTION {name}: {grid}; expected voxels of at most {MAX_SPACING_MM:g} mm, 16 or more along each axis"
-        )
-    pet = read_pet(raw.pet, participant_id, settings.pet_window_min, settings.xform) if raw.pet else None
-    flair = read_flair(raw.flair, participant_id, settings.xform) if raw.flair else None
-    lesion = None
-    if raw.lesion_mask:
-        lesion = read_lesion(raw.lesion_mask, raw.t1w, grid, participant_id, settings.xform)
-    mask = _brain_mask(raw, raw.t1w, t1w, grid, settings)
-    n_gaps, n_gaps_in_brain = int(gaps.sum()), int((gaps & mask).sum())
-    if n_gaps_in_brain:
-        raise DataError(
-            f"E_NONFINITE {name}: n={n_gaps_in_brain} voxels of the brain are NaN or infinite; expected finite values"
-        )
-    notes = (f"T1: {n_gaps} voxels outside the brain are NaN or infinite, taken as 0",) if n_gaps else ()
-    if not np.ptp(t1w[mask]) > 0:
-        raise DataError(f"E_CONSTANT {name}: constant within the brain mask; expected an anatomical image")
-    return Native(*crop_to_brain(t1w, mask, grid), whole=grid, pet=pet, flair=flair, lesion=lesion, notes=notes)
-
-
-def _brain_mask(
-    raw: RawSubject, path: Path, t1w: NDArray[np.float32], grid: Grid, settings: Settings
-) -> NDArray[np.bool_]:
-    """Given, by the command of the settings, or read off a T1 that is already stripped."""
-    participant_id = raw.subject.participant_id
-    if raw.brain_mask is not None:
-        mask = read_image(raw.brain_mask, grid=grid, xform=settings.xform)[0]
-        return given_brain_mask(mask, grid, f"{participant_id} ({raw.brain_mask})")
-    if settings.brain_mask_command:
-        return run_mask_command(settings.brain_mask_command, path, grid, participant_id, settings.xform)
-    return stripped_brain_mask(t1w, grid, f"{participant_id} ({path})")
 
 
 def _measure(images: Mapping[str, NDArray], template: TemplateImages) -> dict[str, float]:

@@ -7,6 +7,7 @@ from synthpet.cohort.images import Grid
 from synthpet.cohort.template import template_grid, template_images
 from synthpet.errors import DataError
 from synthpet.prepare.brain import (
+    above_zero,
     crop_to_brain,
     given_brain_mask,
     near_template_brain,
@@ -31,9 +32,30 @@ def test_the_mask_of_a_stripped_image_is_its_largest_part_without_holes():
     np.testing.assert_array_equal(stripped_brain_mask(t1w, GRID, "sub-01"), brain)
 
 
+@pytest.mark.parametrize("background", [0.0, -0.5, 7.0])
+def test_a_brain_with_negative_values_is_what_is_not_background(background):
+    brain = ball(70)
+    values = np.random.default_rng(0).normal(0, 1, GRID.shape)
+    t1w = np.where(brain, values, background).astype(np.float32)
+    np.testing.assert_array_equal(stripped_brain_mask(t1w, GRID, "sub-01"), brain)
+
+
+def test_a_brain_below_zero_is_raised_and_said_and_any_other_is_left_alone():
+    brain = ball(70)
+    t1w = np.where(brain, np.random.default_rng(0).normal(0, 1, GRID.shape), 0).astype(np.float32)
+    raised, notes = above_zero(t1w, brain)
+    assert raised[brain].min() > 0
+    assert not raised[~brain].any()
+    usual = brain & (t1w > -2)
+    np.testing.assert_allclose(np.diff(raised[usual]), np.diff(t1w[usual]), atol=1e-5)
+    assert notes[0].startswith("T1: 50% of the brain is below 0")
+    positive = np.where(brain, 100.0, 0).astype(np.float32)
+    assert above_zero(positive, brain) == (positive, ())
+
+
 def test_a_whole_head_is_refused_with_what_to_do():
     noise = np.random.default_rng(0).uniform(1, 5, GRID.shape).astype(np.float32)
-    with pytest.raises(DataError, match=r"E_NOT_STRIPPED sub-01 .*mL are not zero.*brain_mask="):
+    with pytest.raises(DataError, match=r"E_NOT_STRIPPED sub-01 .*mL are not background.*brain_mask="):
         stripped_brain_mask(noise, GRID, "sub-01 (a.nii)")
 
 

@@ -12,8 +12,8 @@ from synthpet.prepare.pet import measured_box, read_pet
 
 
 def head():
-    """Uptake in a box of 12 voxels, 0.1 around, (16, 16, 16)."""
-    data = np.full((16, 16, 16), 0.1, np.float32)
+    """Uptake in a box of 12 voxels, noise around, (16, 16, 16)."""
+    data = np.random.default_rng(0).uniform(10, 50, (16, 16, 16)).astype(np.float32)
     data[2:14, 2:14, 2:14] = 5000
     return data
 

@@ -92,6 +92,18 @@ def test_an_image_that_cannot_be_used_is_an_error_of_its_subject(cohort, tmp_pat
     assert found(cohort, tmp_path) == {("sub-01", code)}
 
 
+def test_padding_that_is_not_zero_is_found_and_is_zero_for_everybody_who_reads_the_pet(cohort, tmp_path):
+    def cut(data, mask):
+        data = np.where(mask, data, 0.0012)
+        data[:, :, 14:] = 0.0012
+        return data.astype(np.float32)
+
+    spoil(cohort, "sub-00", "pet", cut)
+    assert ("sub-00", "E_COVERAGE") in found(cohort, tmp_path, "warning")
+    pet, mask = cohort.load("sub-00", "pet"), cohort.load_mask("sub-00")
+    assert not pet[:, :, 14:].any() and pet[:, :, :14][mask[:, :, :14]].all()
+
+
 def test_a05_outside_the_brain_is_a_warning_and_zeros(cohort, tmp_path):
     spoil(cohort, "sub-01", "pet", one_voxel(NAN, inside=False))
     assert found(cohort, tmp_path) == set()

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from synthpet.cohort.coverage import without_padding
 from synthpet.cohort.images import Grid, read_form_distance
 from synthpet.cohort.template import TemplateImages, resample_template, template_grid, template_images
 from synthpet.prepare.qc.alignment import own_side_gain, residual_motion, tissue_fit
@@ -75,7 +76,7 @@ def measure_images(images: Mapping[str, NDArray], grid: Grid) -> dict[str, float
 
     Args:
         images: (I, J, K) each on ``grid``: ``t1w`` (scaled), ``brain_mask``, ``gm``, ``wm``; where there are, ``pet``
-            (SUVR, 0 beyond its field of view), ``flair``, ``lesion_mask``.
+            (SUVR), ``flair``, ``lesion_mask``.
         grid: of a cohort, symmetric about x = 0.
 
     Returns:
@@ -83,6 +84,7 @@ def measure_images(images: Mapping[str, NDArray], grid: Grid) -> dict[str, float
     """
     coarse = grid if min(grid.spacing_mm) >= GRID_MM - 0.01 else template_grid(GRID_MM)
     template = template_images(coarse)
+    images = {**images, "pet": without_padding(images["pet"])} if "pet" in images else images
     taken = {kind: _on(np.asarray(data, np.float32), grid, coarse) for kind, data in images.items()}
     brain = taken["brain_mask"] > 0.5
     shift, turn = residual_motion(taken["t1w"], [template.t1w], template.brain_mask, coarse)

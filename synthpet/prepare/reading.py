@@ -1,0 +1,123 @@
+"""A person's own images, read and checked before the long work: what preparation and validation both hold them to."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from synthpet.cohort.images import Grid, read_image, read_image_with_gaps
+from synthpet.errors import DataError
+from synthpet.prepare.brain import above_zero, crop_to_brain, given_brain_mask, stripped_brain_mask
+from synthpet.prepare.mask_command import run_mask_command
+from synthpet.prepare.other_images import read_flair, read_lesion
+from synthpet.prepare.pet import RawPet, read_pet
+from synthpet.prepare.raw import RawSubject
+from synthpet.prepare.settings import Settings
+
+MAX_SPACING_MM = 6.0  # a thicker slice does not show the cortex
+MIN_VOXELS = 16  # along each axis
+
+
+@dataclass(frozen=True)
+class Native:
+    """A person's own images: the T1 cut to the brain; ``whole`` is the grid before; PET and FLAIR where there are."""
+
+    t1w: NDArray[np.float32]
+    mask: NDArray[np.bool_]
+    grid: Grid
+    whole: Grid
+    pet: RawPet | None = None
+    flair: tuple[NDArray[np.float32], Grid] | None = None
+    lesion: NDArray[np.bool_] | None = None  # on ``whole``
+    notes: tuple[str, ...] = ()
+
+
+class Anatomy(NamedTuple):
+    """A T1 with its brain mask, (I, J, K) on ``grid``, and notes."""
+
+    t1w: NDArray[np.float32]
+    mask: NDArray[np.bool_]
+    grid: Grid
+    notes: tuple[str, ...]
+
+
+def read_person(raw: RawSubject, settings: Settings) -> Native:
+    """All native images: the T1 and its brain mask, cut to the brain; PET; FLAIR; lesion mask.
+
+    Raises:
+        DataError: the first image that cannot be used.
+    """
+    if raw.t1w is None:
+        raise DataError(raw.problem)
+    participant_id = raw.subject.participant_id
+    t1w, gaps, grid = read_t1w(raw.t1w, participant_id, settings)
+    pet = read_pet(raw.pet, participant_id, settings.pet_window_min, settings.xform) if raw.pet else None
+    flair = read_flair(raw.flair, participant_id, settings.xform) if raw.flair else None
+    lesion = None
+    if raw.lesion_mask:
+        lesion = read_lesion(raw.lesion_mask, raw.t1w, grid, participant_id, settings.xform)
+    anatomy = with_brain(raw, raw.t1w, t1w, gaps, grid, settings)
+    cut = crop_to_brain(anatomy.t1w, anatomy.mask, grid)
+    return Native(*cut, whole=grid, pet=pet, flair=flair, lesion=lesion, notes=anatomy.notes)
+
+
+def read_t1w(
+    path: Path, participant_id: str, settings: Settings
+) -> tuple[NDArray[np.float32], NDArray[np.bool_], Grid]:
+    """A raw T1, (I, J, K), where it is NaN or infinite, and its grid.
+
+    Raises:
+        DataError: cannot be read, or its voxels do not show the cortex.
+    """
+    t1w, gaps, grid = read_image_with_gaps(path, xform=settings.xform)
+    if max(grid.spacing_mm) > MAX_SPACING_MM or min(grid.shape) < MIN_VOXELS:
+        raise DataError(
+            f"E_RESOLUTION {participant_id} ({path}): {grid}; expected voxels of at most {MAX_SPACING_MM:g} mm, "
+            f"{MIN_VOXELS} or more along each axis"
+        )
+    return t1w, gaps, grid
+
+
+def with_brain(
+    raw: RawSubject, path: Path, t1w: NDArray[np.float32], gaps: NDArray[np.bool_], grid: Grid, settings: Settings
+) -> Anatomy:
+    """Find the brain of a raw T1 and hold the T1 to being an image of it.
+
+    Args:
+        raw: the person.
+        path: of the T1.
+        t1w: (I, J, K) on ``grid``.
+        gaps: (I, J, K), where it is NaN or infinite.
+        grid: of the T1.
+        settings: that say where brain masks come from.
+
+    Raises:
+        DataError: no brain is found, or the T1 is constant or not finite in it.
+    """
+    name = f"{raw.subject.participant_id} ({path})"
+    mask = _brain_mask(raw, path, t1w, grid, settings)
+    n_gaps, n_gaps_in_brain = int(gaps.sum()), int((gaps & mask).sum())
+    if n_gaps_in_brain:
+        raise DataError(
+            f"E_NONFINITE {name}: n={n_gaps_in_brain} voxels of the brain are NaN or infinite; expected finite values"
+        )
+    notes = (f"T1: {n_gaps} voxels outside the brain are NaN or infinite, taken as 0",) if n_gaps else ()
+    if not np.ptp(t1w[mask]) > 0:
+        raise DataError(f"E_CONSTANT {name}: constant within the brain mask; expected an anatomical image")
+    t1w, raised = above_zero(t1w, mask)
+    return Anatomy(t1w, mask, grid, (*notes, *raised))
+
+
+def _brain_mask(
+    raw: RawSubject, path: Path, t1w: NDArray[np.float32], grid: Grid, settings: Settings
+) -> NDArray[np.bool_]:
+    """Given, by the command of the settings, or read off a T1 that is already stripped."""
+    participant_id = raw.subject.participant_id
+    if raw.brain_mask is not None:
+        mask = read_image(raw.brain_mask, grid=grid, xform=settings.xform)[0]
+        return given_brain_mask(mask, grid, f"{participant_id} ({raw.brain_mask})")
+    if settings.brain_mask_command:
+        return run_mask_command(settings.brain_mask_command, path, grid, participant_id, settings.xform)
+    return stripped_brain_mask(t1w, grid, f"{participant_id} ({path})")

@@ -1,0 +1,55 @@
+"""What preparation and validation hold a raw T1 to, before the long work."""
+
+import numpy as np
+import pytest
+
+from synthpet.cohort.images import write_image
+from synthpet.command import compose
+from synthpet.errors import DataError
+from synthpet.prepare.check_raw import check_raw
+from synthpet.prepare.raw import RawOptions, read_raw
+from synthpet.prepare.reading import read_person
+from synthpet.prepare.settings import Settings
+
+
+def hole(t1w):
+    t1w[48, 56, 38] = np.nan
+    return t1w
+
+
+CHANGES = {
+    "E_NOT_STRIPPED": lambda t1w: t1w + np.random.default_rng(0).uniform(1, 9, t1w.shape),
+    "E_NONFINITE": hole,
+}
+
+
+@pytest.fixture
+def folder(tmp_path, scan):
+    def write(t1w):
+        write_image(tmp_path / "raw/sub-01/anat/sub-01_T1w.nii.gz", t1w.astype(np.float32), scan.grid)
+        return compose("prepare", f"bids_dir={tmp_path / 'raw'}", f"work_dir={tmp_path / 'w'}", "cohort.name=x",
+                       "registration=affine")  # fmt: skip
+
+    return write
+
+
+@pytest.mark.parametrize("code", CHANGES)
+def test_validation_finds_what_preparation_refuses(code, folder, scan):
+    cfg = folder(CHANGES[code](scan.t1w.copy()))
+    assert [problem.code for problem in check_raw(cfg).errors] == [code]
+    (person,) = read_raw(cfg.bids_dir, RawOptions.of(cfg)).people
+    with pytest.raises(DataError, match=rf"{code} sub-01 .*T1w"):
+        read_person(person, Settings.from_config(cfg))
+
+
+@pytest.mark.parametrize("how", ["mp2rage", "z-scores"])
+def test_a_brain_with_values_below_zero_keeps_its_whole_mask(how, folder, scan):
+    brain = scan.t1w > 0
+    values = scan.t1w / 1800 - 0.5 if how == "mp2rage" else (scan.t1w - scan.t1w[brain].mean()) / scan.t1w[brain].std()
+    cfg = folder(np.where(brain, values, 0))
+    (person,) = read_raw(cfg.bids_dir, RawOptions.of(cfg)).people
+    native = read_person(person, Settings.from_config(cfg))
+    assert native.mask.sum() >= brain.sum()
+    assert native.t1w[native.mask].min() > 0
+    assert "is below 0" in native.notes[-1]
+    assert any("is below 0" in problem.message for problem in check_raw(cfg).problems)

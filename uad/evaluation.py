@@ -211,7 +211,7 @@ class Evaluation:
         """The lesion, (I, J, K); None where the patient has no lesion mask or an empty one."""
         if not self.cohort.has(participant_id, "lesion_mask"):
             return None
-        lesion = self.cohort.load(participant_id, "lesion_mask") > 0.5
+        lesion = self.cohort.load_lesion(participant_id)
         if not lesion.any():
             return None
         if not (lesion & mask).any():

@@ -36,7 +36,7 @@ def draw(work_dir: Path, patient: str, generator: str = "patch3d", detector: str
     cohort = Cohort.open(work_dir / "cohort")
     made = replace(cohort, root=work_dir / f"synthetic-{generator}")
     synthetic = read_image(made.path(patient, "synthetic_pet"), grid=cohort.grid)[0]
-    mask, lesion = cohort.load_mask(patient), cohort.load(patient, "lesion_mask") > 0.5
+    mask, lesion = cohort.load_mask(patient), cohort.load_lesion(patient)
     folder = work_dir / f"evaluation-{detector}-completed-{generator}"
     stem = f"{patient}_space-{cohort.space}_res-{cohort.res}"
     z = read_image(folder / patient / f"{stem}_desc-anomaly_zmap.nii.gz", grid=cohort.grid)[0]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from synthpet.cohort.coverage import without_padding
 from synthpet.cohort.files import read_tsv, write_json, write_text, write_tsv
 from synthpet.cohort.images import Grid, read_image, read_within
+from synthpet.cohort.lesions import lesion_voxels
 from synthpet.cohort.marks import is_simulated_dataset
 from synthpet.cohort.names import IMAGES, SPACE, check_participant_id, image_path
 from synthpet.errors import DataError, IdError
@@ -114,6 +115,15 @@ class Cohort:
         if not mask.any():
             raise DataError(f"E_CONSTANT {self.path(participant_id, 'brain_mask')}: the brain mask is empty")
         return mask
+
+    def load_lesion(self, participant_id: str) -> NDArray[np.bool_]:
+        """The lesion mask as an (I, J, K) boolean array.
+
+        Raises:
+            DataError: values that could mean several things.
+        """
+        path = self.path(participant_id, "lesion_mask")
+        return lesion_voxels(self.load(participant_id, "lesion_mask"), str(path))[0]
 
     def load_t1w(self, participant_id: str) -> NDArray[np.float32]:
         """The T1 image, scaled by ``scale_t1w`` within the brain mask."""

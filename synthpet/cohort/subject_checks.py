@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from synthpet.cohort.coverage import without_padding
 from synthpet.cohort.images import Grid, check_grid, read_image_with_gaps
 from synthpet.cohort.index import Cohort, Subject
+from synthpet.cohort.lesions import lesion_voxels
 from synthpet.cohort.marks import is_synthetic_image
 from synthpet.cohort.names import sidecar_path
 from synthpet.cohort.problems import ERROR, WARNING, Problem
@@ -67,8 +68,8 @@ def check_subject(cohort: Cohort, subject: Subject, grid: Grid | None) -> Facts:
         brain = None
     t1w = check.read("t1w", brain)
     pet = check.read("pet", brain)
-    for kind in CHECKED[3:]:
-        check.read(kind, brain)
+    others = {kind: check.read(kind, brain) for kind in CHECKED[3:]}
+    check.lesion(others["lesion_mask"], brain)
     if brain is not None and t1w is not None:
         check.varies("t1w", t1w[brain])
     if pet is not None:
@@ -128,6 +129,19 @@ class _Check:
         if zeros >= EMPTY_SHARE or not high > low:
             found = f"{zeros:.0%} zeros" if zeros >= EMPTY_SHARE else f"{low:g} nearly everywhere"
             self.add(kind, "E_CONSTANT", f"{found} in the brain; expected an image; look at it and make it again")
+
+    def lesion(self, drawn: Volume | None, brain: NDArray[np.bool_] | None) -> None:
+        """Hold a lesion mask to values that mean one thing, and to the brain."""
+        if drawn is None:
+            return
+        try:
+            lesion, _ = lesion_voxels(drawn, str(self.path("lesion_mask")))
+        except DataError as error:
+            self.facts.problems.append(Problem.of(error, self.cohort.root, self.subject.participant_id))
+            return
+        if brain is not None and lesion.shape == brain.shape and lesion.any() and not (lesion & brain).any():
+            words = f"none of its {int(lesion.sum())} voxels lies in the brain mask; expected a lesion of the brain"
+            self.add("lesion_mask", "E_NO_LESION", f"{words}; is it drawn on this T1? draw it again, or take it out")
 
     def pet(self, pet: Volume, brain: NDArray[np.bool_] | None) -> None:
         """Range, coverage and origin of a PET."""

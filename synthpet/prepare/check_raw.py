@@ -12,10 +12,10 @@ from synthpet.compute import Compute, in_threads
 from synthpet.console import progress, say
 from synthpet.errors import DataError
 from synthpet.prepare.decisions import who_is_who
-from synthpet.prepare.other_images import read_flair, read_lesion
+from synthpet.prepare.other_images import read_flair
 from synthpet.prepare.pet import read_pet
 from synthpet.prepare.raw import RawOptions, RawSubject, read_raw
-from synthpet.prepare.reading import read_t1w, with_brain
+from synthpet.prepare.reading import check_drawn, read_drawn, read_t1w, with_brain
 from synthpet.prepare.settings import Settings
 
 if TYPE_CHECKING:
@@ -69,12 +69,19 @@ def _check_person(person: RawSubject, settings: Settings) -> tuple[list[Problem]
     pet = tried(partial(read_pet, person.pet, who, settings.pet_window_min, settings.xform)) if person.pet else None
     if person.flair:
         tried(partial(read_flair, person.flair, who, settings.xform))
-    anatomy = None
+    anatomy = drawn = None
     if t1w and (person.brain_mask or not settings.brain_mask_command):  # a command of masks runs in preparation
         anatomy = tried(partial(with_brain, person, person.t1w, t1w[0], t1w[1], t1w[2], settings))
     if t1w and person.lesion_mask:
-        tried(partial(read_lesion, person.lesion_mask, person.t1w, t1w[2], who, settings.xform))
-    notes = (*person.notes, *(anatomy.notes if anatomy else ()), *(pet.notes if pet else ()))
+        drawn = tried(partial(read_drawn, person, person.t1w, t1w[2], settings))
+        if drawn and anatomy:
+            tried(partial(check_drawn, drawn[0], anatomy.mask, f"{who} ({person.lesion_mask})"))
+    notes = (
+        *person.notes,
+        *(anatomy.notes if anatomy else ()),
+        *(drawn[1] if drawn else ()),
+        *(pet.notes if pet else ()),
+    )
     problems += [Problem(who, "", "E_NOTE", note, WARNING) for note in notes]
     return problems, str(pet.about.get("Units", "")) if pet else "", digest
 

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from synthpet.cohort.images import Grid, read_image
 from synthpet.cohort.index import scale_t1w
+from synthpet.cohort.lesions import Label, lesion_voxels
 from synthpet.errors import DataError
 from synthpet.prepare.itk import antialias, correct_bias, resample
 from synthpet.prepare.transform import Transform
@@ -52,9 +53,9 @@ def read_flair(path: Path, participant_id: str, xform: str | None = None) -> tup
 
 
 def read_lesion(
-    path: Path, t1w: Path, t1w_grid: Grid, participant_id: str, xform: str | None = None
-) -> NDArray[np.bool_]:
-    """A lesion mask that was drawn on the T1, (I, J, K) on its grid.
+    path: Path, t1w: Path, t1w_grid: Grid, participant_id: str, xform: str | None = None, label: Label = None
+) -> tuple[NDArray[np.bool_], tuple[str, ...]]:
+    """A lesion mask that was drawn on the T1, (I, J, K) on its grid, and how its values were understood.
 
     Args:
         path: the mask.
@@ -62,9 +63,10 @@ def read_lesion(
         t1w_grid: of the whole T1.
         participant_id: for messages.
         xform: which of sform and qform holds, as for ``read_image``.
+        label: what a lesion is in it, as for ``cohort.lesions.lesion_voxels``.
 
     Raises:
-        DataError: cannot be read, or lies on another grid than the T1.
+        DataError: cannot be read, lies on another grid than the T1, or holds values that could mean several things.
     """
     lesion, grid = read_image(path, xform=xform)
     if not grid.matches(t1w_grid):
@@ -72,7 +74,8 @@ def read_lesion(
             f"E_GRID {participant_id}: lesion mask and T1w are not on one grid.\n  {path}: {grid}\n"
             f"  {t1w}: {t1w_grid}\n  Expected a mask drawn on this T1; resample it to the T1's grid (nearest neighbour)"
         )
-    return lesion > 0.5
+    voxels, words = lesion_voxels(lesion, f"{participant_id} ({path})", label)
+    return voxels, (words,) if words else ()
 
 
 def lesion_on_template(
@@ -93,7 +96,7 @@ def lesion_on_template(
     measures = {"lesion_native_ml": _volume_ml(lesion, grid), "lesion_ml": _volume_ml(warped, target)}
     if warped.any():
         return warped, measures, ()
-    why = "it holds no voxel above one half" if not lesion.any() else "nothing of it is left on the template's grid"
+    why = "it is empty" if not lesion.any() else "nothing of it is left on the template's grid"
     return warped, measures, (f"lesion mask: {why}; it is left out",)
 
 

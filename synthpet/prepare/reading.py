@@ -18,6 +18,8 @@ from synthpet.prepare.settings import Settings
 
 MAX_SPACING_MM = 6.0  # a thicker slice does not show the cortex
 MIN_VOXELS = 16  # along each axis
+LEAST_INSIDE = 0.1  # of a lesion that lies in the brain
+MOST_OF_BRAIN = 0.6  # a larger lesion is the brain itself
 
 
 @dataclass(frozen=True)
@@ -55,12 +57,12 @@ def read_person(raw: RawSubject, settings: Settings) -> Native:
     t1w, gaps, grid = read_t1w(raw.t1w, participant_id, settings)
     pet = read_pet(raw.pet, participant_id, settings.pet_window_min, settings.xform) if raw.pet else None
     flair = read_flair(raw.flair, participant_id, settings.xform) if raw.flair else None
-    lesion = None
-    if raw.lesion_mask:
-        lesion = read_lesion(raw.lesion_mask, raw.t1w, grid, participant_id, settings.xform)
+    lesion, drawn = read_drawn(raw, raw.t1w, grid, settings) if raw.lesion_mask else (None, ())
     anatomy = with_brain(raw, raw.t1w, t1w, gaps, grid, settings)
+    if lesion is not None:
+        check_drawn(lesion, anatomy.mask, f"{participant_id} ({raw.lesion_mask})")
     cut = crop_to_brain(anatomy.t1w, anatomy.mask, grid)
-    return Native(*cut, whole=grid, pet=pet, flair=flair, lesion=lesion, notes=anatomy.notes)
+    return Native(*cut, whole=grid, pet=pet, flair=flair, lesion=lesion, notes=(*anatomy.notes, *drawn))
 
 
 def read_t1w(
@@ -108,6 +110,26 @@ def with_brain(
         raise DataError(f"E_CONSTANT {name}: constant within the brain mask; expected an anatomical image")
     t1w, raised = above_zero(t1w, mask)
     return Anatomy(t1w, mask, grid, (*notes, *raised))
+
+
+def read_drawn(raw: RawSubject, t1w: Path, grid: Grid, settings: Settings) -> tuple[NDArray[np.bool_], tuple[str, ...]]:
+    """The lesion mask of a person who has one, as ``read_lesion`` gives it."""
+    path = Path(raw.lesion_mask or "")
+    return read_lesion(path, t1w, grid, raw.subject.participant_id, settings.xform, settings.lesion_label)
+
+
+def check_drawn(lesion: NDArray[np.bool_], brain: NDArray[np.bool_], name: str) -> None:
+    """Refuse a lesion, (I, J, K), of which hardly anything lies in the brain, or which fills most of it.
+
+    Raises:
+        DataError: naming how much of it does.
+    """
+    inside = lesion & brain
+    if lesion.any() and (inside.sum() < LEAST_INSIDE * lesion.sum() or inside.sum() > MOST_OF_BRAIN * brain.sum()):
+        share = f"{inside.sum() / lesion.sum():.0%} of the lesion in the brain, {inside.sum() / brain.sum():.0%} of it"
+        raise DataError(
+            f"E_LESION {name}: {share}; expected a lesion of the brain, 1 in it and 0 outside, drawn on this T1"
+        )
 
 
 def _brain_mask(

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from synthpet.cohort.header import check_xform
+from synthpet.cohort.lesions import Label, check_label
 from synthpet.errors import DataError, UsageError
 from synthpet.prepare.mask_command import check_mask_command
 from synthpet.prepare.reference import check_reference
@@ -21,6 +22,7 @@ class Settings:
 
     ``pet_fwhm_mm``: the scanners' own resolution, one number or one a site; None: not known.
     ``xform``: sform or qform, which holds where an image's header has two places; None: such an image is refused.
+    ``lesion_label``: the value that lesions have in their masks; None: 0/1, 0/255 or a probability.
     """
 
     resolution_mm: float
@@ -34,6 +36,7 @@ class Settings:
     smooth_to_fwhm_mm: float | None = None
     pet_fwhm_mm: float | Mapping[str, float] | None = None
     xform: str | None = None
+    lesion_label: Label = None
 
     @classmethod
     def from_config(cls, cfg: "DictConfig") -> "Settings":
@@ -57,6 +60,7 @@ class Settings:
             smooth_to_fwhm_mm=_optional(cfg.smooth_to_fwhm_mm, "smooth_to_fwhm_mm"),
             pet_fwhm_mm=_of_sites(cfg.pet_fwhm_mm),
             xform=check_xform(cfg.xform),
+            lesion_label=check_label(cfg.lesion_label),
         )
         if settings.smooth_to_fwhm_mm is not None and settings.pet_fwhm_mm is None:
             raise UsageError(

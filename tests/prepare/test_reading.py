@@ -1,5 +1,7 @@
 """What preparation and validation hold a raw T1 to, before the long work."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -53,3 +55,17 @@ def test_a_brain_with_values_below_zero_keeps_its_whole_mask(how, folder, scan):
     assert native.t1w[native.mask].min() > 0
     assert "is below 0" in native.notes[-1]
     assert any("is below 0" in problem.message for problem in check_raw(cfg).problems)
+
+
+@pytest.mark.parametrize("how", ["outside", "everything else", "labels"])
+def test_a_lesion_mask_that_shows_no_lesion_of_the_brain_is_refused(how, folder, scan):
+    cfg = folder(scan.t1w)
+    brain = scan.t1w > 0
+    drawn = {"outside": np.indices(brain.shape).sum(0) < 5, "everything else": ~brain, "labels": 1 + brain}[how]
+    write_image(Path(cfg.bids_dir, "sub-01/anat/sub-01_T1w_label-lesion_roi.nii.gz"), drawn.astype(np.uint8), scan.grid)
+    cfg.lesion_mask = "{participant_id}/anat/*roi.nii.gz"
+    (person,) = read_raw(cfg.bids_dir, RawOptions.of(cfg)).people
+    assert person.lesion_mask is not None
+    with pytest.raises(DataError, match=r"E_LESION sub-01 .*roi"):
+        read_person(person, Settings.from_config(cfg))
+    assert "E_LESION" in {problem.code for problem in check_raw(cfg).errors}

@@ -104,6 +104,15 @@ def test_padding_that_is_not_zero_is_found_and_is_zero_for_everybody_who_reads_t
     assert not pet[:, :, 14:].any() and pet[:, :, :14][mask[:, :, :14]].all()
 
 
+@pytest.mark.parametrize(
+    ("code", "draw"), [("E_NO_LESION", lambda mask: ~mask), ("E_LESION", lambda mask: np.where(mask, 2, 1))]
+)
+def test_a_lesion_that_evaluation_cannot_use_is_found_before_any_training(cohort, tmp_path, code, draw):
+    mask = cohort.load_mask("sub-07")
+    write_image(cohort.path("sub-07", "lesion_mask"), draw(mask).astype(np.uint8), cohort.grid)
+    assert ("sub-07", code) in found(cohort, tmp_path)
+
+
 def test_a05_outside_the_brain_is_a_warning_and_zeros(cohort, tmp_path):
     spoil(cohort, "sub-01", "pet", one_voxel(NAN, inside=False))
     assert found(cohort, tmp_path) == set()

@@ -171,6 +171,11 @@ HELD |= {  # images, and the one gate that they come through
             "a_brain_below_zero_is_raised_and_said_and_any_other_is_left_alone",
             "prepare/test_reading.py": "a_brain_with_values_below_zero_keeps_its_whole_mask"},
     "V03": {"prepare/test_reading.py": "validation_finds_what_preparation_refuses"},
+    "V04": {"cohort/test_lesions.py": "masks_that_speak_for_themselves a_probability_below_one_half_is_refused "
+            "values_that_could_mean_several_things_are_refused_with_the_option "
+            "a_named_label_is_the_lesion_and_nothing_else a_label_that_is_not_there_is_refused",
+            "prepare/test_reading.py": "a_lesion_mask_that_shows_no_lesion_of_the_brain_is_refused",
+            PEOPLE: "a_lesion_that_evaluation_cannot_use_is_found_before_any_training"},
 }  # fmt: skip
 LINES = [f"{letter}{number:02d}" for letter, last in (("A", 30), ("B", 13), ("C", 15)) for number in range(1, last + 1)]
 LINES += sorted(set(HELD) - set(LINES))

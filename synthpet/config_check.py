@@ -3,7 +3,8 @@
 Hydra calls whatever stands under ``_target_`` and whatever a logging section names as a class; its own list of
 forbidden names misses ``joblib.load``, ``numpy.load``, ``torch.load`` and ``builtins.open``. This project instantiates
 nothing from a configuration, so that only Hydra's own launchers and sweepers are allowed; the check stands between
-composing and everything that Hydra does with the result.
+composing and everything that Hydra does with the result. Of OmegaConf's resolvers, ``${oc.env:HOME}`` and the like,
+none is used by this project's options: they would copy the environment of whoever runs a command into its results.
 """
 
 import functools
@@ -11,7 +12,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from synthpet.config_sources import hold_sources
 from synthpet.errors import UsageError
+from synthpet.plain_yaml import HYDRA_RESOLVERS, refuse_resolvers, resolvers
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -25,6 +28,7 @@ STREAMS = ("ext://sys.stdout", "ext://sys.stderr")
 
 def guard_hydra() -> None:
     """From now on ``check_configuration`` sees every configuration that Hydra composes before Hydra acts on it."""
+    hold_sources()
     from hydra._internal.config_loader_impl import ConfigLoaderImpl
     from yaml import YAMLError
 
@@ -52,7 +56,9 @@ def check_configuration(cfg: "DictConfig") -> None:
     """
     from omegaconf import OmegaConf
 
-    problems = [f"{key}={value}" for key, value in _leaves(OmegaConf.to_container(cfg)) if not _is_allowed(key, value)]
+    leaves = list(_leaves(OmegaConf.to_container(cfg)))
+    refuse_resolvers([f"{key}={value}" for key, value in leaves if set(resolvers(value)) - _resolvers_of(key)])
+    problems = [f"{key}={value}" for key, value in leaves if not _is_allowed(key, value)]
     if problems:
         raise UsageError(
             f"E_TARGET configuration: found {', '.join(problems)}; expected values, not code to run: no _target_ but "
@@ -70,6 +76,10 @@ def _is_allowed(key: str, value: object) -> bool:
             return value in LOGGING_CLASSES
         return "://" not in str(value) or value in STREAMS
     return not key.startswith(("hydra.callbacks.", "hydra.job.env_set."))
+
+
+def _resolvers_of(key: str) -> set[str]:
+    return HYDRA_RESOLVERS if key.startswith("hydra.") else set()
 
 
 def _leaves(node: object, key: str = "") -> Iterator[tuple[str, object]]:

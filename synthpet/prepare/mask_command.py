@@ -40,6 +40,9 @@ def run_mask_command(
 ) -> NDArray[np.bool_]:
     """Run the program on one T1, without a shell, and read the mask that it writes.
 
+    The program is told plain names in a temporary folder, a link to the T1 and the mask: where it is a shell itself
+    (``sh -c '... {t1w} ...'``), what stands in the names of a data set's folders would be commands to it.
+
     Args:
         command: words with ``{t1w}`` and ``{mask}`` in them.
         t1w: the raw T1.
@@ -53,7 +56,9 @@ def run_mask_command(
     name = f"{participant_id} ({t1w})"
     with tempfile.TemporaryDirectory(prefix="synthpet-mask-") as folder:
         mask = Path(folder, "mask.nii.gz")
-        places = {"{t1w}": str(Path(t1w).absolute()), "{mask}": str(mask)}
+        link = Path(folder, "T1w.nii.gz" if t1w.name.lower().endswith(".gz") else "T1w.nii")
+        link.symlink_to(Path(t1w).absolute())
+        places = {"{t1w}": str(link), "{mask}": str(mask)}
         program, *words = (_filled(word, places) for word in shlex.split(command))
         path = shutil.which(program)
         if path is None:

@@ -70,6 +70,19 @@ def test_no_shell_sees_the_command(tmp_path):
     assert not canary.exists()
 
 
+@pytest.mark.parametrize("quote", ["", '"', "'"])
+def test_a_shell_that_the_user_names_sees_no_signs_of_folder_names(tmp_path, quote):
+    canary = tmp_path / "canary"
+    folder = tmp_path / "a;touch $(basename canary) 'b' \"`touch canary`\" & c"
+    folder.mkdir()
+    t1w, ball = scan(folder)
+    (tmp_path / "strip.py").write_text(STRIP)
+    inner = f"cd {tmp_path} && {sys.executable} strip.py {quote}{{t1w}}{quote} {{mask}}".replace("'", "'\\''")
+    mask = run_mask_command(f"sh -c '{inner}'", t1w, GRID, "sub-01")
+    np.testing.assert_array_equal(mask, ball)
+    assert not canary.exists()
+
+
 @pytest.mark.parametrize("bad", ["bet {t1w}", "bet {mask}", "", "bet '{t1w} {mask}"])
 def test_a_command_without_its_places_is_refused_before_work_starts(bad):
     with pytest.raises(UsageError, match="brain_mask_command="):

@@ -177,6 +177,16 @@ HELD |= {  # images, and the one gate that they come through
             "prepare/test_reading.py": "a_lesion_mask_that_shows_no_lesion_of_the_brain_is_refused",
             PEOPLE: "a_lesion_that_evaluation_cannot_use_is_found_before_any_training"},
 }  # fmt: skip
+HELD |= {  # S: other people's machines, commands and safety
+    "S01": {"test_safe_configuration.py": "a_former_run_is_never_unpickled "
+            "plugins_outside_the_installation_are_not_looked_for a_search_path_is_a_folder_not_a_package "
+            "a_folder_of_configurations_is_still_found"},
+    "S02": {"test_safe_configuration.py": "a_file_that_unfolds_without_end_is_refused_at_once "
+            "a_pipe_is_no_configuration"},
+    "S03": {"test_safe_configuration.py": "the_environment_does_not_reach_a_configuration "
+            "a_default_of_a_file_does_not_reach_the_environment_either one_option_may_still_name_another"},
+    "S04": {"prepare/test_mask_command.py": "a_shell_that_the_user_names_sees_no_signs_of_folder_names"},
+}  # fmt: skip
 LINES = [f"{letter}{number:02d}" for letter, last in (("A", 30), ("B", 13), ("C", 15)) for number in range(1, last + 1)]
 LINES += sorted(set(HELD) - set(LINES))
 

@@ -80,6 +80,10 @@ def test_petprep_outputs_are_recognised_and_their_brain_mask_is_used(tmp_path):
         make(tmp_path, f"{stem}_desc-hmc_petref.nii.gz")
     raw = read_raw(tmp_path)
     assert raw.layout == "petprep"
+    assert raw.people[0].problem.startswith(
+        "E_SESSION sub-01: T1w in no session, PET in ses-baseline, ses-b"
+    )
+    raw = read_raw(tmp_path, RawOptions(session="baseline"))
     (person,) = raw.people
     assert names(person) == [
         "sub-01_desc-preproc_T1w.nii.gz",
@@ -87,8 +91,7 @@ def test_petprep_outputs_are_recognised_and_their_brain_mask_is_used(tmp_path):
         None,
         "sub-01_desc-brain_mask.nii.gz",
     ]
-    note = "2 PET, the first is used: ses-baseline/pet/sub-01_ses-baseline_space-T1w_desc-preproc_pet.nii.gz"
-    assert person.notes == (note,)
+    assert person.notes == ("PET of ses-baseline, T1w of no session",)
     assert len(reasons(raw)) == 10
 
 

@@ -162,6 +162,19 @@ HELD |= {  # P: what a reader of raw data must not guess
             "an_unanswered_question_stops_before_anything_is_made"},
     "P02": {"prepare/test_roles.py": "sex_is_mapped_by_a_list m_beside_h_may_be_a_woman_and_is_left_out "
             "ages_are_years_or_left_out a_site_has_one_spelling"},
+    "P03": {"prepare/test_choose.py": "the_session_of_both_is_taken_and_not_the_first_of_the_alphabet "
+            "before_surgery_comes_before_after_it_where_both_have_both "
+            "a_t1_of_after_surgery_and_a_pet_of_before_are_refused_unless_said "
+            "without_a_session_of_both_the_nearest_in_time_is_taken "
+            "flair_and_lesion_of_after_surgery_do_not_go_with_a_t1_of_before"},
+    "P04": {"prepare/test_choose.py": "the_best_of_several_t1_is_used_and_it_is_said_why "
+            "a_thin_t1_with_contrast_agent_comes_before_thick_slices_and_is_said "
+            "words_without_contrast_are_no_contrast"},
+    "P05": {"prepare/test_choose.py": "a_pet_that_is_not_corrected_for_attenuation_is_not_used "
+            "an_uncorrected_pet_is_used_where_its_name_is_asked_for"},
+    "P09": {"prepare/test_raw.py": "what_converters_write_tells_the_tracer a_pet_without_trc_is_known_by_its_sidecar "
+            "other_and_unknown_tracers_are_not_used_with_the_reason "
+            "a_known_other_tracer_alone_leaves_a_person_unpaired_without_a_problem"},
 }  # fmt: skip
 HELD |= {  # images, and the one gate that they come through
     "V01": {"cohort/test_coverage.py": "padding_of_any_kind_was_not_measured "

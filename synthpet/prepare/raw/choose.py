@@ -1,81 +1,120 @@
 """Which of a person's images are used, and why the others are not."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from synthpet.prepare.raw.scan import ANY_SPACE, Scan, natural
+from synthpet.prepare.raw.look import NOT_CORRECTED, Look
+from synthpet.prepare.raw.scan import ANY_SPACE, Scan
+from synthpet.prepare.raw.sessions import choose_sessions, postoperative
+from synthpet.prepare.raw.tracer import UNKNOWN
 
 WORDS = {"t1w": "T1w", "pet": "PET", "flair": "FLAIR", "brain_mask": "brain mask", "lesion_mask": "lesion mask"}
 
 
 @dataclass
 class Choice:
-    """A person's images by kind, what should be said, and what is not used with the reason."""
+    """A person's images by kind, what should be said, what is not used with the reason, why nothing can be chosen."""
 
     used: dict[str, Scan] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     dropped: list[tuple[Scan, str]] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
 
     def drop(self, scans: Iterable[Scan], reason: str) -> None:
         """Leave images out."""
         self.dropped += [(scan, reason) for scan in scans]
 
+    @property
+    def doubtful_pets(self) -> list[tuple[Scan, str]]:
+        """PETs that may well be what is looked for, where none is used: of an unknown tracer, or not corrected."""
+        doubts = (UNKNOWN, NOT_CORRECTED)
+        pets = [(scan, reason) for scan, reason in self.dropped if scan.kind == "pet" and reason.startswith(doubts)]
+        return [] if "pet" in self.used else pets
 
-def choose(
-    scans: Sequence[Scan],
-    *,
-    session: str | None,
-    why_not: Callable[[Scan, Scan], str],
-    why_not_pet: Callable[[Scan], str],
-) -> Choice:
+
+def choose(scans: Sequence[Scan], look: Look, *, session: str | Mapping[str, str] | None = None) -> Choice:
     """Take one T1, and what belongs to it: of its session and space where there is a choice.
 
     Args:
         scans: a person's images.
-        session: only this session's (and images without one); None: the first that has a T1.
-        why_not: why a brain mask does not fit a T1, empty where it does.
-        why_not_pet: why a PET is not of the tracer, empty where it is.
+        look: what is known of them.
+        session: only this session's (and images without one), or one for ``t1w`` and one for ``pet``; None: the one
+            that has both, see ``choose_sessions``.
     """
     choice = Choice()
-    if session is not None:
-        label = session.removeprefix("ses-")
-        choice.drop([s for s in scans if s.session not in ("", label)], f"another session than session={label}")
-        scans = [s for s in scans if s.session in ("", label)]
+    scans = _of_session(scans, session, choice)
     pets = []
     for scan in (s for s in scans if s.kind == "pet"):
-        reason = why_not_pet(scan)
+        reason = look.why_not_pet(scan)
         if reason:
             choice.drop([scan], reason)
         else:
             pets.append(scan)
-    t1w = _choose_t1w([s for s in scans if s.kind == "t1w"], pets, choice)
-    if t1w is None:
+    t1ws = [s for s in scans if s.kind == "t1w"]
+    if not t1ws:
         choice.drop([s for s in scans if s.kind != "pet"] + pets, "this person has no T1w")
         return choice
-    _choose_kind("pet", pets, t1w, choice)
+    found = choose_sessions(t1ws, pets, look.acquired, said=session is not None)
+    choice.notes += found.notes
+    if found.problem:
+        choice.problems.append(f"E_SESSION {t1ws[0].participant_id}: {found.problem}")
+    t1w = _choose_t1w([s for s in t1ws if s.session == found.t1w] or t1ws, t1ws, pets, look, choice)
+    elsewhere = [s for s in pets if found.pet is not None and s.session != found.pet]
+    choice.drop(elsewhere, f"another PET of this person is used, of {_session(found.pet)}")
+    _choose_kind("pet", [s for s in pets if s not in elsewhere], t1w, choice)
     for kind in ("flair", "lesion_mask"):
-        _choose_kind(kind, [s for s in scans if s.kind == kind], t1w, choice)
-    _choose_brain_mask([s for s in scans if s.kind == "brain_mask"], t1w, choice, why_not)
+        _choose_kind(kind, _with_t1w([s for s in scans if s.kind == kind], t1w, choice), t1w, choice)
+    _choose_brain_mask([s for s in scans if s.kind == "brain_mask"], t1w, choice, look)
     return choice
 
 
-def _choose_t1w(t1ws: list[Scan], pets: list[Scan], choice: Choice) -> Scan | None:
-    """The first of the first session; of several spaces (CAPS) the preferred one that a PET shares."""
-    if not t1ws:
-        return None
-    t1ws = sorted(t1ws, key=lambda scan: (natural(scan.session), scan.order()))
-    here = [scan for scan in t1ws if scan.session == t1ws[0].session]
+def _of_session(scans: Sequence[Scan], session: str | Mapping[str, str] | None, choice: Choice) -> list[Scan]:
+    """The images of the session that the user says, and those without one."""
+    if session is None:
+        return list(scans)
+    kept = []
+    for scan in scans:
+        said = session if isinstance(session, str) else session.get("pet" if scan.kind == "pet" else "t1w")
+        if said is None or scan.session in ("", said.removeprefix("ses-")):
+            kept.append(scan)
+        else:
+            choice.drop([scan], f"another session than session={said.removeprefix('ses-')}")
+    return kept
+
+
+def _choose_t1w(here: list[Scan], t1ws: list[Scan], pets: list[Scan], look: Look, choice: Choice) -> Scan:
+    """The best of the session; of several spaces (CAPS) the preferred one that a PET shares."""
     with_pet = [s for s in here if any(p.space in (s.space, ANY_SPACE) and p.session == s.session for p in pets)]
-    first = (with_pet or here)[0]
+    first = min(with_pet or here, key=Scan.order)
     equal = [scan for scan in here if (scan.rank, scan.space) == (first.rank, first.space)]
     if len(equal) > 1:
-        choice.notes.append(f"{len(equal)} T1w, the first is used: {_short(first)}")
-    sessions = list(dict.fromkeys(scan.session for scan in t1ws))
-    if len(sessions) > 1:
-        choice.notes.append(f"T1w in the sessions {', '.join(sessions)}: the first is used")
+        known = {scan: look.t1w(scan) for scan in equal}
+        equal = sorted(equal, key=lambda scan: (known[scan].order, scan.order()))
+        first, others = equal[0], equal[1:]
+        alike = known[first].order == known[others[0]].order
+        why = f"{known[first]}" + (", the first by name of those alike" if alike else "")
+        not_used = ", ".join(f"{_short(scan)} ({known[scan]})" for scan in others)
+        choice.notes.append(f"{len(equal)} T1w: {_short(first)} is used ({why}), not {not_used}")
+    else:
+        known = {first: look.t1w(first)}
+    if known[first].contrast:
+        choice.notes.append(f"T1w with {known[first].contrast}")
     choice.used["t1w"] = first
     choice.drop([scan for scan in t1ws if scan is not first], "another T1w of this person is used")
     return first
+
+
+def _with_t1w(scans: list[Scan], t1w: Scan, choice: Choice) -> list[Scan]:
+    """Without a lesion mask that was drawn on another session's T1, and what was taken on the other side of surgery."""
+    fitting = []
+    for scan in scans:
+        if scan.space != ANY_SPACE and scan.kind == "lesion_mask" and not _same_session(scan, t1w):
+            choice.drop([scan], "lesion mask of another session than the T1w that is used")
+        elif postoperative(scan) and not postoperative(t1w):
+            choice.drop([scan], "after surgery, as its name says; the T1w is of before")
+        else:
+            fitting.append(scan)
+    return fitting
 
 
 def _choose_kind(kind: str, scans: list[Scan], t1w: Scan, choice: Choice) -> None:
@@ -83,7 +122,7 @@ def _choose_kind(kind: str, scans: list[Scan], t1w: Scan, choice: Choice) -> Non
     fitting = [scan for scan in scans if t1w.space == ANY_SPACE or scan.space in (t1w.space, ANY_SPACE)]
     elsewhere = [scan for scan in scans if scan not in fitting]
     choice.drop(elsewhere, f"not in the space of the T1w that is used ({t1w.space or 'its own'})")
-    own = [scan for scan in fitting if not t1w.session or scan.session in ("", t1w.session)]
+    own = [scan for scan in fitting if _same_session(scan, t1w)]
     candidates = sorted(own or fitting, key=Scan.order)
     if not candidates:
         return
@@ -91,16 +130,16 @@ def _choose_kind(kind: str, scans: list[Scan], t1w: Scan, choice: Choice) -> Non
     equal = [scan for scan in candidates if scan.rank == first.rank]
     if len(equal) > 1:
         choice.notes.append(f"{len(equal)} {WORDS[kind]}, the first is used: {_short(first)}")
-    elif not own:
-        choice.notes.append(f"{WORDS[kind]} of session {first.session}, T1w of session {t1w.session}")
+    elif not own and kind != "pet":  # said of a PET by choose_sessions
+        choice.notes.append(f"{WORDS[kind]} of {_session(first.session)}, T1w of {_session(t1w.session)}")
     choice.used[kind] = first
     choice.drop([scan for scan in fitting if scan is not first], f"another {WORDS[kind]} of this person is used")
 
 
-def _choose_brain_mask(masks: list[Scan], t1w: Scan, choice: Choice, why_not: Callable[[Scan, Scan], str]) -> None:
+def _choose_brain_mask(masks: list[Scan], t1w: Scan, choice: Choice, look: Look) -> None:
     fitting = []
     for mask in masks:
-        reason = _another_scan(mask, t1w) or why_not(mask, t1w)
+        reason = _another_scan(mask, t1w) or look.why_not_mask(mask, t1w)
         if reason:
             choice.drop([mask], reason)
         else:
@@ -112,9 +151,17 @@ def _another_scan(mask: Scan, t1w: Scan) -> str:
     """A mask that was found by its name has to name the T1's session and run, or none."""
     if mask.space == ANY_SPACE:
         return ""
-    same_session = mask.session in ("", t1w.session) or not t1w.session
     same_run = mask.entities.get("run") in (None, t1w.entities.get("run"))
-    return "" if same_session and same_run else "brain mask of another T1w than the one that is used"
+    fits = _same_session(mask, t1w) and same_run
+    return "" if fits else "brain mask of another T1w than the one that is used"
+
+
+def _same_session(scan: Scan, t1w: Scan) -> bool:
+    return scan.session in ("", t1w.session) or not t1w.session
+
+
+def _session(label: str | None) -> str:
+    return f"ses-{label}" if label else "no session"
 
 
 def _short(scan: Scan) -> str:

@@ -157,10 +157,8 @@ def _bids(path: PurePosixPath) -> Scan | str:
         return f"{suffix} lies in {folder}/; expected {'pet/' if kind == 'pet' else 'anat/'}"
     if entities.get("space", "") not in NATIVE:
         return f"lies in the space {entities['space']}; expected the person's own"
-    if entities.get("rec", "").startswith("nac"):
-        return "not corrected for attenuation (rec-nac...)"
-    # With contrast agent cortex looks different; of a scan's reconstructions the static one is what is read as FDG
-    later = "ce" in entities or (kind == "pet" and "dyn" in entities.get("rec", ""))
+    # Of a scan's reconstructions the static one is what is read as FDG
+    later = kind == "pet" and "dyn" in entities.get("rec", "")
     return Scan(path, kind, participant_id, session, rank=int(later), entities=entities)
 
 

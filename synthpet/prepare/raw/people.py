@@ -3,19 +3,18 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from synthpet.cohort.images import read_grid
-from synthpet.cohort.marks import is_synthetic_image
 from synthpet.cohort.names import check_participant_id
 from synthpet.errors import DataError, UsageError
 from synthpet.prepare.raw.choose import Choice, choose
 from synthpet.prepare.raw.layouts import classifier, find_layout
+from synthpet.prepare.raw.look import Look
 from synthpet.prepare.raw.participants import COLUMNS, Participants, bids_id, matched, read_participants
 from synthpet.prepare.raw.roles import Identity, RoleRules, identify, unknown_groups
-from synthpet.prepare.raw.scan import ANY_SPACE, KINDS, NotUsed, Scan, natural
+from synthpet.prepare.raw.scan import KINDS, NotUsed, Scan, natural
+from synthpet.prepare.raw.sessions import acquisition_times
 from synthpet.prepare.raw.subject import RawSubject
-from synthpet.prepare.raw.tracer import why_not_tracer
 from synthpet.prepare.raw.walk import list_images
 from synthpet.prepare.raw.who import against_masks, one_site_spelling, with_roles
 
@@ -28,13 +27,14 @@ class RawOptions:
     """How a folder is read; the defaults are those of ``configs/prepare.yaml``.
 
     ``patterns``: path patterns by kind (``scan.KINDS``); ``participants``: the table, None: participants.tsv of the
-    folder; ``session``: label, None: the first that has a T1; ``leave_out``: a folder that is not entered.
+    folder; ``session``: label, or one for ``t1w`` and one for ``pet``; None: that which has both; ``leave_out``: a
+    folder that is not entered.
     """
 
     layout: str = "auto"
     patterns: Mapping[str, str] = field(default_factory=dict)
     participants: Path | None = None
-    session: str | None = None
+    session: str | Mapping[str, str] | None = None
     tracer: str = "18FFDG"
     rules: RoleRules = field(default_factory=RoleRules)
     leave_out: Path | None = None
@@ -64,11 +64,20 @@ class RawOptions:
             layout=str(cfg.layout),
             patterns={kind: str(cfg[kind]) for kind in KINDS if cfg[kind] is not None},
             participants=Path(cfg.participants) if cfg.participants else None,
-            session=None if cfg.session is None else str(cfg.session),
+            session=_session(cfg.session),
             tracer=str(cfg.tracer),
             rules=rules,
             leave_out=Path(cfg.out),
         )
+
+
+def _session(given: Any) -> str | dict[str, str] | None:
+    """The option ``session``: a label, or one for T1w (and masks, FLAIR) and one for PET."""
+    if given is None or not isinstance(given, Mapping):
+        return None if given is None else str(given)
+    if set(given) - {"t1w", "pet"}:
+        raise UsageError(f"session={dict(given)}: expected a label, or {{t1w: <label>, pet: <label>}}")
+    return {str(kind): str(label) for kind, label in given.items()}
 
 
 @dataclass(frozen=True)
@@ -186,24 +195,11 @@ def _person(
             RawSubject(identity.subject, None, problem=problem, notes=identity.notes, root=bids_dir, why=identity.why),
             [NotUsed(str(scan.path), reason) for scan in scans],
         )
-    sidecar_notes: list[str] = []
-
-    def why_not_pet(scan: Scan) -> str:
-        if is_synthetic_image(bids_dir / scan.path):
-            return "a synthetic PET, computed from a T1; expected a measured one"
-        reason, note = why_not_tracer(scan, bids_dir, options.tracer)
-        if scan.space == ANY_SPACE and reason.startswith("its tracer is unknown"):
-            reason = ""  # the user's pattern says that it is
-        if note:
-            sidecar_notes.append(note)
-        return reason
-
-    def why_not_mask(mask: Scan, t1w: Scan) -> str:
-        return "" if mask.space == ANY_SPACE else _why_not_grid(bids_dir / mask.path, bids_dir / t1w.path)
-
-    choice = choose(scans, session=options.session, why_not=why_not_mask, why_not_pet=why_not_pet)
+    acquired = acquisition_times(bids_dir, participant_id)
+    look = Look(bids_dir, options.tracer, acquired, options.patterns.get("pet", ""))
+    choice = choose(scans, look, session=options.session)
     problem = _problem(bids_dir, identity, choice, scans, options)
-    notes = (*identity.notes, *choice.notes, *sidecar_notes)
+    notes = (*identity.notes, *choice.notes, *look.notes)
     paths = {kind: bids_dir / scan.path for kind, scan in choice.used.items()} if not problem else {}
     person = RawSubject(
         identity.subject, paths.pop("t1w", None), **paths, problem=problem, notes=notes, root=bids_dir, why=identity.why
@@ -214,9 +210,10 @@ def _person(
 def _problem(bids_dir: Path, identity: Identity, choice: Choice, scans: Sequence[Scan], options: RawOptions) -> str:
     """Why a person cannot be prepared: every reason, one after the other; empty where nothing is wrong."""
     participant_id = identity.subject.participant_id
-    problems = [identity.problem] if identity.problem else []
+    problems = [*([identity.problem] if identity.problem else []), *choice.problems]
     if "t1w" not in choice.used:
-        where = "" if options.session is None else f" of session {options.session}"
+        said = options.session if isinstance(options.session, str | None) else options.session.get("t1w")
+        where = "" if said is None else f" of session {said}"
         expected = options.patterns.get("t1w", "[ses-*/]anat/*_T1w.nii or .nii.gz")
         problems.append(f"E_NO_T1W {bids_dir / participant_id}: no {expected}{where}")
     pattern = options.patterns.get("brain_mask")
@@ -228,6 +225,12 @@ def _problem(bids_dir: Path, identity: Identity, choice: Choice, scans: Sequence
             f"E_ROLE {participant_id}: role {identity.subject.role} in participants.tsv, but no FDG PET was found "
             "(not_used.tsv lists what was seen); give the PET, or role unpaired"
         )
+    if choice.doubtful_pets and identity.subject.role != "unpaired":
+        reasons = ", ".join(f"{scan.path.name}: {reason}" for scan, reason in choice.doubtful_pets[:4])
+        problems.append(
+            f"E_NO_PET {participant_id}: none of its PETs is used ({reasons}); expected FDG; mend the sidecar or name "
+            "the PET by pet=, or give the role unpaired in participants.tsv"
+        )
     for scan in choice.used.values():
         path = bids_dir / scan.path
         if path.is_symlink() and not path.exists():
@@ -235,18 +238,6 @@ def _problem(bids_dir: Path, identity: Identity, choice: Choice, scans: Sequence
                 f"E_POINTER {participant_id} ({path}): a link to nothing; fetch the data first (datalad get)"
             )
     return "; ".join(problems)
-
-
-def _why_not_grid(mask: Path, t1w: Path) -> str:
-    """Why a brain mask that was found by its name does not lie on the T1's grid; headers alone are read."""
-    import numpy as np
-
-    try:
-        a, b = read_grid(mask), read_grid(t1w)
-    except DataError:  # what is wrong with the file is said when it is read
-        return ""
-    same = a.shape == b.shape and np.allclose(a.matrix, b.matrix, atol=1e-2)
-    return "" if same else "brain mask on another grid than the T1w"
 
 
 def _with_bids_ids(scans: Sequence[Scan]) -> tuple[list[Scan], dict[str, str]]:

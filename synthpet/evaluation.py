@@ -17,6 +17,7 @@ from synthpet.cohort.files import write_json, write_tsv
 from synthpet.compute import in_threads
 from synthpet.console import progress
 from synthpet.evaluation_source import IMAGES, ROLES, Case, Source
+from synthpet.explainable import predictors
 from synthpet.quality import (
     Moments,
     deviation_correlation,
@@ -54,6 +55,7 @@ class Measured:
     seams: dict[str, float]  # "synthetic" and, where there, "real"
     uncertainty: float | None  # mean over the brain, SUVR
     profiles: dict[str, NDArray[np.float32]]  # "synthetic" and, where there, "real": SUVR at ``profile_voxels``
+    t1w: NDArray[np.float32] | None  # (places, predictors) of ``explainable``, where there is a real PET
 
 
 @dataclass(frozen=True)
@@ -122,8 +124,9 @@ def evaluate(
             measure = partial(measure_case, source, spread=spread, data_range=peak, borders=borders)
             running = in_threads(measure, cases, n_jobs)
             measured[role] = list(progress(running, f"measuring {role} controls", len(cases)))
-    names = named_regions(source.cohort.grid).names
-    summary = summarise(measured, spreads, names, source.training, data_range=peak, seed=seed)
+    regions = named_regions(source.cohort.grid)
+    places = regions.labels.ravel()[profile_voxels(source.cohort.grid)]
+    summary = summarise(measured, spreads, regions.names, places, source.training, data_range=peak, seed=seed)
     summary |= {"simulated_cohort": source.is_simulated, "spacing_mm": source.cohort.grid.spacing_mm}
     rows = [row for role in measured for found in measured[role] for row in found.rows]
     return Evaluation(source, summary, rows, measured, spreads)
@@ -154,6 +157,7 @@ def measure_case(
     rows = measure_methods(case, images, spread, mask, data_range) if case.truth else []
     uncertainty = source.load(case, "uncertainty")[mask].mean() if source.has(case, "uncertainty") else None
     seen = {image: images[image] for image in ("synthetic", "real") if image in images}
+    voxels = profile_voxels(source.cohort.grid)
     return Measured(
         case,
         rows,
@@ -162,7 +166,8 @@ def measure_case(
         if borders is not None
         else {},
         None if uncertainty is None else float(uncertainty),
-        {image: profile(volume, mask, profile_voxels(source.cohort.grid)) for image, volume in seen.items()},
+        {image: profile(volume, mask, voxels) for image, volume in seen.items()},
+        predictors(source.cohort, case.participant_id, mask, voxels) if case.truth else None,
     )
 
 

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 SSIM_SIGMA_VOXELS = 1.5
 SSIM_WINDOW_VOXELS = 11  # 2 * round(3.5 sigma) + 1, as in Wang 2004
 SSIM_WINDOW = "Gaussian, sigma 1.5 voxels, 11 x 11 x 11 voxels, K1 = 0.01, K2 = 0.03"
-COLLAPSE_BELOW = 0.3  # of the real between-subject variance
 
 
 def mae(pred: NDArray, target: NDArray, *, mask: NDArray[np.bool_] | None) -> float:
@@ -242,8 +241,8 @@ class Moments:
 def variance_ratio(synthetic: Moments, real: Moments, *, mask: NDArray[np.bool_]) -> float:
     """Between-subject variance of synthetic PET over that of real PET, each averaged over the mask.
 
-    1: the synthetic set is as diverse as the real one. Below ``COLLAPSE_BELOW`` it has collapsed towards the
-    mean: a normative set made from it would be too narrow. The real variance contains the scanner's noise.
+    1: the synthetic set is as diverse as the real one. A perfect T1 -> PET method reaches the share that the T1
+    explains (``synthpet.explainable``). The real variance contains the scanner's noise.
     """
     variance = float(real.variance[mask].mean(dtype=np.float64))
     return float(synthetic.variance[mask].mean(dtype=np.float64)) / variance if variance > 0 else float("nan")

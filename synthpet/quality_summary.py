@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from synthpet.quality import COLLAPSE_BELOW, SSIM_WINDOW, bootstrap_gap_closed, gap_closed, variance_ratio
+from synthpet.explainable import DEFINITIONS as EXPLAINED
+from synthpet.explainable import narrowness
+from synthpet.quality import SSIM_WINDOW, bootstrap_gap_closed, gap_closed, variance_ratio
 from synthpet.quality_failures import DEFINITIONS as FAILURES
 from synthpet.quality_failures import failures
 
@@ -52,7 +54,7 @@ DEFINITIONS = {
     "two-sided Wilcoxon signed-rank p of the paired differences",
     "variance_ratio": "mean between-subject variance over grey matter (template probability > 0.5, inside every "
     "brain), divided by that of the real PET, which contains noise; expected: the ceiling's",
-    "collapsed": f"variance_ratio of synthetic below {COLLAPSE_BELOW}: the synthetic PETs are too alike",
+    **EXPLAINED,
     **FAILURES,
     "between_subject_cv": "mean over grey matter of between-subject standard deviation / mean",
     "deviation_correlation": "per subject, Pearson r across brain voxels of (image - mean image of this role) with "
@@ -69,6 +71,7 @@ def summarise(
     measured: Mapping[str, Sequence["Measured"]],
     spreads: Mapping[str, "Spread"],
     region_names: Sequence[str],
+    regions: NDArray[np.integer],
     training: Mapping[int, Sequence[str]],
     *,
     data_range: float,
@@ -80,6 +83,7 @@ def summarise(
         measured: role to what was measured on its subjects.
         spreads: role to the voxelwise moments.
         region_names: of the regional means.
+        regions: (places,) region of each of ``profile_voxels``.
         training: fold to the participants that trained its generator; empty where that was another cohort.
         data_range: that SSIM and PSNR were computed with, SUVR.
         seed: of the bootstrap.
@@ -88,7 +92,7 @@ def summarise(
     for role, found in measured.items():
         roles[role] = {"n": len(found), **_spread(spreads[role]), **_model_alone(found)}
         if found[0].rows:
-            roles[role] |= _against_truth(found, region_names, seed)
+            roles[role] |= _against_truth(found, region_names, seed) | narrowness(found, regions)
     for role, flags in failures(measured, training).items():
         roles[role] |= flags
     with_truth = [role for role in roles if "metrics" in roles[role]]
@@ -180,7 +184,7 @@ def _spread(spread: "Spread") -> dict[str, Any]:
     summary: dict[str, Any] = {"between_subject_cv": cv}
     if "real" in moments:
         ratios = {k: variance_ratio(m, moments["real"], mask=inside) for k, m in moments.items() if k != "real"}
-        summary |= {"variance_ratio": ratios, "collapsed": ratios["synthetic"] < COLLAPSE_BELOW}
+        summary |= {"variance_ratio": ratios}
     return summary
 
 

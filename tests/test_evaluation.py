@@ -103,7 +103,8 @@ def test_the_mean_pet_as_generator_closes_nothing_and_has_collapsed(cohort, tmp_
         assert numbers(summary, "mae", role=role) == pytest.approx(numbers(summary, "mae", "mean_pet", role), abs=1e-6)
         assert found["gap_closed"]["mean_pet"]["value"] == pytest.approx(0, abs=1e-4)
     assert summary["roles"]["unpaired"]["variance_ratio"]["synthetic"] == pytest.approx(0, abs=1e-4)
-    assert summary["roles"]["unpaired"]["collapsed"]
+    assert summary["roles"]["paired"]["collapsed"]
+    assert "collapsed" not in summary["roles"]["unpaired"]  # of two people nothing can be told
 
 
 def test_the_ceiling_as_generator_closes_the_whole_gap_from_either_baseline(cohort, tmp_path):

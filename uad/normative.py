@@ -20,7 +20,6 @@ from synthpet.cohort.files import sha256
 from synthpet.cohort.index import scale_t1w
 from synthpet.cohort.names import sidecar_path
 from synthpet.errors import DataError, DataLeakageError, UsageError
-from synthpet.quality import COLLAPSE_BELOW
 
 KINDS = {  # name: kind of image of the paired and of the unpaired controls; None: not members
     "real": ("pet", None),
@@ -295,16 +294,17 @@ def _check_quality(folder: Path, used: set[tuple[str, str]]) -> None:
             + "); expected neither. Train on more controls or longer, or set normative.force=true"
         )
     for role, image in sorted(used):
-        measured = next((roles[r] for r in (role, "paired", "heldout") if "variance_ratio" in roles.get(r, {})), None)
+        measured = next((roles[r] for r in (role, "paired", "heldout") if "narrowest" in roles.get(r, {})), None)
         if measured is None:
-            continue  # no real PET to compare with, as with generators of another cohort
-        ratio = measured["variance_ratio"].get(image)
-        flag = measured.get("collapsed") if image == "synthetic" else ratio is not None and ratio < COLLAPSE_BELOW
+            continue  # no or few real PETs to compare with, as with generators of another cohort
+        ratio, least = measured["variance_ratio"].get(image), measured["narrowest"]
+        flag = measured["collapsed"] if image == "synthetic" else ratio is not None and ratio < least
         if flag:
             raise DataError(
-                f"E_COLLAPSED {folder}: {image} PET of {role} controls has {ratio} of the real between-subject "
-                f"variance; expected at least {COLLAPSE_BELOW}. A normative set made from it would be too narrow; "
-                "train longer, use complete.residual=resampled, or set normative.force=true"
+                f"E_COLLAPSED {folder}: {image} PET of {role} controls has {ratio:.2g} of the real between-subject "
+                f"variance and shows less of it than the T1 explains or than it knows itself (at least {least:.2g} "
+                "is expected; see knowable in quality.json). A normative set made from it would be too narrow; train "
+                "longer, use complete.residual=resampled, or set normative.force=true"
             )
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from synthpet.quality import COLLAPSE_BELOW
 from synthpet.report.html import Table
 
 ROLE_WORDS = {
@@ -108,12 +107,7 @@ def spread_words(summary: Mapping[str, Any]) -> list[str]:
         if "variance_ratio" in found:
             ratios = found["variance_ratio"]
             more = "".join(f"; {words} {ratios[k]:.2f}" for k, words in _OTHERS.items() if k in ratios)
-            verdict = (
-                f" Below {COLLAPSE_BELOW}: COLLAPSED towards the mean, a normative set made from these images alone "
-                "would be too narrow."
-                if found["collapsed"]
-                else ""
-            )
+            verdict = knowable_words(found)
             paragraphs.append(
                 f"{_sentence(ROLE_WORDS[role])}: in grey matter the synthetic PETs have {ratios['synthetic']:.2f} of "
                 f"the between-subject variance of the real ones{more} (1: equally diverse). Coefficient of "
@@ -125,6 +119,28 @@ def spread_words(summary: Mapping[str, Any]) -> list[str]:
                 f"{100 * cv['synthetic']:.1f} % (coefficient of variation); there is no real PET to compare with."
             )
     return paragraphs or ["One subject a group: no variation between subjects can be told."]
+
+
+def knowable_words(found: Mapping[str, Any]) -> str:
+    """How much any T1 -> PET method can know, and whether the synthetic PETs show as much; begins with a space."""
+    if "knowable" not in found:
+        return ""
+    voxels, regions = found["knowable"]["voxels"], found["knowable"]["regions"]
+    text = (
+        " Not all of that can be known from a T1: a regression from the T1, fitted on other people, explains "
+        f"{100 * voxels['share']:.0f} % of it voxel by voxel and {100 * regions['share']:.0f} % in the means of "
+        "regions, a lower bound of what a T1 -> PET method can know; these PETs know "
+        f"{100 * voxels['known']:.0f} % and {100 * regions['known']:.0f} %. The rest is each person's own metabolism, "
+        "and noise."
+    )
+    if not found["collapsed"]:
+        return text
+    why = (
+        f"less than {found['narrowest']:.2g} of the real variance"
+        if voxels["ratio"] < found["narrowest"]
+        else f"real PETs differ {voxels['slope']:.1f} times as much as these show"
+    )
+    return f"{text} COLLAPSED towards the mean ({why}): a normative set made from these images would be too narrow."
 
 
 def failure_words(summary: Mapping[str, Any]) -> list[str]:

@@ -22,7 +22,7 @@ def write_synthetic(cohort: Cohort, folder: Path, pet_of) -> Path:
     inputs = {f"gan-test/fold-{k}/generator.safetensors": digest for k, digest in hashes.items()}
     made = {"stride": [8, 8, 8], "smooth_fwhm_mm": 0.0, "histogram_matching": False}
     write_json(folder / "run.json", {"config": made, "inputs": inputs})
-    ratios = {"variance_ratio": {"synthetic": 0.6, "resampled": 0.9}, "collapsed": False}
+    ratios = {"variance_ratio": {"synthetic": 0.6, "resampled": 0.9}, "narrowest": 0.3, "collapsed": False}
     write_json(folder / "quality.json", {"roles": {"paired": ratios, "heldout": ratios, "unpaired": ratios}})
     source = replace(cohort, root=folder)
     for subject in cohort.select("paired", "unpaired", "heldout"):

@@ -16,6 +16,8 @@ from uad.normative import check_normative, normative_set
 
 PAIRED, UNPAIRED = ["sub-00", "sub-01", "sub-02", "sub-03"], ["sub-04", "sub-05"]
 
+COLLAPSED = {"variance_ratio": {"synthetic": 0.1}, "narrowest": 0.3, "collapsed": True}
+
 
 def sidecar(cohort, folder, participant_id, kind="synthetic_pet"):
     return sidecar_path(replace(cohort, root=folder).path(participant_id, kind))
@@ -122,13 +124,13 @@ def test_folds_of_another_cohort_hold_nobody_of_this_one(cohort, synthetic_folde
 @pytest.mark.parametrize(
     ("name", "role", "ratios"),
     [
-        ("synthetic", "paired", {"variance_ratio": {"synthetic": 0.1}, "collapsed": True}),
-        ("completed", "unpaired", {"variance_ratio": {"synthetic": 0.1}, "collapsed": True}),
-        ("resampled", "unpaired", {"variance_ratio": {"synthetic": 0.6, "resampled": 0.2}, "collapsed": False}),
+        ("synthetic", "paired", COLLAPSED),
+        ("completed", "unpaired", COLLAPSED),
+        ("resampled", "unpaired", COLLAPSED | {"variance_ratio": {"synthetic": 0.6, "resampled": 0.2}}),
     ],
 )
 def test_a_collapsed_set_is_refused_unless_forced(cohort, synthetic_folder, name, role, ratios):
-    quality = {"roles": {"paired": {"variance_ratio": {"synthetic": 0.6, "resampled": 0.9}, "collapsed": False}}}
+    quality = json.loads((synthetic_folder / "quality.json").read_text())
     quality["roles"][role] = ratios
     write_json(synthetic_folder / "quality.json", quality)
     image = "resampled" if name == "resampled" else "synthetic"
@@ -153,7 +155,7 @@ def test_generators_that_copy_or_ignore_the_t1_are_refused_unless_forced(cohort,
 def test_unpaired_controls_without_truth_are_judged_by_the_paired_ones(cohort, synthetic_folder):
     write_json(
         synthetic_folder / "quality.json",
-        {"roles": {"unpaired": {"n": 2}, "paired": {"variance_ratio": {"synthetic": 0.1}, "collapsed": True}}},
+        {"roles": {"unpaired": {"n": 2}, "paired": COLLAPSED}},
     )
     with pytest.raises(DataError, match="E_COLLAPSED"):
         normative_set(cohort, "completed", synthetic_folder)

@@ -39,8 +39,11 @@ def frame_timing(
         window_min: minutes after injection; None: all frames.
 
     Raises:
-        DataError: the sidecar has another number of frames or impossible times, or no frame lies in the window.
+        DataError: the sidecar has another number of frames or impossible times, or no frame lies in the window; not of
+            a single frame, which is used whatever its sidecar says of others.
     """
+    if n_frames == 1 and not _of_one_frame(about):
+        return Timing(np.ones(1), (), (), (_not_of_this_image(window_min),))
     duration = _numbers(about, "FrameDuration", n_frames, name)
     start = _numbers(about, "FrameTimesStart", n_frames, name)
     if duration is None or (start is None and window_min is not None):
@@ -66,6 +69,21 @@ def _without_times(n_frames: int, name: str, window_min: tuple[float, float] | N
         )
     notes = ("no FrameDuration in a sidecar: the frames count alike",) if n_frames > 1 else ()
     return Timing(np.full(n_frames, 1 / n_frames), (), (), notes)
+
+
+def _of_one_frame(about: Mapping[str, Any]) -> bool:
+    """Whether the times can be those of a single frame; a static image often has the sidecar of the dynamic one."""
+    said = [(key, about[key]) for key in ("FrameDuration", "FrameTimesStart") if about.get(key) is not None]
+    try:
+        numbers = [(key, np.ravel(np.asarray(value, float))) for key, value in said]
+        return all(v.size == 1 and np.isfinite(v[0]) and (v[0] > 0 or key != "FrameDuration") for key, v in numbers)
+    except (TypeError, ValueError, OverflowError):
+        return False
+
+
+def _not_of_this_image(window_min: tuple[float, float] | None) -> str:
+    window = "" if window_min is None else f"; whether it lies within pet_window_min={list(window_min)} is not known"
+    return f"one frame, but its sidecar has frame times of several or none that can be: they are not used{window}"
 
 
 def _numbers(about: Mapping[str, Any], key: str, n_frames: int, name: str) -> NDArray[np.float64] | None:

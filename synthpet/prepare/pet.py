@@ -17,6 +17,7 @@ from synthpet.prepare.raw.inheritance import read_sidecar
 
 COPIED = ("TracerName", "TracerRadionuclide", "Units", "ReconMethodName", "AttenuationCorrection",
           "ImageDecayCorrected")  # fmt: skip
+MAX_LENGTH_MM = 600.0  # head to neck: a head is found in 464 mm, and missed in 720 and more
 MOVED_MM = 4.0  # frames that are further apart are worth a look
 
 
@@ -53,7 +54,8 @@ def read_pet(
         xform: which of sform and qform holds, as for ``read_image``.
 
     Raises:
-        DataError: no whole image, wrong frame times, not finite inside, constant, or values that no PET has.
+        DataError: no whole image, wrong frame times, not finite inside, constant, values that no PET has, or a field of
+            view that is far longer than a head.
     """
     name = f"{participant_id} ({path})"
     frames, about = read_frames(path, xform=xform), read_sidecar(path)
@@ -65,6 +67,7 @@ def read_pet(
     timing = frame_timing(about, frames.n, name, window_min)
     mean = mean_frame(frames, timing.weights)
     data, view, notes = _measured(mean, name)
+    _check_length(view, frames.grid, name)
     moved_mm = frame_shift_mm(frames, timing.weights, mean)
     n_used = int((timing.weights > 0).sum())
     if moved_mm > MOVED_MM:
@@ -77,6 +80,17 @@ def read_pet(
         {"pet_frames": n_used, "pet_frame_shift_mm": moved_mm},
         (*(f"PET: {note}" for note in timing.notes), *notes),
     )  # fmt: skip
+
+
+def _check_length(view: NDArray[np.bool_], grid: Grid, name: str) -> None:
+    """Refuse a PET of the whole body, in which registration finds heart or bladder instead of the brain."""
+    measured = np.flatnonzero(view.any(axis=(0, 1)))
+    length_mm = (measured[-1] - measured[0] + 1) * grid.spacing_mm[2]
+    if length_mm > MAX_LENGTH_MM:
+        raise DataError(
+            f"E_BODY {name}: the PET is {length_mm:.0f} mm long from head to foot; expected a PET of the head, "
+            f"{MAX_LENGTH_MM:.0f} mm at most; cut it to the head (fslroi, or nibabel's slicer along the head-foot axis)"
+        )
 
 
 def _about(

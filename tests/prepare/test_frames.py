@@ -54,6 +54,23 @@ def test_durations_that_do_not_fit_the_frames_are_refused(duration, message):
         frame_timing({"FrameDuration": duration}, 3, "sub-01 (x)")
 
 
+@pytest.mark.parametrize(
+    "about",
+    [
+        {"FrameDuration": [300, 600], "FrameTimesStart": [0, 300]},
+        {"FrameDuration": [600], "FrameTimesStart": [0, 600]},
+        {"FrameDuration": "ten minutes"},
+        {"FrameDuration": [0]},
+    ],
+)
+@pytest.mark.parametrize("window", [None, (30, 60)])
+def test_a_single_frame_needs_no_times(about, window):
+    timing = frame_timing(about, 1, "sub-01", window)
+    assert (timing.weights.tolist(), timing.duration_s) == ([1.0], ())
+    assert timing.notes[0].startswith("one frame, but its sidecar has frame times of several")
+    assert ("pet_window_min=[30, 60] is not known" in timing.notes[0]) == bool(window)
+
+
 def test_frame_ends_given_as_durations_are_noticed():
     timing = frame_timing({"FrameTimesStart": [0, 10, 20], "FrameDuration": [10, 20, 30]}, 3, "sub-01")
     assert timing.duration_s == (10, 10, 10)

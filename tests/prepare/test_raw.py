@@ -1,5 +1,7 @@
 """What is found in a raw BIDS folder."""
 
+import os
+
 import pytest
 
 from synthpet.errors import DataError, UsageError
@@ -201,6 +203,54 @@ def test_a_link_to_content_that_was_not_fetched_is_a_problem(tmp_path):
     (tmp_path / PET).symlink_to(tmp_path / ".git/annex/objects/absent")
     assert "E_POINTER" in only(read_raw(tmp_path)).problem
     assert "datalad get" in only(read_raw(tmp_path)).problem
+
+
+@pytest.mark.parametrize("link", ["sub-01", "sub-01/pet", PET])
+def test_links_that_lead_out_are_not_followed_unless_said_and_what_lies_there_is_not_named(
+    link, tmp_path
+):
+    strange, raw = tmp_path / "strange", tmp_path / "raw"
+    make(strange, "sub-secret/pet/secret_pet.nii.gz")
+    make(raw, "sub-02/anat/sub-02_T1w.nii.gz", *([T1W] if link != "sub-01" else []))
+    make(strange / "01", T1W.removeprefix("sub-01/"), PET.removeprefix("sub-01/"))
+    (raw / link).parent.mkdir(exist_ok=True)
+    (raw / link).symlink_to(strange / "01" / link.removeprefix("sub-01").removeprefix("/"))
+    if link == "sub-01/pet":
+        make(strange / "01/pet", "secret_pet.nii.gz")
+    found = read_raw(raw)
+    assert reasons(found)[link].startswith("a link that leads out of bids_dir, not followed")
+    assert found.people[0].pet is None
+    assert "secret" not in str(found)
+    assert read_raw(raw, RawOptions(follow_links=True)).people[0].pet == raw / PET
+
+
+def test_links_within_the_folder_and_into_the_annex_of_its_data_set_are_followed(tmp_path):
+    raw = tmp_path / "dataset" / "raw"
+    make(raw, "sourcedata/a.nii.gz")
+    make(tmp_path / "dataset" / ".git/annex/objects", "b.nii.gz")
+    for name, target in ((T1W, "sourcedata/a.nii.gz"), (PET, "../.git/annex/objects/b.nii.gz")):
+        (raw / name).parent.mkdir(parents=True)
+        (raw / name).symlink_to(raw / target)
+    person = only(read_raw(raw))
+    assert (person.t1w, person.pet) == (raw / T1W, raw / PET)
+
+
+def test_a_table_or_sidecar_that_is_a_link_out_of_the_folder_is_not_read(tmp_path):
+    make(tmp_path / "raw", T1W, "sub-01/pet/sub-01_pet.nii.gz")
+    (tmp_path / "t.tsv").write_text("participant_id\tgroup\nsub-01\thc\n")
+    (tmp_path / "t.json").write_text('{"TracerName": "FDG"}')
+    (tmp_path / "raw/participants.tsv").symlink_to(tmp_path / "t.tsv")
+    (tmp_path / "raw/sub-01/pet/sub-01_pet.json").symlink_to(tmp_path / "t.json")
+    raw = read_raw(tmp_path / "raw")
+    assert raw.questions[0].startswith("E_TABLE participants.tsv: a link that leads out of bids_dir")
+    assert "E_NO_PET" in only(raw).problem
+    assert read_raw(tmp_path / "raw", RawOptions(participants=tmp_path / "t.tsv")).questions == ()
+
+
+def test_a_pipe_among_the_images_is_passed_by(tmp_path):
+    make(tmp_path, T1W)
+    os.mkfifo(tmp_path / "sub-01/anat/IM0001")
+    assert only(read_raw(tmp_path)).problem == ""
 
 
 def test_an_id_that_bids_forbids_is_a_problem(tmp_path):

@@ -6,6 +6,7 @@ from typing import Any
 
 from synthpet.cohort.names import sidecar_path
 from synthpet.cohort.text import read_json_object
+from synthpet.prepare.raw.walk import leads_out
 
 
 def sidecar_files(image: Path) -> tuple[Path, ...]:
@@ -23,7 +24,13 @@ def sidecar_files(image: Path) -> tuple[Path, ...]:
             theirs, _, their_suffix = path.stem.rpartition("_")
             if path != beside and their_suffix == suffix and set(theirs.split("_")) - {""} <= of_image:
                 found.append(path)
-    return (*found, *([beside] if beside.is_file() else []))
+    return tuple(path for path in (*found, beside) if path.is_file() and not _strange(path, image))
+
+
+def _strange(path: Path, image: Path) -> bool:
+    """Whether a sidecar is a link that leads out of the data set, while the image does not."""
+    root = _up_to_root(image)[0]
+    return leads_out(path, root) and not leads_out(image, root) and image.resolve().is_relative_to(root.resolve())
 
 
 def _up_to_root(image: Path) -> list[Path]:

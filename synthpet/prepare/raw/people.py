@@ -15,7 +15,7 @@ from synthpet.prepare.raw.roles import Identity, RoleRules, identify, unknown_gr
 from synthpet.prepare.raw.scan import KINDS, NotUsed, Scan, natural
 from synthpet.prepare.raw.sessions import acquisition_times
 from synthpet.prepare.raw.subject import RawSubject
-from synthpet.prepare.raw.walk import list_images
+from synthpet.prepare.raw.walk import OUTSIDE, leads_out, list_images
 from synthpet.prepare.raw.who import against_masks, one_site_spelling, with_roles
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class RawOptions:
 
     ``patterns``: path patterns by kind (``scan.KINDS``); ``participants``: the table, None: participants.tsv of the
     folder; ``session``: label, or one for ``t1w`` and one for ``pet``; None: that which has both; ``leave_out``: a
-    folder that is not entered.
+    folder that is not entered; ``follow_links``: also those that lead out of the folder.
     """
 
     layout: str = "auto"
@@ -38,6 +38,7 @@ class RawOptions:
     tracer: str = "18FFDG"
     rules: RoleRules = field(default_factory=RoleRules)
     leave_out: Path | None = None
+    follow_links: bool = False
 
     @classmethod
     def of(cls, cfg: "DictConfig") -> "RawOptions":
@@ -68,6 +69,7 @@ class RawOptions:
             tracer=str(cfg.tracer),
             rules=rules,
             leave_out=Path(cfg.out),
+            follow_links=bool(cfg.follow_links),
         )
 
 
@@ -110,7 +112,7 @@ def read_raw(bids_dir: Path, options: RawOptions | None = None) -> RawData:
     bids_dir, options = Path(bids_dir), options or RawOptions()
     if not bids_dir.is_dir():
         raise DataError(f"E_NO_BIDS {bids_dir}: no such folder; expected raw BIDS, sub-<label>/anat/*_T1w.nii.gz")
-    images, others = list_images(bids_dir, options.leave_out)
+    images, others = list_images(bids_dir, options.leave_out, follow_links=options.follow_links)
     layout = find_layout(options.layout, images, options.patterns)
     classify = classifier(layout, options.patterns, bids_dir.resolve().name)
     scans: list[Scan] = []
@@ -178,6 +180,9 @@ def _table(bids_dir: Path, options: RawOptions, ids: Sequence[str]) -> tuple[Par
     path = next((place for place in places if place and place.is_file()), None)
     if path is None:
         return Participants(), ["no participants.tsv: everybody is taken as control"]
+    if not options.participants and path.parent == here and not options.follow_links and leads_out(path, here):
+        problem = f"E_TABLE participants.tsv: {OUTSIDE}, or participants=<the table>"
+        return Participants(columns=("",), problems=(problem,)), []
     table = matched(read_participants(path, options.rules.columns), ids)
     return table, list(table.notes)
 

@@ -20,8 +20,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from synthpet.config_check import guard_hydra
+from synthpet.console import complain
 from synthpet.errors import DiskError, Stopped, SynthPetError
 from synthpet.interruption import stopping_by_signal
+from synthpet.surroundings import settle
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -43,8 +45,8 @@ def command(config_name: str) -> Callable[[Callable[["DictConfig"], object]], Ca
         def main() -> None:
             import hydra
 
+            settle()
             guard_hydra()
-            os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # errors reach _exit_on_error instead of Hydra's own exit
             sys.argv[1:] = _expand(sys.argv[1:])
             try:
                 with stopping_by_signal():
@@ -55,7 +57,7 @@ def command(config_name: str) -> Callable[[Callable[["DictConfig"], object]], Ca
                 _exit_on_error(error)
             except SystemExit as error:
                 if error.code == ARGPARSE_REFUSED:
-                    sys.stderr.write("  Options have no dashes: write gan=patch3d rather than --gan patch3d.\n")
+                    complain("  Options have no dashes: write gan=patch3d rather than --gan patch3d.")
                     sys.exit(64)
                 raise
 
@@ -151,26 +153,26 @@ def _exit_on_error(error: BaseException, work_dir: Path | None = None) -> NoRetu
     from hydra.errors import HydraException
 
     if isinstance(error, KeyboardInterrupt | Stopped):
-        sys.stderr.write("Interrupted. What was finished is kept; the same command goes on from there.\n")
+        complain("Interrupted. What was finished is kept; the same command goes on from there.")
         _leave(error.exit_code if isinstance(error, Stopped) else 130)
     if isinstance(error, BrokenPipeError):  # the reader, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing complains when Python flushes
         sys.exit(141)
     if isinstance(error, SynthPetError):
-        sys.stderr.write(f"{type(error).__name__}: {error}\n")
+        complain(f"{type(error).__name__}: {error}")
         sys.exit(error.exit_code)
     if isinstance(error, HydraException) or type(error).__module__.startswith("omegaconf"):
-        sys.stderr.write(_usage_message(error) + "\n")
+        complain(_usage_message(error))
         sys.exit(64)
     disk = _refused_by_disk(error)
     if disk is not None:
         free = shutil.disk_usage(next(p for p in (work_dir or Path()).absolute().parents if p.exists())).free
-        sys.stderr.write(
+        complain(
             f"DiskError: E_DISK {disk.filename or work_dir or ''}: {os.strerror(disk.errno or 0)}, {free:,} bytes free"
-            "; expected a folder with space and rights to write; the same command goes on from what is finished\n"
+            "; expected a folder with space and rights to write; the same command goes on from what is finished"
         )
         sys.exit(DiskError.exit_code)
-    sys.stderr.write(_internal_message(error, work_dir))
+    complain(_internal_message(error, work_dir).rstrip())
     sys.exit(70)
 
 

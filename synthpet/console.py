@@ -10,14 +10,22 @@ from multiprocessing import current_process
 from pathlib import Path
 from typing import Any, TypeVar
 
+from synthpet.printable import printable
+
 T = TypeVar("T")
 BAR_EVERY_S = 0.5  # how often bars are drawn anew
 
 
 def say(message: str) -> None:
     """Print one line at once, also when the output is piped."""
-    sys.stdout.write(message + "\n")
+    sys.stdout.write(printable(message) + "\n")
     sys.stdout.flush()
+
+
+def complain(message: str) -> None:
+    """The same where errors are read."""
+    sys.stderr.write(printable(message) + "\n")
+    sys.stderr.flush()
 
 
 def bar(done: int, total: int, width: int = 20) -> str:

@@ -12,6 +12,7 @@ import pytorch_lightning as pl
 from numpy.typing import NDArray
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers.logger import Logger
+from pytorch_lightning.plugins.environments import LightningEnvironment
 from torch import nn
 
 from synthpet.checkpoints import CHECKPOINT, SaveCheckpoint, WholeCheckpoints, forget, newest_whole, steps_done
@@ -105,7 +106,7 @@ def _train(
             strategy=DEFAULT if several and cfg.trainer.strategy == "auto" else cfg.trainer.strategy,
             precision=resolve_precision(cfg.trainer.precision, cfg.trainer.accelerator),
             logger=loggers,
-            plugins=[WholeCheckpoints()],
+            plugins=[WholeCheckpoints(), LightningEnvironment()],  # whatever a scheduler's variables say
             callbacks=[SaveCheckpoint(folder / CHECKPOINT), *watching, example],
             log_every_n_steps=10,
             enable_checkpointing=False,

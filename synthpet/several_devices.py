@@ -18,6 +18,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 from omegaconf import DictConfig
+from pytorch_lightning.plugins.environments import LightningEnvironment
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from synthpet.errors import SynthPetError, TrainingError, UsageError
@@ -37,8 +38,9 @@ def n_devices(trainer: DictConfig) -> int:
         return 1
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     quiet: dict[str, Any] = {"logger": False, "enable_checkpointing": False, "enable_model_summary": False}
+    here = [LightningEnvironment()]  # whatever a scheduler's variables say
     try:
-        return pl.Trainer(accelerator=trainer.accelerator, devices=trainer.devices, **quiet).num_devices
+        return pl.Trainer(accelerator=trainer.accelerator, devices=trainer.devices, plugins=here, **quiet).num_devices
     except (ValueError, TypeError, ImportError, MisconfigurationException) as error:
         said = " ".join(str(error).split())
         raise UsageError(

@@ -14,6 +14,7 @@ from typing import IO, Any
 
 from synthpet.cohort.text import read_table
 from synthpet.errors import DiskError
+from synthpet.printable import one_line, printable
 
 SETTLED_S = 2.0  # the coarsest clock of a file system in use (FAT)
 _DIGESTS: dict[Path, tuple[tuple[int, ...], str]] = {}  # what ``sha256`` has read in this process
@@ -57,8 +58,8 @@ def _existing_parent(path: Path) -> Path:
 
 
 def write_text(path: Path, text: str) -> Path:
-    """Write UTF-8 text, whole or not at all."""
-    return write_bytes(path, text.encode())
+    """Write UTF-8 text, whole or not at all; signs that a terminal would obey are written out."""
+    return write_bytes(path, printable(text).encode())
 
 
 def write_json(path: Path, content: Any) -> Path:
@@ -93,7 +94,7 @@ def _cell(value: Any) -> str:
         return "n/a"
     if isinstance(value, bool):
         return str(value).lower()
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    return f"{value:.6g}" if isinstance(value, float) else one_line(str(value))
 
 
 def read_tsv(path: Path) -> list[dict[str, str]]:

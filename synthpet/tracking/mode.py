@@ -31,17 +31,33 @@ def is_wanted(cfg: "DictConfig") -> bool:
         return False
     if logger.mode not in MODES:
         raise UsageError(f"logger.mode={logger.mode}: expected {', '.join(MODES[:-1])} or {MODES[-1]}")
-    return bool(logger.mode != "off" and os.environ.get("LOCAL_RANK", "0") == "0")  # one run, however many processes
+    first = os.environ.get("LOCAL_RANK", "0") == "0"  # one run, however many processes
+    return bool(logger.mode != "off" and first and mode_of_the_machine() != "off")
+
+
+def mode_of_the_machine() -> str | None:
+    """``off`` or ``offline`` where the person has told W&B so for everything on this machine."""
+    mode = os.environ.get("WANDB_MODE", "").lower()
+    if mode == "disabled" or os.environ.get("WANDB_DISABLED", "").lower() in ("true", "1", "yes", "on"):
+        return "off"
+    return "offline" if mode in ("offline", "dryrun") else None
 
 
 def settled(cfg: "DictConfig") -> "DictConfig":
     """The configuration with the mode that works here, asked once a command: processes that it starts ask no more.
 
     Says once what does not work: W&B is not installed (off), or online does not answer or refuses the key (offline).
+    What the machine forbids (``WANDB_MODE=disabled`` or ``offline``) is kept to; nothing there turns it online.
     """
+    told = mode_of_the_machine()
+    if (
+        told is not None
+        and cfg.get("logger", {}).get("mode") in {"off": ("online", "offline"), "offline": ("online",)}[told]
+    ):
+        say(f"W&B is {told} on this machine (WANDB_MODE or WANDB_DISABLED), so it is {told} here; {LOCAL}")
     if not is_wanted(cfg):
         return cfg
-    mode = cfg.logger.mode
+    mode = "offline" if cfg.logger.mode == "online" and told == "offline" else cfg.logger.mode
     if not _is_installed():
         mode = "off"
         say(f"W&B is not installed (`pip install wandb`), nothing is logged to it; {LOCAL}")

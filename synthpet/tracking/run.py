@@ -1,8 +1,9 @@
 """One W&B run that cannot fail or hold up the work it is about."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager, suppress
+from multiprocessing import current_process
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
 
 WAIT_S = 30  # for W&B to start a run, and to upload what is left of it at its end
 SENT = ("gan", "detector", "normative", "detection", "evaluate")  # groups of the configuration, none with a path
+SERVER = (
+    "WANDB_API_KEY", "WANDB_BASE_URL", "WANDB_IDENTITY_TOKEN_FILE", "WANDB_CREDENTIALS_FILE", "WANDB_CONFIG_DIR",
+    "WANDB_INSECURE_DISABLE_SSL",
+)  # fmt: skip
+_settled: list[bool] = []  # whether this process has left out what other projects told W&B
 _refused: set[str] = set()  # modes that did not work in this process: said once, not tried again
 
 
@@ -28,13 +34,20 @@ def import_wandb() -> Any:
     Raises:
         ImportError: it is not installed.
     """
-    os.environ.setdefault("WANDB_SILENT", "true")
-    os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
-    for told in ("WANDB_USERNAME", "WANDB_USER_EMAIL"):  # are sent with every request
-        os.environ.pop(told, None)
+    if not _settled:
+        leave_out_other_projects(os.environ)
+        _settled.append(True)
     import wandb
 
     return wandb
+
+
+def leave_out_other_projects(environment: MutableMapping[str, str]) -> None:
+    """Keep what reaches and trusts the server: ids, names, tags, notes of others would become those of our runs."""
+    kept = SERVER if current_process().name == "MainProcess" else (*SERVER, "WANDB_SERVICE")  # our parent's
+    for name in [name for name in environment if name.startswith("WANDB_") and name not in kept]:
+        del environment[name]
+    environment.update({"WANDB_SILENT": "true", "WANDB_ERROR_REPORTING": "false"})
 
 
 class Run:
@@ -172,7 +185,7 @@ def _chosen(cfg: "DictConfig", job_type: str) -> dict[str, Any]:
 def _start_run(mode: str, folder: Path, **about: Any) -> Any:
     """A run in this mode, or offline where online fails."""
     wandb = import_wandb()
-    os.environ.setdefault("WANDB_DATA_DIR", str(folder / "wandb"))  # copies of tables: not in the home folder
+    os.environ["WANDB_DATA_DIR"] = str(folder / "wandb")  # copies of tables: not in the home folder
     if mode == "online" and mode not in _refused:
         try:
             check_online()

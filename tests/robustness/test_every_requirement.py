@@ -205,6 +205,17 @@ HELD |= {  # S: other people's machines, commands and safety
     "S03": {"test_safe_configuration.py": "the_environment_does_not_reach_a_configuration "
             "a_default_of_a_file_does_not_reach_the_environment_either one_option_may_still_name_another"},
     "S04": {"prepare/test_mask_command.py": "a_shell_that_the_user_names_sees_no_signs_of_folder_names"},
+    "S05": {"test_surroundings.py": "variables_of_other_programs_are_left_out "
+            "what_the_user_chose_for_this_machine_stays a_job_of_several_tasks_without_srun_trains_as_one "
+            "warnings_of_libraries_are_no_errors "
+            "modules_of_the_current_folder_are_not_taken_unless_the_program_lies_there"},
+    "S06": {"test_surroundings.py": "any_terminal_shows_any_name "
+            "in_another_locale_paths_and_texts_are_utf8_all_the_same"},
+    "S07": {"test_surroundings.py": "a_user_without_a_name_or_home_can_train"},
+    "S08": {"test_surroundings.py": "signs_that_a_terminal_obeys_are_written_out "
+            "a_name_that_is_no_utf8_or_no_text_is_written_into_every_file"},
+    "S09": {"test_surroundings.py": "wandb_hears_nothing_of_other_projects "
+            "wandb_that_is_switched_off_on_a_machine_stays_off wandb_that_is_offline_on_a_machine_does_not_go_online"},
 }  # fmt: skip
 LINES = [f"{letter}{number:02d}" for letter, last in (("A", 30), ("B", 13), ("C", 15)) for number in range(1, last + 1)]
 LINES += sorted(set(HELD) - set(LINES))

@@ -1,0 +1,93 @@
+"""What a command finds around it, made the same everywhere: other programs' variables, the locale, the module path.
+
+A cluster, a shell profile or another project leaves variables behind that the libraries underneath obey: they would
+train as one of four processes that are not there, interpret what is meant to be compiled, or fail at the last line.
+"""
+
+import os
+import sys
+import tempfile
+import warnings
+from collections.abc import MutableMapping
+from contextlib import suppress
+from pathlib import Path
+
+# Schedulers and launchers of several processes, Lightning's and numba's settings, and single switches of libraries
+OTHERS = ("SLURM_", "PMI_", "PMIX_", "OMPI_", "LSB_", "JSM_", "TORCHELASTIC_", "PET_", "PL_", "NUMBA_")
+OTHERS_SINGLE = (
+    "RANK", "LOCAL_RANK", "GROUP_RANK", "NODE_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT",
+    "STANDALONE_PORT", "HYDRA_MAIN_MODULE", "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "TORCH_FORCE_WEIGHTS_ONLY_LOAD",
+    "TORCH_LOGS", "SCIPY_ARRAY_API", "PYTHONWARNINGS",
+)  # fmt: skip
+KEPT = ("NUMBA_CACHE_DIR",)  # a place that the user chose
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS", "NUMEXPR_MAX_THREADS")
+
+
+def settle() -> None:
+    """Make the surroundings of this process, and of those that it starts, what the libraries expect; once a command."""
+    leave_out_others(os.environ)
+    _name_the_user(os.environ)
+    _start_again_in_utf8()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(AttributeError, ValueError):  # closed, or not a real one
+            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    sys.path[:] = [place for place in sys.path if not _is_only_here(place)]
+    _warnings_are_no_errors()
+
+
+def leave_out_others(environment: MutableMapping[str, str]) -> None:
+    """Remove what other programs have set for themselves; a number of threads stays where it is one."""
+    for name in list(environment):
+        if name in KEPT:
+            continue
+        if name.startswith(OTHERS) or name in OTHERS_SINGLE or (name in THREADS and not _is_number(environment[name])):
+            del environment[name]
+    environment["MPLBACKEND"] = "agg"
+    environment["HYDRA_FULL_ERROR"] = "1"  # errors reach our own exit instead of Hydra's
+
+
+def _is_number(text: str) -> bool:
+    """Whether OpenMP takes it: a whole number above 0, or several for nested levels."""
+    return all(part.strip().isdecimal() and int(part) > 0 for part in text.split(","))
+
+
+def _name_the_user(environment: MutableMapping[str, str]) -> None:
+    """A user without an entry in the machine's list (``docker run --user``) has neither a name nor a home."""
+    import pwd
+
+    try:
+        pwd.getpwuid(os.getuid())
+    except KeyError:
+        environment.setdefault("LOGNAME", "user")
+        environment.setdefault("HOME", tempfile.gettempdir())
+
+
+def _start_again_in_utf8() -> None:
+    """Where names of files are read in another encoding, start this command anew in Python's UTF-8 mode.
+
+    Libraries in C++ take every path as UTF-8, and text files are UTF-8 whatever the locale. The terminal keeps its own.
+    """
+    if sys.getfilesystemencoding() == "utf-8" or sys.flags.utf8_mode:
+        return
+    os.environ["PYTHONUTF8"] = "1"  # processes of this command, too
+    os.environ.setdefault("PYTHONIOENCODING", f"{sys.stdout.encoding}:backslashreplace")
+    os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])  # noqa: S606 - itself
+
+
+def _is_only_here(place: str) -> bool:
+    """Whether modules would be taken from the current folder just because somebody stands in it."""
+    package = Path(__file__).resolve().parents[1]
+    try:
+        here = Path.cwd()
+        return Path(place).resolve() == here != package
+    except OSError:  # the folder is gone
+        return place == ""
+
+
+def _warnings_are_no_errors() -> None:
+    """A warning of a library does not end a run, whatever ``python -W`` or PYTHONWARNINGS say of other programs."""
+    sys.warnoptions[:] = [option for option in sys.warnoptions if not option.startswith("error")]
+    kept = [found for found in warnings.filters if found[0] != "error"]
+    if len(kept) < len(warnings.filters):
+        warnings.resetwarnings()
+        warnings.filters[:] = kept  # type: ignore[index]

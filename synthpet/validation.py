@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from synthpet.cohort import Cohort, Subject
 from synthpet.cohort.cohort_checks import check_together, common_grid
 from synthpet.cohort.files import write_json
-from synthpet.cohort.problems import Problem, Report
+from synthpet.cohort.problems import WARNING, Problem, Report
 from synthpet.cohort.subject_checks import Facts, cached, check_subject, restored, state_of
 from synthpet.compute import in_threads
 from synthpet.console import progress, say
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 VALIDATION = "validation.json"
 CACHE = Path("cache", "validated.json")  # below the results: the cohort itself may be read-only
-CHECKS = 2  # counts up when a check changes, so that everything is checked again
+CHECKS = 3  # counts up when a check changes, so that everything is checked again
 _KNOWN: dict[tuple[Path, Path], tuple[Any, Report]] = {}  # of this process: compare asks a hundred times
 _SAID: set[tuple[Path, tuple[Problem, ...]]] = set()
 
@@ -77,6 +77,7 @@ def validate_cohort(cohort: Cohort, work_dir: Path, n_jobs: int = 1) -> Report:
     fresh = {facts.participant_id: facts for facts in _examine(cohort, stale, grid, n_jobs)}
     facts = [fresh.get(s.participant_id) or restored(s.participant_id, known[_entry(s)]) for s in cohort.subjects]
     problems = [problem for found in facts for problem in found.problems] + check_together(cohort, facts)
+    problems += [Problem("", "participants.tsv", "E_TABLE", note, WARNING) for note in cohort.notes]
     report = Report(cohort.root.resolve().name, len(cohort.subjects), tuple(problems))
     entries = {_entry(s): cached(f, states[s.participant_id]) for s, f in zip(cohort.subjects, facts, strict=True)}
     _remember(work_dir, report, entries, repr(grid), changed=bool(stale))

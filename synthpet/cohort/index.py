@@ -1,5 +1,6 @@
 """A cohort: who is in it, in which role, and where each image lies."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +16,7 @@ from synthpet.cohort.images import Grid, read_image, read_within
 from synthpet.cohort.lesions import lesion_voxels
 from synthpet.cohort.marks import is_simulated_dataset
 from synthpet.cohort.names import IMAGES, SPACE, check_participant_id, image_path
+from synthpet.cohort.words import group_of, sex_of, years_of
 from synthpet.errors import DataError, IdError
 
 ROLES = {"control": ("paired", "unpaired", "heldout"), "patient": ("patient",)}
@@ -53,7 +55,8 @@ class Subject:
 class Cohort:
     """A BIDS-derivative dataset on one template grid.
 
-    ``left_out``: the problems of people who are in the table but not among ``subjects`` (``on_invalid=skip``).
+    ``left_out``: the problems of people who are in the table but not among ``subjects`` (``on_invalid=skip``);
+    ``notes``: what words of the table were taken as.
     """
 
     root: Path
@@ -61,6 +64,7 @@ class Cohort:
     res: str
     space: str = SPACE
     left_out: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def open(cls, root: Path) -> "Cohort":
@@ -76,9 +80,10 @@ class Cohort:
                 f"E_NO_COHORT {root}: no participants.tsv; expected a cohort "
                 "(`python -m synthpet.phantom` makes a simulated one, `python -m synthpet.prepare` one from raw BIDS)"
             )
-        subjects = _parse_participants(table, read_tsv(table))
+        rows = read_tsv(table)
+        subjects = _parse_participants(table, rows)
         space, res = _find_grid_label(root, subjects)
-        return cls(root, subjects, res, space)
+        return cls(root, subjects, res, space, notes=_taken_as(rows))
 
     def select(self, *roles: str) -> tuple[Subject, ...]:
         """The subjects of these roles, in the order of the table."""
@@ -131,11 +136,13 @@ class Cohort:
 
     @property
     def notices(self) -> list[str]:
-        """What every page of results has to say of people who were left out; nothing where everybody is in."""
+        """What every page of results has to say: words of the table that were understood, people who were left out."""
+        understood = [f"WHO IS WHO: {'; '.join(self.notes)}."] if self.notes else []
         if not self.left_out:
-            return []
+            return understood
         n = len(self.left_out)
-        return [f"LEFT OUT: {n} of {n + len(self.subjects)} subjects cannot be used. " + " — ".join(self.left_out)]
+        words = f"LEFT OUT: {n} of {n + len(self.subjects)} subjects cannot be used. " + " — ".join(self.left_out)
+        return [*understood, words]
 
     @cached_property
     def is_simulated(self) -> bool:
@@ -234,7 +241,8 @@ def _of_row(participant_id: str, error: Exception) -> str:
 
 
 def _parse_row(row: dict[str, str | None]) -> Subject:
-    group, role = row["group"] or "", row["role"] or ""
+    group, role = row["group"] or "", (row["role"] or "").lower()
+    group = group_of(group) or group
     if role not in ROLES.get(group, ()):
         raise DataError(f"E_ROLE group {group!r} with role {role!r}; expected one of {ROLES}")
     visible = row.get("mri_visible")
@@ -243,7 +251,7 @@ def _parse_row(row: dict[str, str | None]) -> Subject:
         group=group,
         role=role,
         age=_age(row.get("age")),
-        sex=row.get("sex"),
+        sex=sex_of(row.get("sex") or ""),
         site=row.get("site"),
         lesion_site=row.get("lesion_site"),
         mri_visible=None if visible is None else visible.lower() == "true",
@@ -251,9 +259,19 @@ def _parse_row(row: dict[str, str | None]) -> Subject:
 
 
 def _age(text: str | None) -> float | None:
-    """Years; BIDS has ages above 89 written as ``89+``."""
-    years = float(text.removesuffix("+")) if text else None
-    return years if years is None or isfinite(years) else None  # ``nan`` of a table that pandas wrote
+    """Years, as ``years_of`` reads them; None also for the ``nan`` of a table that pandas wrote."""
+    years = years_of(text) if text else None
+    if text and years is None and isfinite(float(text)):
+        raise ValueError(f"the age is {float(text):g}")
+    return years
+
+
+def _taken_as(rows: Sequence[dict[str, str]]) -> tuple[str, ...]:
+    """What words of the table were taken as, where they are not ours."""
+    groups = Counter(row["group"] for row in rows if row["group"] not in ROLES)
+    unknown = sum(bool(row.get("sex")) and row["sex"] != "n/a" and sex_of(row["sex"]) is None for row in rows)
+    sexes = [f"sex of {unknown} is no known word for F or M, left out"] if unknown else []
+    return (*(f"{word!r} is taken as {group_of(word)} ({n})" for word, n in sorted(groups.items())), *sexes)
 
 
 def _find_grid_label(root: Path, subjects: Sequence[Subject]) -> tuple[str, str]:

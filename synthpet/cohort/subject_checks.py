@@ -139,6 +139,9 @@ class _Check:
         except DataError as error:
             self.facts.problems.append(Problem.of(error, self.cohort.root, self.subject.participant_id))
             return
+        if lesion.any() and self.subject.group == "control":
+            words = f"a lesion mask of {int(lesion.sum())} voxels in a control; expected lesions in patients"
+            self.add("lesion_mask", "E_GROUP", f"{words}; correct participants.tsv, or take the mask out")
         if brain is not None and lesion.shape == brain.shape and lesion.any() and not (lesion & brain).any():
             words = f"none of its {int(lesion.sum())} voxels lies in the brain mask; expected a lesion of the brain"
             self.add("lesion_mask", "E_NO_LESION", f"{words}; is it drawn on this T1? draw it again, or take it out")

@@ -39,7 +39,8 @@ def check_raw(cfg: "DictConfig") -> Report:
     results = list(progress(found, "checking images", len(raw.people)))
     problems = [problem for result in results for problem in result[0]]
     problems += [Problem.of(DataError(question), root) for question in raw.questions]
-    problems += [Problem("", "participants.tsv", "E_TABLE", note, WARNING) for note in raw.notes]
+    notes = [note.removeprefix("participants.tsv: ") for note in raw.notes]
+    problems += [Problem("", "participants.tsv", "E_TABLE", note, WARNING) for note in notes]
     for line in who_is_who(raw.people):
         say(line)
     problems += [Problem("", line.path, "E_NOT_USED", line.reason, WARNING) for line in raw.not_used]

@@ -78,7 +78,7 @@ def _of_one_frame(about: Mapping[str, Any]) -> bool:
         numbers = [(key, np.ravel(np.asarray(value, float))) for key, value in said]
         return all(v.size == 1 and np.isfinite(v[0]) and (v[0] > 0 or key != "FrameDuration") for key, v in numbers)
     except (TypeError, ValueError, OverflowError):
-        return False
+        return True  # no numbers at all: refused with the sidecar's words
 
 
 def _not_of_this_image(window_min: tuple[float, float] | None) -> str:

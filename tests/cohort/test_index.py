@@ -36,6 +36,20 @@ def test_a_table_that_cannot_be_used_says_why(cohort, old, new, code):
         Cohort.open(cohort.root)
 
 
+def test_usual_words_of_a_table_are_understood_and_said_on_every_page(cohort):
+    table = cohort.root / "participants.tsv"
+    words = table.read_text().replace("\tcontrol\t", "\tHC\t").replace("patient\tpatient", "FCD\tpatient")
+    table.write_text(words.replace("\tF\t", "\tMujer\t", 2).replace("\tF\t", "\tx\t", 1))
+    found = Cohort.open(cohort.root)
+    assert [(s.group, s.role) for s in found.subjects] == [(s.group, s.role) for s in cohort.subjects]
+    assert [s.sex for s in found.subjects[:4]] == ["F", "F", None, "F"]
+    (notice,) = found.notices
+    assert notice == (
+        "WHO IS WHO: 'FCD' is taken as patient (1); 'HC' is taken as control (7); "
+        "sex of 1 is no known word for F or M, left out."
+    )
+
+
 def test_all_problems_of_a_table_are_named_at_once(cohort):
     table = cohort.root / "participants.tsv"
     table.write_text(table.read_text().replace("sub-01\t", "sub-00\t").replace("sub-03\tcontrol", "sub-03\tother"))

@@ -199,7 +199,8 @@ def test_controls_with_lesions_where_no_patient_has_one_are_asked_about(tmp_path
     (question,) = people(tmp_path, table, n=2).questions
     assert "1 taken as controls have a lesion mask (sub-01), and the table names 1 patients, none of whom" in question
     raw = people(tmp_path, table, n=2, control_groups=["control"])
-    assert (raw.questions, raw.people[0].notes) == ((), ("taken as control, but has a lesion mask",))
+    note = "taken as control as control_groups says, so its lesion mask is not used"
+    assert (raw.questions, raw.people[0].notes) == ((), (note,))
 
 
 def test_a_control_with_a_lesion_beside_patients_with_theirs_is_a_problem_and_an_empty_mask_is_none(tmp_path):

@@ -113,6 +113,13 @@ def test_a_lesion_that_evaluation_cannot_use_is_found_before_any_training(cohort
     assert ("sub-07", code) in found(cohort, tmp_path)
 
 
+def test_a_control_with_a_lesion_is_an_error_and_an_empty_mask_is_none(cohort, tmp_path):
+    mask = cohort.load_mask("sub-02")
+    write_image(cohort.path("sub-01", "lesion_mask"), np.zeros(mask.shape, np.uint8), cohort.grid)
+    write_image(cohort.path("sub-02", "lesion_mask"), mask.astype(np.uint8), cohort.grid)
+    assert found(cohort, tmp_path) == {("sub-02", "E_GROUP")}
+
+
 def test_a05_outside_the_brain_is_a_warning_and_zeros(cohort, tmp_path):
     spoil(cohort, "sub-01", "pet", one_voxel(NAN, inside=False))
     assert found(cohort, tmp_path) == set()

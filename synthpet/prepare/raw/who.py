@@ -36,8 +36,8 @@ def against_masks(people: Sequence[RawSubject], rules: RoleRules) -> tuple[list[
         return list(people), []
     ids = [person.subject.participant_id for person in ill]
     if rules.control_groups:  # the user's own word
-        note = "taken as control, but has a lesion mask"
-        return [replace(p, notes=(*p.notes, note)) if p in ill else p for p in people], []
+        note = "taken as control as control_groups says, so its lesion mask is not used"
+        return [replace(p, lesion_mask=None, notes=(*p.notes, note)) if p in ill else p for p in people], []
     answer = (
         "correct the table, or confirm by control_groups=[<word of the table; n/a for none>] that people with a "
         "lesion mask are controls"

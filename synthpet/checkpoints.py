@@ -3,7 +3,7 @@
 import hashlib
 import io
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -56,10 +56,12 @@ class SaveCheckpoint(pl.Callback):
     def __init__(self, path: Path) -> None:
         self.path = path
         self.signal: int | None = None
+        self.started = False
         self._listening = ExitStack()
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """From now on a signal waits for the end of the step."""
+        self.started = True
         self._listening.enter_context(before_stopping(self._stop_soon))
         take_signals()  # Lightning has put a handler of its own there, which would end the training without one
 
@@ -97,6 +99,24 @@ class SaveCheckpoint(pl.Callback):
             if self.path.exists():
                 self.path.replace(self.path.with_name(PREVIOUS))
             new.replace(self.path)
+
+
+@contextmanager
+def continuing(checkpoint: Path | None, saver: SaveCheckpoint) -> Iterator[None]:
+    """While Lightning takes a checkpoint up: what does not belong to this training is named, not shown as a traceback.
+
+    Raises:
+        DataError: the checkpoint can be read, but not continued.
+    """
+    try:
+        yield
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        if checkpoint is None or saver.started:
+            raise
+        raise DataError(
+            f"E_CHECKPOINT {checkpoint}: cannot be continued ({type(error).__name__}: {str(error).splitlines()[:1]}); "
+            "expected a checkpoint of this training. Delete it to train anew"
+        ) from error
 
 
 def check_finite(state: Mapping[str, Tensor], where: str) -> None:

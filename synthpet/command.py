@@ -34,6 +34,7 @@ ERROR_LOG = "error.log"  # below the results
 ARGPARSE_REFUSED = 2
 LEAVE_S = 10.0
 NO_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory")  # GPU, Torch on the CPU, the system
+SHORT_WRITE = r"\d+ requested and \d+ written"  # NumPy's words for a full disk, without a number
 DISK_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO, errno.EFBIG)
 
 
@@ -87,6 +88,10 @@ def _checked(run: Callable[["DictConfig"], object], config_name: str) -> Callabl
 
         try:
             _check_options(cfg, config_name)
+            if (work_dir := _work_dir(cfg)) is not None:
+                from synthpet.claim import check_place
+
+                check_place(work_dir)
             run(settled(cfg))
         except (Exception, KeyboardInterrupt, Stopped) as error:  # before Hydra adds words of its own
             _exit_on_error(error, _work_dir(cfg))
@@ -167,8 +172,9 @@ def _exit_on_error(error: BaseException, work_dir: Path | None = None) -> NoRetu
     disk = _refused_by_disk(error)
     if disk is not None:
         free = shutil.disk_usage(next(p for p in (work_dir or Path()).absolute().parents if p.exists())).free
+        why = os.strerror(disk.errno or errno.ENOSPC)
         complain(
-            f"DiskError: E_DISK {disk.filename or work_dir or ''}: {os.strerror(disk.errno or 0)}, {free:,} bytes free"
+            f"DiskError: E_DISK {disk.filename or work_dir or ''}: {why}, {free:,} bytes free"
             "; expected a folder with space and rights to write; the same command goes on from what is finished"
         )
         sys.exit(DiskError.exit_code)
@@ -188,7 +194,7 @@ def _refused_by_disk(error: BaseException) -> OSError | None:
     """The refusal behind an error: libraries pack it into errors of their own."""
     seen: BaseException | None = error
     while seen is not None:
-        if isinstance(seen, OSError) and seen.errno in DISK_ERRNOS:
+        if isinstance(seen, OSError) and (seen.errno in DISK_ERRNOS or re.search(SHORT_WRITE, str(seen))):
             return seen
         seen = seen.__cause__ or seen.__context__
     return None

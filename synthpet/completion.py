@@ -5,7 +5,6 @@ is the mean over the folds' generators, with their voxelwise standard deviation 
 gets one in the same way, the PET that the own T1 lets expect; it belongs to no control set.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -18,19 +17,21 @@ from omegaconf import DictConfig, OmegaConf
 
 from synthpet.cohort import Cohort, Fold, Subject, read_folds, read_image, write_folds, write_image
 from synthpet.cohort.files import sha256, write_json
+from synthpet.cohort.images import voxel_digest
 from synthpet.cohort.index import write_dataset_description
 from synthpet.cohort.names import image_path, sidecar_path
 from synthpet.compute import Compute, in_processes
 from synthpet.console import progress
 from synthpet.device import device_name
-from synthpet.errors import DataLeakageError, UsageError
-from synthpet.generators import TrainedGenerator
+from synthpet.errors import DataError, DataLeakageError, UsageError
+from synthpet.generators import TrainedGenerator, seen_voxels
 from synthpet.smoothing import smooth_within
-from synthpet.stage import Stage
+from synthpet.stage import Stage, read_manifest
 from synthpet.tracking.stages import track_completion
 from synthpet.training import ensure_cohort, ensure_generators, generator_folder
 from synthpet.validation import open_cohort
 
+FOLDS = "folds.json"
 CONTROLS = ("paired", "unpaired", "heldout")
 ROLES = (*CONTROLS, "patient")
 DESCRIPTION = "SYNTHETIC FDG PET (synthpet), not a measurement"
@@ -56,7 +57,8 @@ def ensure_completed(cfg: DictConfig) -> Path:
         ``desc-uncertainty_pet`` for those whose PET is a mean over generators.
 
     Raises:
-        UsageError: an unknown ``complete.residual``.
+        UsageError: an unknown ``complete.residual``, or ``complete.generators`` that is no folder of generators.
+        DataError: a generator is not as its training left it.
         DataLeakageError: a PET would come from a generator that saw its person.
     """
     if cfg.complete.residual not in ("none", "resampled"):
@@ -66,23 +68,51 @@ def ensure_completed(cfg: DictConfig) -> Path:
         folds = ensure_generators(cfg)
         cohort = open_cohort(cfg)  # ensure_generators has made or found it
     else:
-        source = Path(cfg.complete.generators)
-        folds = tuple(replace(fold, test=()) for fold in read_folds(source / "folds.json"))
+        source = _generators(Path(cfg.complete.generators).expanduser())
+        folds = tuple(replace(fold, test=()) for fold in read_folds(source / FOLDS))
         cohort = ensure_cohort(cfg)
         _check_strangers(source, folds, cohort)
     completion = Completion(cfg, cohort, folds, source)
+    for generator in completion.generators:
+        generator.check()
     stage = Stage(f"synthetic PET {cfg.gan.name}", completion.folder, completion.config(), completion.inputs())
     if stage.ensure(completion.write):
         track_completion(cfg, completion.folder, [source / f"fold-{fold.index}" for fold in folds])
     return completion.folder
 
 
+def _generators(source: Path) -> Path:
+    """The folder, if it is one of generators.
+
+    Raises:
+        UsageError: it is not; names what is there.
+    """
+    if (source / FOLDS).exists():
+        return source
+    near = sorted(path.parent for path in (*source.glob(f"*/{FOLDS}"), *source.parent.glob(f"*/{FOLDS}")))
+    near = [path for path in near if path.name.startswith("gan-")]
+    found = "holds no folds.json" if source.is_dir() else "no such folder"
+    there = f"; there is {', '.join(map(str, near))}" if near else ""
+    raise UsageError(f"complete.generators={source}: {found}; expected a folder gan-<name> with generators{there}")
+
+
 def _check_strangers(source: Path, folds: Sequence[Fold], cohort: Cohort) -> None:
-    """Generators of another cohort must not have seen these people: no image of theirs may be a training image."""
+    """Generators of another cohort must not have seen these people: no image of theirs may be a training image.
+
+    Told by voxels; by files, too, for generators of versions that did not write down the voxels.
+    """
     seen: set[str] = set()
     for fold in folds:
-        seen |= set(json.loads((source / f"fold-{fold.index}" / "run.json").read_text())["inputs"].values())
-    known = [s.participant_id for s in cohort.select(*ROLES) if sha256(cohort.path(s.participant_id, "t1w")) in seen]
+        folder = source / f"fold-{fold.index}"
+        inputs = read_manifest(folder).get("inputs")
+        if not isinstance(inputs, dict):
+            raise DataError(f"E_MANIFEST {folder / 'run.json'}: does not say what it was trained on; expected inputs")
+        seen |= {str(digest) for digest in inputs.values()} | seen_voxels(folder)
+    known = []
+    for subject in cohort.select(*ROLES):
+        images = cohort.files(("t1w", "pet"), [subject])
+        if any(sha256(path) in seen or voxel_digest(path) in seen for path in images):
+            known.append(subject.participant_id)
     if known:
         raise DataLeakageError(
             f"E_LEAK_GENERATOR complete.generators={source} was trained on {', '.join(known)}; "
@@ -145,7 +175,7 @@ class Completion:
         about = {"name": f"Synthetic FDG PET ({self.cfg.gan.name})", "simulated": self.cfg.cohort.source == "phantom"}
         written = [
             *write_dataset_description(self.folder, **about, Synthetic=True),
-            write_folds(self.folder / "folds.json", self.folds),
+            write_folds(self.folder / FOLDS, self.folds),
         ]
         compute = Compute() if self._device() == "cuda" else Compute.of(self.cfg.compute)
         if self.cfg.complete.histogram_matching:

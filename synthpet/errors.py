@@ -46,9 +46,9 @@ class IdError(DataError):
 
 
 class Stopped(BaseException):
-    """SIGTERM or Ctrl-C; no error, so that nothing takes it for one person's problem. Argument: the signal's number."""
+    """A signal; no error, so that nothing takes it for one person's problem. Argument: the signal's number."""
 
     @property
     def exit_code(self) -> int:
-        """As shells have it: 143 for SIGTERM, 130 for Ctrl-C."""
+        """As shells have it: 143 for SIGTERM, 130 for Ctrl-C, 129 for a terminal that closes."""
         return 128 + int(self.args[0])

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from synthpet.cohort.text import read_json_object
 from synthpet.command import command
 
 if TYPE_CHECKING:
@@ -11,14 +12,12 @@ if TYPE_CHECKING:
 @command("evaluate")
 def main(cfg: "DictConfig") -> None:
     """Evaluate, or say that it is up to date; print the headline and where everything lies."""
-    import json
-
     from synthpet.console import say
     from synthpet.evaluation import ensure_evaluated
     from synthpet.report.words import console_lines
 
     folder = ensure_evaluated(cfg)
-    for line in console_lines(json.loads((folder / "quality.json").read_text())):
+    for line in console_lines(read_json_object(folder / "quality.json")):
         say(line)
     for name in ("report.html", "quality.tsv", "quality.json", "figures/"):
         say(f"written: {folder / name}")

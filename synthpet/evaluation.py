@@ -224,6 +224,7 @@ def ensure_evaluated(cfg: "DictConfig") -> Path:
     source = Source(open_cohort(cfg), folder)
     geometry = {"patch_size": list(cfg.gan.patch_size), "stride": list(cfg.gan.stride)}
     config = {"generator": cfg.gan.name, "data_range": cfg.evaluate.data_range, "seed": cfg.seed, **geometry}
+    config |= source.cohort.told()
     stage = Stage(f"quality {cfg.gan.name}", folder, config, source.files(), manifest="run-quality.json")
     if stage.ensure(lambda: _write(source, folder, config, n_jobs=cfg.compute.n_jobs)):
         track_quality(cfg, folder, stage.manifest)

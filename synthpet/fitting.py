@@ -15,26 +15,36 @@ from pytorch_lightning.loggers.logger import Logger
 from pytorch_lightning.plugins.environments import LightningEnvironment
 from torch import nn
 
-from synthpet.checkpoints import CHECKPOINT, SaveCheckpoint, WholeCheckpoints, forget, newest_whole, steps_done
+from synthpet.checkpoints import (
+    CHECKPOINT,
+    SaveCheckpoint,
+    WholeCheckpoints,
+    continuing,
+    forget,
+    newest_whole,
+    steps_done,
+)
 from synthpet.cohort import Fold
 from synthpet.cohort.files import sha256, write_text
+from synthpet.cohort.text import read_rows
 from synthpet.console import BAR_EVERY_S, Bar, bar, losses_of, on_terminal, say
 from synthpet.device import resolve_precision
 from synthpet.errors import TrainingError
 from synthpet.gan import ConditionalGAN
-from synthpet.generators import CONFIG, WEIGHTS, save_generator
+from synthpet.generators import CONFIG, WEIGHTS, save_generator, write_seen
 from synthpet.inference import synthesise
 from synthpet.model_card import GENERATOR, write_model_card
-from synthpet.patches.data import PatchDataModule
+from synthpet.patches.data import PatchDataModule, naming_loaders
 from synthpet.several_devices import DEFAULT, is_first, n_devices, train_on
 from synthpet.stage import Stage
 from synthpet.tracking import Run, tracked
 from synthpet.tracking.stages import generator_product
 from synthpet.validation import open_cohort
-from synthpet.volume_cache import MASK, PET, T1W
+from synthpet.volume_cache import MASK, PET, T1W, check_cached
 
 CAPTION = "T1, measured PET and synthetic PET of a left-out subject"
 METRICS = "metrics.jsonl"
+TOLD_BY = ("_T1w.nii.gz", "_pet.nii.gz")  # the images that tell a person
 FLAT = 0.2  # of the contrast of the measured PET: below it a generator has collapsed
 
 
@@ -51,7 +61,13 @@ def fit_fold(
         affine: (4, 4) of the cohort's grid.
         lines: whether to say where the training stands.
     """
-    stage.ensure(lambda: _fit(cfg, stage.folder, fold, volumes, affine, lines))
+
+    def make() -> list[Path]:
+        check_cached(volumes[fold.train[0]].parent, stage.input_hashes())
+        images = [path for path in map(Path, stage.inputs) if path.name.endswith(TOLD_BY)]
+        return [*_fit(cfg, stage.folder, fold, volumes, affine, lines), write_seen(stage.folder, images)]
+
+    stage.ensure(make)
 
 
 def _fit(
@@ -107,7 +123,7 @@ def _train(
             precision=resolve_precision(cfg.trainer.precision, cfg.trainer.accelerator),
             logger=loggers,
             plugins=[WholeCheckpoints(), LightningEnvironment()],  # whatever a scheduler's variables say
-            callbacks=[SaveCheckpoint(folder / CHECKPOINT), *watching, example],
+            callbacks=[saver := SaveCheckpoint(folder / CHECKPOINT), *watching, example],
             log_every_n_steps=10,
             enable_checkpointing=False,
             enable_progress_bar=False,
@@ -116,7 +132,8 @@ def _train(
             default_root_dir=folder,
         )
         try:
-            trainer.fit(model, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+            with naming_loaders(), continuing(checkpoint, saver):
+                trainer.fit(model, datamodule=data, ckpt_path=checkpoint, weights_only=True)
         except TrainingError as error:
             run.alert("Training stopped", f"{cfg.gan.name} fold {fold.index}: {error}")
             raise
@@ -126,7 +143,7 @@ def _train(
 
 
 def _model_card(cfg: DictConfig, folder: Path, fold: Fold, metrics: Path) -> Path:
-    errors = [row["val/mae"] for row in map(json.loads, metrics.read_text().splitlines()) if row.get("val/mae")]
+    errors = [row["val/mae"] for row in read_rows(metrics) if row.get("val/mae")]
     options: Any = OmegaConf.to_container(cfg.gan, resolve=True)
     return write_model_card(
         folder,
@@ -165,7 +182,7 @@ def _checkpoint_to_continue(cfg: DictConfig, folder: Path, fold: Fold, train: di
     config = {"gan": cfg.gan, "precision": precision, "seed": cfg.seed}
     text = OmegaConf.to_yaml(config | {"fold": fold.index, "train": train}, resolve=True)
     before = folder / CONFIG
-    if before.is_file() and before.read_text() == text:
+    if before.is_file() and before.read_bytes() == text.encode():
         checkpoint = newest_whole(folder)
         if checkpoint is not None:
             say(f"fold {fold.index}: continuing from {checkpoint}")
@@ -302,8 +319,9 @@ class MetricsFile(Logger):
     def __init__(self, path: Path, *, keep_until: int) -> None:
         super().__init__()
         self.path = path
-        rows = path.read_text().splitlines() if keep_until and path.is_file() else []
-        write_text(path, "".join(f"{row}\n" for row in rows if json.loads(row)["step"] < keep_until))
+        rows = read_rows(path) if keep_until and path.is_file() else []
+        kept = (row for row in rows if isinstance(row.get("step"), int) and row["step"] < keep_until)
+        write_text(path, "".join(f"{json.dumps(row)}\n" for row in kept))
 
     @property
     def name(self) -> str:

@@ -12,20 +12,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
 
-from synthpet.cohort.files import sha256, write_bytes
+from synthpet.cohort.files import sha256, write_bytes, write_json
+from synthpet.cohort.images import voxel_digest
+from synthpet.cohort.text import read_json_object
 from synthpet.device import resolve_precision
 from synthpet.errors import DataError
-from synthpet.model_files import load_network, read_options
+from synthpet.model_files import load_network, plain_yaml
+from synthpet.stage import check_files
 
 if TYPE_CHECKING:
     from torch import nn
 
 WEIGHTS = "generator.safetensors"
 CONFIG = "config.yaml"
+SEEN = "seen.json"
 MAX_PATCH_VOXELS = 2**25
 
 
@@ -49,17 +50,22 @@ class TrainedGenerator:
         """SHA-256 of the weights' file."""
         return sha256(self.weights)
 
+    def check(self) -> None:
+        """Hold the files to the SHA-256 that its training wrote down.
+
+        Raises:
+            DataError: weights or options are not those of the training.
+        """
+        check_files(self.folder, needed=(WEIGHTS, CONFIG))
+
     @cached_property
     def config(self) -> dict[str, Any]:
         """What it was trained with: ``gan`` options, precision, seed, fold and training subjects."""
-        try:
-            found = OmegaConf.to_container(OmegaConf.create(read_options(self.folder / CONFIG)))
-        except (YAMLError, OmegaConfBaseException, ValueError, RecursionError) as error:  # also tags that make objects
-            raise DataError(f"E_MODEL {self.folder / CONFIG}: {error}; expected plain YAML") from error
+        found = plain_yaml(self.folder / CONFIG)
         wrong = [key for key in ("gan", "precision") if not isinstance(found, dict) or key not in found]
         if wrong:
             raise DataError(f"E_MODEL {self.folder / CONFIG}: no {', '.join(wrong)}; expected a trained generator")
-        return found  # type: ignore[return-value]
+        return found
 
     @property
     def gan(self) -> dict[str, Any]:
@@ -115,6 +121,7 @@ def load_generator(generator: TrainedGenerator) -> "nn.Module":
     """
     from synthpet.gan import build_generator
 
+    generator.check()
     gan = generator.gan
     options: dict[str, Any] = {key: gan.get(key) for key in ("spatial_dims", "patch_size", "coordinates", "generator")}
     if not _is_patch(options["patch_size"]) or not _is_small(options["generator"]):
@@ -140,6 +147,25 @@ def _is_small(generator: Any) -> bool:
     return known and all(
         not isinstance(generator.get(key, 1), int) or generator.get(key, 1) <= 64 for key in ("blocks", "stem")
     )
+
+
+def write_seen(folder: Path, images: Sequence[Path]) -> Path:
+    """Write ``seen.json``: the training images by their voxels, so that they are known again in any other file."""
+    return write_json(folder / SEEN, {"voxels": sorted({voxel_digest(path) for path in images})})
+
+
+def seen_voxels(folder: Path) -> set[str]:
+    """What ``write_seen`` wrote; empty for generators of versions that did not.
+
+    Raises:
+        DataError: another file.
+    """
+    if not (folder / SEEN).exists():
+        return set()
+    voxels = read_json_object(folder / SEEN).get("voxels")
+    if not isinstance(voxels, list):
+        raise DataError(f"E_MODEL {folder / SEEN}: no list of voxels; expected it as a training writes it")
+    return set(map(str, voxels))
 
 
 def save_generator(network: "nn.Module", folder: Path) -> Path:

@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C: what is being done comes to a good place, then the command ends with 143 or 130.
+"""SIGTERM, Ctrl-C, a terminal that closes: what is being done comes to a good place; then 143, 130, 129 (131).
 
 ``Stopped`` is raised in the main thread, so that every ``finally`` removes its temporary file and its lock. What must
 do something first (a training saves a checkpoint, worker processes come to their end) says so by ``before_stopping``.
@@ -14,7 +14,7 @@ from types import FrameType
 
 from synthpet.errors import Stopped
 
-SIGNALS = (signal.SIGTERM, signal.SIGINT)
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 AGAIN_S = 1.0  # a second signal after so long means: at once
 PARENT_EVERY_S = 0.5
 _FIRST: list[Callable[[int], bool]] = []  # the latest last

@@ -6,7 +6,7 @@ What a header claims is held against the file's length before anything is alloca
 import hashlib
 import math
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -26,12 +26,17 @@ BOMB_RATIO = 100  # an archive may not be so many times smaller than its content
 MAX_NUMBER = 2**20  # in a network's options: no width, size or count is larger
 
 
-def read_arrays(path: Path) -> dict[str, NDArray]:
+def read_arrays(path: Path, needed: Iterable[str] = ()) -> dict[str, NDArray]:
     """The arrays of an ``.npz`` file, checked by the archive's checksums; objects are refused.
+
+    Args:
+        path: the file.
+        needed: arrays that have to be among them.
 
     Raises:
         DataError: not an archive of plain arrays, damaged, or with sizes that its length cannot hold.
     """
+    check_is_file(path)
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
@@ -40,7 +45,10 @@ def read_arrays(path: Path) -> dict[str, NDArray]:
                 raise ValueError(f"claims {total:,} bytes in {path.stat().st_size:,}")
             if damaged := archive.testzip():
                 raise ValueError(f"checksum of {damaged} is wrong")
-            return {member.filename.removesuffix(".npy"): _read_array(archive, member) for member in members}
+            found = {member.filename.removesuffix(".npy"): _read_array(archive, member) for member in members}
+            if missing := sorted(set(needed) - set(found)):
+                raise ValueError(f"no {', '.join(missing)}")
+            return found
     except (OSError, ValueError, EOFError, NotImplementedError, zipfile.BadZipFile, RuntimeError) as error:
         raise DataError(
             f"E_MODEL {path}: cannot be read ({error}); expected arrays as written by this project, without objects. "
@@ -85,6 +93,7 @@ def load_network(build: Callable[[], "Network"], weights: Path, options: Any) ->
     from safetensors import SafetensorError, safe_open
     from safetensors.torch import load_file
 
+    check_is_file(weights)
     try:
         _check_numbers(options)
         with torch.device("meta"):
@@ -97,7 +106,10 @@ def load_network(build: Callable[[], "Network"], weights: Path, options: Any) ->
                 f"{len(different)} tensors differ, {name}: {found.get(name)}, expected {expected.get(name)}"
             )
         network = build()
-        network.load_state_dict(load_file(weights))
+        state = load_file(weights)
+        if bad := sorted(name for name, tensor in state.items() if not torch.isfinite(tensor).all()):
+            raise ValueError(f"{len(bad)} tensors hold values that are no numbers, {bad[0]}")
+        network.load_state_dict(state)
     except (RuntimeError, OSError, ValueError, TypeError, KeyError, ArithmeticError, SafetensorError) as error:
         raise DataError(
             f"E_MODEL {weights}: does not fit the options beside it ({error}); expected both files as one training "
@@ -147,12 +159,41 @@ def read_options(path: Path) -> str:
     Raises:
         DataError: missing, far longer than any options are, or not UTF-8.
     """
+    check_is_file(path)
     try:
         if path.stat().st_size > MAX_CONFIG_BYTES:
             raise ValueError(f"{path.stat().st_size:,} bytes")
         return path.read_text("utf-8")
     except (OSError, ValueError) as error:
         raise DataError(f"E_MODEL {path}: {error}; expected the options of a trained model") from error
+
+
+def check_is_file(path: Path) -> Path:
+    """Return the path of a file.
+
+    Raises:
+        DataError: it is missing, or a pipe, a device or a folder, which would never end.
+    """
+    if not path.is_file():
+        raise DataError(f"E_MODEL {path}: no file; expected one as a training writes it; get it from its maker again")
+    return path
+
+
+def plain_yaml(path: Path) -> Any:
+    """The content of a model's YAML: plain values, without anchors, which a kilobyte of can stand for gigabytes.
+
+    Raises:
+        DataError: it is anything else.
+    """
+    import yaml
+
+    text = read_options(path)
+    try:
+        if any(getattr(event, "anchor", None) for event in yaml.parse(text, Loader=yaml.CSafeLoader)):
+            raise ValueError("it has anchors or aliases")
+        return yaml.load(text, Loader=yaml.CSafeLoader)
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:  # also tags that make objects
+        raise DataError(f"E_MODEL {path}: {error}; expected plain YAML, as a training writes it") from error
 
 
 def _check_numbers(node: Any) -> None:

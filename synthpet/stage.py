@@ -1,7 +1,8 @@
 """A stage writes one folder once: it says whether it makes it or finds it up to date.
 
 ``run.json`` in the folder is the manifest: the configuration and the SHA-256 of every input that determine the
-result, and the SHA-256 of every output. It is written last, so a folder without it is unfinished.
+result, and the SHA-256 of every output. It is written last, so a folder without it is unfinished. Inputs are hashed
+before the work and compared after it: a manifest never names an image that the result was not made from.
 """
 
 import json
@@ -15,7 +16,9 @@ from typing import Any
 
 from synthpet import __version__
 from synthpet.cohort.files import sha256, write_json
+from synthpet.cohort.text import read_json_object
 from synthpet.console import say
+from synthpet.errors import DataError
 from synthpet.lock import locked
 
 LIBRARIES = ("numpy", "torch", "pytorch-lightning", "monai", "nibabel", "nilearn", "antspyx")
@@ -29,7 +32,7 @@ class Stage:
         name: what the user reads.
         folder: where the results lie.
         config: plain values that determine the result.
-        inputs: files that determine the result.
+        inputs: files that determine the result; by what they are, where their folders are nobody's business.
         manifest: the manifest's name, for folders that two stages write into.
         quiet: say nothing, for one of many stages whose progress somebody else shows.
     """
@@ -37,21 +40,23 @@ class Stage:
     name: str
     folder: Path
     config: Mapping[str, Any]
-    inputs: tuple[Path, ...] = ()
+    inputs: tuple[Path, ...] | Mapping[str, Path] = ()
     manifest: str = "run.json"
     quiet: bool = False
 
-    def ensure(self, make: Callable[[], Iterable[Path]]) -> bool:
+    def ensure(self, make: Callable[[], Iterable[Path]], read_as: Mapping[Path, str] | None = None) -> bool:
         """Call ``make`` unless the folder already holds the result of this configuration and these inputs.
 
         Args:
             make: does the work and returns the files that it wrote below ``folder``.
+            read_as: SHA-256 of inputs that were read before, at that time.
 
         Returns:
             Whether something was made.
 
         Raises:
             BusyError: another process writes into the folder.
+            DataError: an input was replaced meanwhile.
         """
         if self._is_found():
             return False
@@ -62,9 +67,11 @@ class Stage:
             self._say(f"{self.name}: making {self.folder}")
             start = time.monotonic()
             (self.folder / self.manifest).unlink(missing_ok=True)
+            before = self._input_hashes(read_as or {})
             written = make()
             seconds = time.monotonic() - start
-            self._write_manifest(written, seconds)
+            self._check_unchanged(before)
+            self._write_manifest(written, before, seconds)
         self._say(f"{self.name}: done in {seconds:.0f} s")
         return True
 
@@ -77,28 +84,54 @@ class Stage:
 
     def is_current(self) -> bool:
         """Whether the manifest matches the configuration, the inputs and the outputs' sizes."""
-        if not self.is_written():
-            return False
-        return json.loads((self.folder / self.manifest).read_text())["inputs"] == self._input_hashes()
+        return self.is_written() and self._read_manifest()["inputs"] == self._input_hashes()
 
     def is_written(self) -> bool:
         """As ``is_current``, but nobody looks whether an input has changed since."""
         try:
-            manifest = json.loads((self.folder / self.manifest).read_text())
+            manifest = self._read_manifest()
             sizes = {name: found["bytes"] for name, found in manifest["outputs"].items()}
             whole = all((self.folder / name).stat().st_size == size for name, size in sizes.items())
             return whole and "inputs" in manifest and manifest["config"] == _plain(self.config)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (DataError, OSError, ValueError, KeyError, TypeError, AttributeError):
             return False
+
+    def check_outputs(self) -> None:
+        """Hold every output to its SHA-256 in the manifest, before any is loaded.
+
+        Raises:
+            DataError: naming a file with other content than was written.
+        """
+        check_files(self.folder, self.manifest)
+
+    def _read_manifest(self) -> dict[str, Any]:
+        return read_manifest(self.folder, self.manifest)
+
+    def input_hashes(self) -> dict[str, str]:
+        """SHA-256 of every input as it is now, by the name that the manifest gives it."""
+        return self._input_hashes()
 
     def _say(self, message: str) -> None:
         if not self.quiet:
             say(message)
 
-    def _input_hashes(self) -> dict[str, str]:
-        return {_short_name(path): sha256(path) for path in self.inputs}
+    def _input_hashes(self, read_as: Mapping[Path, str] | None = None) -> dict[str, str]:
+        """What is missing has no hash: whoever reads it says it better."""
+        inputs = self.inputs
+        named = inputs if isinstance(inputs, Mapping) else {_short_name(path): path for path in inputs}
+        known = read_as or {}
+        return {name: known.get(path) or (sha256(path) if path.is_file() else "") for name, path in named.items()}
 
-    def _write_manifest(self, written: Iterable[Path], seconds: float) -> None:
+    def _check_unchanged(self, before: Mapping[str, str]) -> None:
+        now = self._input_hashes()
+        if changed := [name for name in before if now[name] != before[name]]:
+            raise DataError(
+                f"E_REPLACED {changed[0]}: {len(changed)} of {len(now)} inputs of {self.name} were replaced while it "
+                "was made; expected files that nobody changes meanwhile. What was made is not used; run the same "
+                "command again"
+            )
+
+    def _write_manifest(self, written: Iterable[Path], inputs: Mapping[str, str], seconds: float) -> None:
         outputs = {
             path.relative_to(self.folder).as_posix(): {"bytes": path.stat().st_size, "sha256": sha256(path)}
             for path in sorted(set(written))
@@ -108,12 +141,54 @@ class Stage:
             {
                 "stage": self.name,
                 "config": _plain(self.config),
-                "inputs": self._input_hashes(),
+                "inputs": inputs,
                 "outputs": outputs,
                 "versions": versions(),
                 "seconds": round(seconds, 1),
             },
         )
+
+
+def read_manifest(folder: Path, name: str = "run.json") -> dict[str, Any]:
+    """The manifest of a finished result; empty where there is none.
+
+    Raises:
+        DataError: it is no JSON object.
+    """
+    return read_json_object(folder / name) if (folder / name).exists() else {}
+
+
+def check_files(folder: Path, manifest: str = "run.json", needed: Iterable[str] = ()) -> None:
+    """Hold the files of a finished result to the SHA-256 that they were written with; nothing where none is finished.
+
+    Args:
+        folder: of the result.
+        manifest: its name.
+        needed: files that it has to list.
+
+    Raises:
+        DataError: naming a file with other content, or a manifest that is none.
+    """
+    if not (folder / manifest).is_file():
+        return
+    listed = read_manifest(folder, manifest).get("outputs")
+    if not isinstance(listed, dict) or not all(map(_is_listed, listed.items())) or set(needed) - set(listed):
+        raise DataError(f"E_MANIFEST {folder / manifest}: does not list what was written; expected a manifest of ours")
+    for name, about in listed.items():
+        path = folder / name
+        if not path.is_file():
+            raise DataError(f"E_MISSING {path}: no such file; expected it by {manifest}; run the step again")
+        if (found := sha256(path)) != about.get("sha256"):
+            raise DataError(
+                f"E_CHANGED {path}: SHA-256 {found[:12]}; expected {str(about.get('sha256'))[:12]}, as it was written. "
+                f"Get the file back, or delete {folder / manifest} to have it made anew"
+            )
+
+
+def _is_listed(item: tuple[str, Any]) -> bool:
+    """Whether an entry of a manifest is one, of a file within its folder."""
+    name, about = Path(item[0]), item[1]
+    return isinstance(about, dict) and not name.is_absolute() and ".." not in name.parts
 
 
 def _short_name(path: Path) -> str:

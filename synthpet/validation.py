@@ -7,6 +7,7 @@ from multiprocessing import current_process
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from synthpet.claim import RESULTS, claim, source_of
 from synthpet.cohort import Cohort, Subject
 from synthpet.cohort.cohort_checks import check_together, common_grid
 from synthpet.cohort.files import write_json
@@ -31,7 +32,8 @@ def open_cohort(cfg: "DictConfig") -> Cohort:
 
     Raises:
         DataError: a problem, and ``on_invalid`` is ``stop``; or nobody is left, or leaving people out mends nothing.
-        UsageError: another value of ``on_invalid``, or results would be written into the cohort.
+        UsageError: another value of ``on_invalid``, or results would be written into the cohort, or among those of
+            other people.
     """
     if cfg.on_invalid not in ("stop", "skip"):
         raise UsageError(f"on_invalid={cfg.on_invalid!r}: expected stop or skip")
@@ -39,6 +41,7 @@ def open_cohort(cfg: "DictConfig") -> Cohort:
     if root in (work_dir, *work_dir.parents):
         raise UsageError(f"work_dir={cfg.work_dir} lies in the cohort {root}; expected a folder outside of it")
     cohort = Cohort.open(Path(cfg.cohort.path))
+    claim(work_dir, RESULTS, source_of(cohort))
     report = validate_cohort(cohort, Path(cfg.work_dir), int(cfg.compute.n_jobs))
     if not report.errors:
         _say_once(cohort.root, report)

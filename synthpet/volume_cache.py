@@ -1,13 +1,15 @@
 """Volumes as training reads them: one file a person that can be memory-mapped, with a channel for each image."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from synthpet.cohort import Cohort
+from synthpet.cohort.files import write_array
 from synthpet.console import progress
-from synthpet.stage import Stage
+from synthpet.errors import DataError
+from synthpet.stage import Stage, read_manifest
 
 T1W, PET, MASK = range(3)  # channels
 
@@ -26,8 +28,26 @@ def cache_volumes(cohort: Cohort, participant_ids: Sequence[str], folder: Path) 
         for participant_id, path in progress(paths.items(), "reading the paired controls"):
             mask = cohort.load_mask(participant_id)
             volume = np.stack([cohort.load_t1w(participant_id), cohort.load(participant_id, "pet") * mask, mask])
-            np.save(path, volume.astype(np.float32))
+            write_array(path, volume.astype(np.float32))
         return list(paths.values())
 
     Stage("patch cache", folder, {"participants": list(paths)}, tuple(inputs)).ensure(write)
     return paths
+
+
+def check_cached(folder: Path, inputs: Mapping[str, str]) -> None:
+    """Hold cached volumes to the images that a training names as its own.
+
+    Args:
+        folder: that ``cache_volumes`` wrote.
+        inputs: SHA-256 by name, of the training's manifest.
+
+    Raises:
+        DataError: an image was replaced after it was cached.
+    """
+    cached = read_manifest(folder).get("inputs", {})
+    if changed := [name for name, digest in inputs.items() if cached.get(name, digest) != digest]:
+        raise DataError(
+            f"E_REPLACED {changed[0]}: was replaced after it was read for training; expected images that nobody "
+            "changes meanwhile; run the same command again"
+        )

@@ -17,7 +17,8 @@ from synthpet.interruption import end_with_parent, stopping_by_signal
 
 T = TypeVar("T")
 R = TypeVar("R")
-HANG_S = 1800.0  # without any use of a processor, of its own or of what it started: it waits for ever
+HANG_S = 1800.0  # with hardly any use of a processor, of its own or of what it started: it waits for ever
+IDLE_SHARE = 0.0005  # of a processor: what waiting itself costs, such as a loader that looks for data every 5 s
 LOOK_S = 5.0
 GRACE_S = 60.0  # for workers to come to a good place after SIGTERM
 _watched = False
@@ -64,11 +65,12 @@ def stop_workers(marks: Path) -> None:
 
 @contextmanager
 def ending_hangs(marks: Path, hung: set[int]) -> Iterator[None]:
-    """While the block runs, kill workers that have used no processor for ``HANG_S``; their items go into ``hung``."""
+    """While the block runs, kill workers that hardly used a processor for ``HANG_S``; their items go into ``hung``."""
     over = threading.Event()
 
     def watch() -> None:
-        last: dict[int, tuple[int, int, float]] = {}  # item: process, ticks, since when
+        last: dict[int, tuple[int, int, float]] = {}  # item: process, ticks, since when hardly more
+        idle_ticks = int(HANG_S * IDLE_SHARE * os.sysconf("SC_CLK_TCK"))
         while not over.wait(min(LOOK_S, HANG_S / 4)):
             now, busy = time.monotonic(), _busy(marks)
             last = {number: seen for number, seen in last.items() if number in busy}
@@ -76,7 +78,7 @@ def ending_hangs(marks: Path, hung: set[int]) -> Iterator[None]:
                 ticks = _cpu_ticks(pid)
                 if ticks is None:
                     continue
-                if number not in last or last[number][:2] != (pid, ticks):
+                if number not in last or last[number][0] != pid or abs(ticks - last[number][1]) > idle_ticks:
                     last[number] = (pid, ticks, now)
                 elif now - last[number][2] > HANG_S:
                     hung.add(number)

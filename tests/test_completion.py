@@ -1,17 +1,21 @@
 """The completed control set: who is synthesised by whom, and what the files say of themselves."""
 
 import json
+import shutil
+from dataclasses import replace
 
 import nibabel as nib
 import numpy as np
 import pytest
 from safetensors.torch import load_file, save_file
 
-from synthpet.cohort import Fold, read_folds, read_image
+from synthpet.cohort import Fold, read_folds, read_image, write_image
 from synthpet.cohort.files import sha256
+from synthpet.cohort.index import write_participants
+from synthpet.cohort.names import image_path
 from synthpet.completion import draw_donors, ensure_completed, generators_of, match_histogram
-from synthpet.errors import DataLeakageError, UsageError
-from synthpet.generators import TrainedGenerator
+from synthpet.errors import DataError, DataLeakageError, UsageError
+from synthpet.generators import TrainedGenerator, load_generator
 from synthpet.smoothing import smooth_within
 from synthpet.training import generator_folder
 from tests.conftest import write_cohort
@@ -180,3 +184,50 @@ def test_a_cohort_of_t1s_alone_is_completed_without_residuals(completed, tmp_pat
     folder = ensure_completed(configure(other, tmp_path / "work", f"complete.generators={generator_folder(cfg)}"))
     assert len(list(folder.rglob("*desc-synthetic_pet.nii.gz"))) == 8
     assert not list(folder.rglob("*desc-syntheticresampled_pet.nii.gz"))
+
+
+@pytest.fixture
+def generators(completed, tmp_path):
+    """A copy of a folder of generators."""
+    return shutil.copytree(generator_folder(completed[0]), tmp_path / "gan-patch3d")
+
+
+@pytest.mark.parametrize("name", ["generator.safetensors", "config.yaml"])
+def test_a_generator_with_a_changed_byte_is_not_used(generators, tmp_path, name):
+    other = write_cohort(tmp_path / "other", first_seed=100)
+    path = generators / "fold-1" / name
+    content = bytearray(path.read_bytes())
+    content[-2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=rf"E_CHANGED .*fold-1/{name}: SHA-256 \w+; expected \w+, as it was written"):
+        ensure_completed(configure(other, tmp_path / "work", f"complete.generators={generators}"))
+    assert not (tmp_path / "work" / "synthetic-patch3d").exists()
+
+
+def test_weights_that_are_no_numbers_synthesise_nothing(generators):
+    weights = generators / "fold-0" / "generator.safetensors"
+    save_file({name: tensor * float("nan") for name, tensor in load_file(weights).items()}, weights)
+    (generators / "fold-0" / "run.json").unlink()
+    with pytest.raises(DataError, match=r"E_MODEL .*tensors hold values that are no numbers"):
+        load_generator(TrainedGenerator(generators / "fold-0"))
+
+
+def test_people_are_told_by_their_voxels_whatever_the_file(generators, shared_cohort, tmp_path):
+    """The same scans under other names, in other gzip streams, with another header: the guard knows them."""
+    names = {"sub-00": "sub-90", "sub-03": "sub-93"}
+    other = write_cohort(tmp_path / "other", first_seed=100)
+    for who, name in names.items():
+        for kind in ("t1w", "pet", "brain_mask"):
+            data, grid = read_image(shared_cohort.path(who, kind))
+            write_image(other.root / image_path(name, kind, res="5mm"), data, grid, description="somebody else")
+    strangers = [replace(s, participant_id=names.get(s.participant_id, s.participant_id)) for s in other.subjects]
+    write_participants(other.root, strangers, name="other", simulated=True)
+    with pytest.raises(DataLeakageError, match=r"was trained on sub-90, sub-93;"):
+        ensure_completed(configure(other, tmp_path / "work", f"complete.generators={generators}"))
+
+
+def test_a_mistyped_folder_of_generators_is_named_with_what_is_there(generators, shared_cohort, tmp_path):
+    for wrong in (tmp_path / "gan-patch2d", tmp_path):
+        with pytest.raises(UsageError, match=rf"complete.generators={wrong}: .*there is {generators}"):
+            ensure_completed(configure(shared_cohort, tmp_path / "work", f"complete.generators={wrong}"))
+    assert not (tmp_path / "work").exists()

@@ -134,6 +134,7 @@ def test_weights_of_another_architecture_are_refused_with_both_files(trained, tm
     config = OmegaConf.load(folder / "config.yaml")
     config.gan.generator.channels = [4, 12]
     OmegaConf.save(config, folder / "config.yaml")
+    (folder / "run.json").unlink()  # which would say that the file was changed
     with pytest.raises(DataError, match="E_MODEL"):
         load_generator(TrainedGenerator(folder))
 
@@ -152,3 +153,5 @@ def test_wandb_offline_keeps_the_run_on_the_machine(shared_cohort, tmp_path):
     runs = list((tmp_path / "wandb").rglob("*.wandb"))
     assert len(runs) == 2  # one a fold
     assert all("offline-run" in run.parent.name for run in runs)
+    files = [path for path in (tmp_path / "wandb").rglob("*") if path.is_file()]
+    assert not [path for path in files if str(tmp_path).encode() in path.read_bytes()]  # may be handed on as it is

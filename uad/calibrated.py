@@ -1,7 +1,6 @@
 """A detector with its threshold: calibrated once on held-out controls, for the evaluation and for new patients."""
 
 import io
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from scipy import ndimage
 
 from synthpet.cohort import Cohort, Grid, Subject
 from synthpet.cohort.files import write_bytes, write_json
+from synthpet.cohort.text import read_json_object
 from synthpet.console import progress
 from synthpet.errors import DataError
 from synthpet.model_files import read_arrays
@@ -122,6 +122,7 @@ def _ensure_t1w(cfg: DictConfig, cohort: Cohort, normative: NormativeSet) -> ZMa
     inputs = tuple(path for member in normative.members for path in (member.t1w, member.mask))
     stage = Stage(f"z-map of the T1 for {folder.parent.name}", folder, {"smooth_fwhm_mm": t1w.smooth_fwhm_mm}, inputs)
     stage.ensure(lambda: t1w.fit(normative, cohort).save(folder))
+    stage.check_outputs()
     t1w.restore(folder, cohort)
     return t1w
 
@@ -135,23 +136,35 @@ def _ensure(
     config = {
         "detection": {name: options[name] for name in OPTIONS},
         "smooth_fwhm_mm": normative.smooth_fwhm_mm,
-        "detector": {n: f["sha256"] for n, f in json.loads((folder / "run.json").read_text())["outputs"].items()},
+        "detector": {n: f["sha256"] for n, f in read_json_object(folder / "run.json")["outputs"].items()},
     }
     inputs = tuple(cohort.files(("t1w", "pet", "brain_mask"), controls))
     stage = Stage(f"calibration of {folder.parent.name} seed {seed}", folder, config, inputs, MANIFEST)
     stage.ensure(lambda: _Calibrator(cohort, normative, controls, detector, options).write(folder, cfg.compute.n_jobs))
+    stage.check_outputs()
     calibration, heldout = read_calibration(folder)
-    manifest = json.loads((folder / MANIFEST).read_text())
+    manifest = read_json_object(folder / MANIFEST)
     return CalibratedDetector(detector, t1w, cohort.grid, options, calibration, heldout, manifest)
 
 
 def read_calibration(folder: Path) -> tuple[Calibration, HeldOut]:
-    """Read ``calibration.json`` and ``calibration.npz``."""
-    found = json.loads((folder / CALIBRATION).read_text())
-    kept, edge = found.pop("control_counts"), found.pop("edge")
-    del found["definitions"]
-    calibration = Calibration(**found | {"interval": Interval(*found["interval"])})
-    arrays = read_arrays(folder / CONTROLS)
+    """Read ``calibration.json`` and ``calibration.npz``.
+
+    Raises:
+        DataError: either is not as it was written.
+    """
+    found = read_json_object(folder / CALIBRATION)
+    try:
+        kept, edge = found.pop("control_counts"), found.pop("edge")
+        del found["definitions"]
+        calibration = Calibration(**found | {"interval": Interval(*found["interval"])})
+        names = [f"{who}_{what}" for who in kept for what in ("levels", "changes")]
+    except (KeyError, TypeError) as error:
+        raise DataError(
+            f"E_CALIBRATION {folder / CALIBRATION}: not as a calibration is written ({error}); expected all of its "
+            f"keys. Delete {MANIFEST} beside it to have it made anew"
+        ) from error
+    arrays = read_arrays(folder / CONTROLS, ("mean_z", "exceedance", *names))
     counts = {who: ClusterCounts(arrays[f"{who}_levels"], arrays[f"{who}_changes"]) for who in kept}
     return calibration, HeldOut(counts, kept, arrays["mean_z"], arrays["exceedance"], edge)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from synthpet.cohort import Cohort
 from synthpet.cohort.files import write_bytes, write_json, write_text, write_tsv
 from synthpet.cohort.marks import is_simulated_dataset
 from synthpet.command import compose
@@ -63,10 +64,11 @@ def ensure_comparison(cfg: DictConfig, overrides: Sequence[str] = ()) -> Path:
         "false_per_scan": cfg.detection.false_per_scan,
         "seed": cfg.seed,
         "layout": LAYOUT,
+        **(cohort := open_cohort(cfg)).told(),
     }
     shown = generator_pictures(Path(cfg.work_dir), columns)
     stage = Stage("comparison", folder, config, (*_inputs(outcomes), *shown))
-    if stage.ensure(lambda: _write(cfg, folder, outcomes)):
+    if stage.ensure(lambda: _write(cfg, cohort, folder, outcomes)):
         track_comparison(cfg, folder, folders)
     for line in (folder / "table.txt").read_text().splitlines():
         say(line)
@@ -116,7 +118,7 @@ def _inputs(outcomes: Outcomes) -> Iterator[Path]:
             yield from (path for name in READ if (path := outcome.folder / name).is_file())
 
 
-def _write(cfg: DictConfig, folder: Path, outcomes: Outcomes) -> list[Path]:
+def _write(cfg: DictConfig, cohort: Cohort, folder: Path, outcomes: Outcomes) -> list[Path]:
     from uad.comparison_figures import make_pictures
     from uad.comparison_page import in_short, make_page
     from uad.comparison_pictures import quality_parts
@@ -139,7 +141,7 @@ def _write(cfg: DictConfig, folder: Path, outcomes: Outcomes) -> list[Path]:
         settings,
         simulated=is_simulated_dataset(Path(cfg.cohort.path)),
         quality=quality_parts(Path(cfg.work_dir), list(next(iter(outcomes.values())))),
-        notices=(cohort := open_cohort(cfg)).notices,
+        notices=cohort.notices,
     )
     rows = [{"detector": detector, **row} for detector, table in tables.items() for row in table]
     for stale in (folder / "figures").glob("*.png"):

@@ -1,6 +1,5 @@
 """The published table: patients x normative sets, the rank of the true cluster in each cell, summaries below."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthpet.cohort.files import read_tsv
+from synthpet.cohort.text import read_json_object
 from synthpet.errors import DataError
 from uad.detection import STRICT_MM, across_seeds
 from uad.statistics import censored_ranks, wilson_interval
@@ -89,7 +89,7 @@ class Outcome:
         patients = tuple(row["participant_id"] for row in first)
         if odd := [s for s in seeds if tuple(row["participant_id"] for row in of_seed[s]) != patients]:
             raise DataError(f"E_PATIENTS {folder / 'ranks.tsv'}: seeds {odd} list other patients than seed {seeds[0]}")
-        summaries = json.loads((folder / "summary.json").read_text())["seeds"]
+        summaries = read_json_object(folder / "summary.json")["seeds"]
         return cls(
             folder,
             patients,

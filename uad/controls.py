@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from synthpet.cohort.files import new_array
 from uad.maps import MIN_SHARE
 from uad.support.slabs import slabs
 from uad.support.voxelwise import VoxelwiseOneClassSVM
@@ -46,7 +47,7 @@ class Controls:
     def array(self, name: str, shape: tuple[int, ...], kind: DTypeLike = np.float32) -> NDArray:
         """A new memory-mapped array in the folder."""
         self._made[name] = self.folder / f"{name}.npy"
-        return np.lib.format.open_memmap(self._made[name], "w+", kind, shape)
+        return new_array(self._made[name], shape, kind)
 
     def drop(self, name: str) -> None:
         """Delete an array; who still holds it can read on."""

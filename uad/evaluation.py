@@ -82,6 +82,7 @@ def ensure_evaluation(cfg: DictConfig) -> Path:
         "smooth_fwhm_mm": normative.smooth_fwhm_mm,
         "calibration": {s: [found.manifest[key] for key in ("config", "outputs")] for s, found in calibrated.items()},
         "t1w": sha256(detector_folder(cfg) / "t1w" / STATISTICS),
+        **cohort.told(patients),
     }
     inputs = cohort.files(("t1w", "pet", "brain_mask", "lesion_mask"), patients)
     stage = Stage(f"evaluation {folder.name}", folder, config, tuple(inputs))

@@ -12,7 +12,7 @@ Not in the paper: whitened and conditional. Raw latent vectors differ between pe
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -104,7 +104,7 @@ class LatentSpace:
     @classmethod
     def load(cls, path: Path) -> "LatentSpace":
         """Read what ``save`` wrote."""
-        found = read_arrays(path)
+        found = read_arrays(path, (field.name for field in fields(cls)))
         return cls(
             found["where"],
             found["mean"],

@@ -91,8 +91,9 @@ class ControlStatistics:
     @classmethod
     def load(cls, path: Path) -> "ControlStatistics":
         """Read what ``save`` wrote."""
-        arrays = read_arrays(path)
-        return cls(*(arrays[name] for name in ("n", "mean", "spread", "judged")))
+        names = ("n", "mean", "spread", "judged")
+        arrays = read_arrays(path, names)
+        return cls(*(arrays[name] for name in names))
 
 
 def to_z(

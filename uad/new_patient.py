@@ -1,6 +1,5 @@
 """One new patient, examined with a detector and a threshold that were learned and calibrated on a cohort's controls."""
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,8 +9,10 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from synthpet.claim import PATIENT, Source, claim, place_of
 from synthpet.cohort import Cohort
 from synthpet.cohort.files import read_tsv, sha256, write_json, write_text
+from synthpet.cohort.text import read_json_object
 from synthpet.command import compose
 from synthpet.console import say
 from synthpet.errors import DataError, UsageError
@@ -65,7 +66,7 @@ def ensure_detection(cfg: DictConfig, overrides: Sequence[str] = ()) -> Path:
         over the raw T1 where its place is known; ``prepared/`` where the images were not on the cohort's grid.
 
     Raises:
-        UsageError: no T1, a name that is no name, or a detector that needs a PET and gets none.
+        UsageError: no T1, a name that is no name or another person's, or a detector that needs a PET and gets none.
         DataError: an image that cannot be used, or no held-out control.
         DataLeakageError: the images are those of a control that was learned from.
     """
@@ -75,6 +76,7 @@ def ensure_detection(cfg: DictConfig, overrides: Sequence[str] = ()) -> Path:
     check_files(t1w=t1w, pet=pet, mask=mask)
     cohort = ensure_cohort(cfg)
     check_heldout(cohort)
+    read_as = {path: sha256(path) for path in (t1w, pet, mask) if path is not None}
     given = _on_grid(cfg, cohort, name, t1w, pet, mask)  # before the long work starts
     images = read_patient(given.t1w, given.pet, given.mask, cohort.grid, given.raw)
     if images.synthetic and not cfg.force:
@@ -98,31 +100,37 @@ def ensure_detection(cfg: DictConfig, overrides: Sequence[str] = ()) -> Path:
     detection = NewPatient(
         cfg, cohort, normative, next(iter(calibrated.values())), name, images, tuple(remarks), native
     )
-    inputs = (*images.files, *(native.files if native is not None else ()))
-    stage = Stage(f"detection {name}", detection.folder, detection.config(), inputs)
-    stage.ensure(detection.write)
+    stage = Stage(f"detection {name}", detection.folder, detection.config(), detection.inputs())
+    stage.ensure(detection.write, read_as)
     say_findings(detection.folder)
     return detection.folder
 
 
 def _on_grid(cfg: DictConfig, cohort: Cohort, name: str, t1w: Path, pet: Path | None, mask: Path | None) -> Given:
     folder = Path(cfg.work_dir) / f"detect-{name}"
+    named = cfg.name is not None or _subject_of(t1w) is not None
+    claim(folder, PATIENT, Source(place_of(t1w) if named else "", {"t1w": sha256(t1w)}))
     return on_cohort_grid(t1w, pet, mask, cohort, folder, cfg.brain_mask_command)
 
 
 def patient_name(cfg: DictConfig) -> str:
-    """The name of the results: ``name``, or the T1's BIDS subject, or ``patient``.
+    """The name of the results: ``name``, or the BIDS subject of the T1 or of its nearest folder, or ``patient``.
 
     Raises:
         UsageError: no T1, or a name with other characters than letters, digits, ``-`` and ``_``.
     """
     if cfg.t1w is None:
         raise UsageError("t1w: expected the patient's T1 (t1w=<file.nii.gz>), and pet=<file.nii.gz> if there is one")
-    found = re.match(r"sub-[0-9a-zA-Z]+", Path(cfg.t1w).name)
-    name = str(cfg.name) if cfg.name is not None else found[0] if found else "patient"
+    name = str(cfg.name) if cfg.name is not None else _subject_of(Path(cfg.t1w)) or "patient"
     if not re.fullmatch(r"[0-9a-zA-Z][0-9a-zA-Z_-]{0,63}", name):
         raise UsageError(f"name={name[:80]!r}: expected 1 to 64 letters, digits, - or _")
     return name
+
+
+def _subject_of(t1w: Path) -> str | None:
+    """The BIDS subject that a file or its nearest folder is named after; other folders may bear people's names."""
+    found = (re.match(r"sub-[0-9a-zA-Z]+", part) for part in reversed(t1w.absolute().parts))
+    return next((subject[0] for subject in found if subject), None)
 
 
 def _without_pet(cfg: DictConfig, overrides: Sequence[str]) -> DictConfig:
@@ -143,7 +151,7 @@ def cost_of_no_pet(cfg: DictConfig, used: DictConfig, cohort: Cohort, overrides:
     shared = [option for option in overrides if not option.startswith(OWN_OPTIONS)]
     bare = [option for option in shared if not option.startswith(("detector=", "detector."))]
     both, alone = (
-        json.loads((ensure_evaluation(compose("uad_evaluate", *options)) / "summary.json").read_text())
+        read_json_object(ensure_evaluation(compose("uad_evaluate", *options)) / "summary.json")
         for options in (shared, [*bare, f"detector={used.detector.name}"])
     )
     return (
@@ -191,7 +199,14 @@ class NewPatient:
             "t1w": sha256(detector_folder(self.cfg) / "t1w" / STATISTICS),
             "remarks": self.remarks,
             "force": self.cfg.force,
+            **self.cohort.told(),
         }
+
+    def inputs(self) -> dict[str, Path]:
+        """The files, by what they are: a patient's folders may be called as the patient is."""
+        kinds = ("t1w", *(("pet",) if self.images.pet is not None else ()), "mask")
+        native = self.native.files if self.native is not None else ()
+        return dict(zip(kinds, self.images.files, strict=False)) | {f"transforms/{f.name}": f for f in native}
 
     def write(self) -> list[Path]:
         """Maps, tables and the page."""
@@ -263,7 +278,7 @@ class NewPatient:
 
 def say_findings(folder: Path) -> None:
     """The candidates as a table, what limits them, and where the page is."""
-    summary, rows = json.loads((folder / "summary.json").read_text()), read_tsv(folder / "clusters.tsv")
+    summary, rows = read_json_object(folder / "summary.json"), read_tsv(folder / "clusters.tsv")
     for remark in summary["remarks"]:
         say(remark)
     if rows:

@@ -4,7 +4,7 @@ No patient and no held-out control is ever a member, and the synthetic PET of a 
 that never saw that control.
 """
 
-import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -19,6 +19,7 @@ from synthpet.cohort.coverage import without_padding
 from synthpet.cohort.files import sha256
 from synthpet.cohort.index import scale_t1w
 from synthpet.cohort.names import sidecar_path
+from synthpet.cohort.text import read_json_object
 from synthpet.errors import DataError, DataLeakageError, UsageError
 
 KINDS = {  # name: kind of image of the paired and of the unpaired controls; None: not members
@@ -270,11 +271,8 @@ def _leak(
 def generator_hashes(folder: Path) -> dict[int, str]:
     """Fold to SHA-256 of its generator, as the manifest of the synthetic PETs has it; empty where there is none."""
     inputs = _read_json(folder / "run.json").get("inputs", {})
-    found = {}
-    for name, digest in inputs.items():
-        if name.endswith("/generator.safetensors"):
-            found[int(name.split("/")[-2].removeprefix("fold-"))] = str(digest)
-    return found
+    named = ((re.search(r"/fold-(\d{1,4})/generator\.safetensors$", name), digest) for name, digest in inputs.items())
+    return {int(fold[1]): str(digest) for fold, digest in named if fold}
 
 
 def _check_quality(folder: Path, used: set[tuple[str, str]]) -> None:
@@ -310,4 +308,4 @@ def _check_quality(folder: Path, used: set[tuple[str, str]]) -> None:
 
 def _read_json(path: Path) -> dict[str, Any]:
     """The content, or nothing where there is no such file."""
-    return dict(json.loads(path.read_text())) if path.is_file() else {}
+    return read_json_object(path) if path.is_file() else {}

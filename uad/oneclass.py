@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthpet.cohort import Cohort
+from synthpet.cohort.files import write_array
 from synthpet.console import progress
 from synthpet.device import device_name
 from synthpet.errors import UsageError
@@ -148,7 +149,7 @@ class OneClassDetector:
         paths = []
         for member, scan in zip(normative.members, normative.scans(), strict=True):
             paths.append(self.folder / f"{member.participant_id}.npy")
-            np.save(paths[-1], _stack(scan))
+            write_array(paths[-1], _stack(scan))
         return paths
 
     def _extract(self, controls: Controls, spacing_mm: Sequence[float]) -> NDArray[np.float32]:

@@ -1,6 +1,5 @@
 """The images of a new patient, read and checked: on the cohort's grid, plausible, nobody's that was learned from."""
 
-import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from synthpet.cohort import Cohort, Grid, read_image
 from synthpet.cohort.coverage import unmeasured, without_padding
+from synthpet.cohort.images import voxel_digest
 from synthpet.cohort.index import scale_t1w
 from synthpet.cohort.marks import is_simulated_image, is_synthetic_image
 from synthpet.errors import DataError, DataLeakageError
@@ -93,7 +93,7 @@ def check_stranger(images: PatientImages, normative: NormativeSet, cohort: Cohor
     Raises:
         DataLeakageError: naming the control.
     """
-    own = {digest(path): path for path in images.files[: 1 if images.pet is None else 2]}
+    own = {voxel_digest(path): path for path in images.files[: 1 if images.pet is None else 2]}
     known = {m.participant_id: (m.t1w, m.pet) for m in normative.members}
     known |= {
         s.participant_id: (cohort.path(s.participant_id, "t1w"), cohort.path(s.participant_id, "pet"))
@@ -101,7 +101,7 @@ def check_stranger(images: PatientImages, normative: NormativeSet, cohort: Cohor
     }
     for who, paths in known.items():
         for path in paths:
-            if (found := own.get(digest(path))) is not None:
+            if (found := own.get(voxel_digest(path))) is not None:
                 raise DataLeakageError(
                     f"E_LEAK_PATIENT {found}: holds the same voxels as {path.name} of control {who}, whom the detector "
                     "has learned from or was calibrated on; expected a new patient. Choose the right file, or set "
@@ -130,12 +130,6 @@ def check_units(pet: Path, images: PatientImages, controls: Iterable[tuple[NDArr
             "(SUVR). Divide it by the mean of the reference region that the controls' sidecars name "
             "(SUVRReferenceRegion)"
         )
-
-
-def digest(path: Path) -> str:
-    """SHA-256 of an image's voxels as float32 in RAS+ order, whatever the file's name, header and compression."""
-    data, grid = read_image(path)
-    return hashlib.sha256(str(grid.shape).encode() + data.tobytes()).hexdigest()
 
 
 def _beside(t1w: Path) -> Path | None:

@@ -1,6 +1,5 @@
 """A new patient's raw images: prepared first, as the cohort was, when they do not lie on the cohort's grid."""
 
-import json
 import re
 from dataclasses import fields, replace
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from synthpet.cohort import Cohort, Subject, read_image
 from synthpet.cohort.names import image_path, resolution_label
 from synthpet.cohort.template import template_grid
+from synthpet.cohort.text import read_json_object
 from synthpet.command import compose
 from synthpet.console import say
 from synthpet.errors import DataError
@@ -68,7 +68,7 @@ def settings_of(cohort: Cohort, brain_mask_command: str | None = None) -> "Setti
     for subject in cohort.subjects:
         manifest = cohort.root / subject.participant_id / "run.json"
         if manifest.is_file():
-            config = json.loads(manifest.read_text()).get("config", {})
+            config = read_json_object(manifest).get("config", {})
             settings = replace(settings, **{key: _plain(config[key]) for key in known & set(config)})
             break
     return settings if brain_mask_command is None else replace(settings, brain_mask_command=brain_mask_command)

@@ -101,6 +101,7 @@ def _ensure_detector(
 
     if stage.ensure(make):
         track_detector(cfg, folder, seed, synthetic)
+    stage.check_outputs()
     detector.restore(folder, cohort)
     return detector
 

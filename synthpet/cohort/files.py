@@ -4,6 +4,7 @@ import csv
 import hashlib
 import io
 import json
+import math
 import os
 import shutil
 import tempfile
@@ -12,8 +13,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
 from synthpet.cohort.text import read_table
-from synthpet.errors import DiskError
+from synthpet.errors import DataError, DiskError
 from synthpet.printable import one_line, printable
 
 SETTLED_S = 2.0  # the coarsest clock of a file system in use (FAT)
@@ -43,14 +47,47 @@ def write_stream(path: Path, n_bytes: int, write: Callable[[IO[bytes]], object])
         temporary.chmod(0o644)
         temporary.replace(path)
     except OSError as error:
-        free = shutil.disk_usage(_existing_parent(path)).free
-        raise DiskError(
-            f"{path} could not be written ({error.strerror}): {n_bytes:,} bytes needed, {free:,} free"
-        ) from error
+        raise _refused(path, n_bytes, error) from error
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
     return path
+
+
+def write_array(path: Path, array: NDArray) -> Path:
+    """Write an ``.npy`` file, whole or not at all; the array may be larger than memory: it goes part by part."""
+
+    def write(stream: IO[bytes]) -> None:
+        header = np.lib.format.header_data_from_array_1_0(np.ascontiguousarray(array[:0]))
+        np.lib.format.write_array_header_1_0(stream, header | {"shape": array.shape})
+        for part in array:
+            stream.write(np.ascontiguousarray(part).data)
+
+    return write_stream(path, array.nbytes, write)
+
+
+def new_array(path: Path, shape: tuple[int, ...], kind: DTypeLike) -> NDArray:
+    """A memory-mapped ``.npy`` file of zeros; its space is taken at once, since a write to a full disk would kill us.
+
+    Raises:
+        DiskError: the disk has not as much; nothing is left there.
+    """
+    needed = math.prod(shape) * np.dtype(kind).itemsize
+    try:
+        array = np.lib.format.open_memmap(path, "w+", kind, shape)
+        with path.open("rb+") as stream:
+            os.posix_fallocate(stream.fileno(), 0, path.stat().st_size)
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise _refused(path, needed, error) from error
+    return array
+
+
+def _refused(path: Path, n_bytes: int, error: OSError) -> DiskError:
+    free = shutil.disk_usage(_existing_parent(path)).free
+    return DiskError(
+        f"{path} could not be written ({error.strerror or error}): {n_bytes:,} bytes needed, {free:,} free"
+    )
 
 
 def _existing_parent(path: Path) -> Path:
@@ -112,8 +149,13 @@ def sha256(path: Path) -> str:
 
     Unchanged: same device, inode, size and times of change. A file that was changed less than ``SETTLED_S`` ago is not
     remembered, since the clock of a disk can be too coarse to tell its next change.
+
+    Raises:
+        DataError: no file, but a pipe, a device or a folder.
     """
     path = Path(path).absolute()
+    if path.exists() and not path.is_file():  # a pipe would wait for ever, a device never end
+        raise DataError(f"E_NOT_FILE {path}: not a file; expected one; look at where it comes from")
     with path.open("rb") as stream:
         found = os.fstat(stream.fileno())
         state = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)

@@ -1,15 +1,19 @@
 """Subject-level folds for cross-fitting, and the guard that keeps a subject out of its own fold."""
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from synthpet.cohort.files import write_json
 from synthpet.cohort.index import Cohort, Subject
-from synthpet.errors import DataLeakageError, UsageError
+from synthpet.cohort.names import check_participant_id
+from synthpet.cohort.text import read_json
+from synthpet.errors import DataError, DataLeakageError, IdError, UsageError
+
+MAX_FOLDS = 1000
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,36 @@ def write_folds(path: Path, folds: Iterable[Fold]) -> Path:
 
 
 def read_folds(path: Path) -> tuple[Fold, ...]:
-    """Read what ``write_folds`` wrote."""
-    rows = json.loads(Path(path).read_text())
-    return tuple(Fold(row["index"], tuple(row["train"]), tuple(row["test"])) for row in rows)
+    """Read what ``write_folds`` wrote.
+
+    Raises:
+        DataError: it is anything else.
+    """
+    rows = read_json(Path(path))
+    if not isinstance(rows, list) or not 1 <= len(rows) <= MAX_FOLDS or not all(map(_is_fold, rows)):
+        found = f"{len(rows):,} entries" if isinstance(rows, list) else f"a {type(rows).__name__}"
+        raise DataError(
+            f"E_FOLDS {path}: {found}; expected a list of 1 to {MAX_FOLDS} folds, each with index (a number of its "
+            "own), train and test (ids). Run the step that wrote it again, or get it from its maker again"
+        )
+    folds = tuple(Fold(row["index"], tuple(row["train"]), tuple(row["test"])) for row in rows)
+    if len({fold.index for fold in folds}) < len(folds):
+        raise DataError(f"E_FOLDS {path}: two folds of one index; expected each once. Get it from its maker again")
+    return folds
+
+
+def _is_fold(row: Any) -> bool:
+    """Whether a row can be trusted: its index becomes the name of a folder."""
+    return (
+        isinstance(row, dict)
+        and type(row.get("index")) is int
+        and 0 <= row["index"] < MAX_FOLDS
+        and all(isinstance(row.get(key), list) and all(map(_is_id, row[key])) for key in ("train", "test"))
+    )
+
+
+def _is_id(text: Any) -> bool:
+    try:
+        return isinstance(text, str) and check_participant_id(text) == text
+    except IdError:
+        return False

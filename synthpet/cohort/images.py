@@ -1,6 +1,7 @@
 """The one gate for images: read with checks, write atomically with a fresh header."""
 
 import gzip
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -94,6 +95,12 @@ def read_within(path: Path, grid: Grid, mask: Callable[[], NDArray[np.bool_]]) -
             f"E_NONFINITE {path}: n={inside} voxels of the brain are NaN or infinite; expected finite values; mask them"
         )
     return data
+
+
+def voxel_digest(path: Path) -> str:
+    """SHA-256 of an image's voxels as float32 in RAS+ order, whatever the file's name, header and compression."""
+    data, grid = read_image(path)
+    return hashlib.sha256(str(grid.shape).encode() + data.tobytes()).hexdigest()
 
 
 def check_grid(path: Path, found: Grid, expected: Grid | None) -> None:

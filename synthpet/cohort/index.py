@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import isfinite
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -143,6 +144,15 @@ class Cohort:
         n = len(self.left_out)
         words = f"LEFT OUT: {n} of {n + len(self.subjects)} subjects cannot be used. " + " — ".join(self.left_out)
         return [*understood, words]
+
+    def told(self, subjects: Iterable[Subject] = ()) -> dict[str, Any]:
+        """What tables and pages tell of people although no image holds it: part of a stage's configuration.
+
+        Args:
+            subjects: whose rows of participants.tsv are told.
+        """
+        rows = [subject.row() for subject in subjects]
+        return {**({"people": rows} if rows else {}), **({"left_out": list(self.left_out)} if self.left_out else {})}
 
     @cached_property
     def is_simulated(self) -> bool:

@@ -86,12 +86,45 @@ def read_json_object(path: Path) -> dict[str, Any]:
     Raises:
         DataError: no text, no JSON, or not an object.
     """
+    content = read_json(path)
+    if not isinstance(content, dict):
+        raise DataError(f"E_JSON {path}: a {type(content).__name__}; expected an object, {{...}}")
+    return content
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file, in any encoding of ``read_text``.
+
+    Raises:
+        DataError: no text, or no JSON.
+    """
     try:
-        content = json.loads(read_text(path)[0])
+        return json.loads(read_text(path)[0])
     except json.JSONDecodeError as error:
         raise DataError(f"E_JSON {path}: line {error.lineno}: {error.msg}; expected JSON") from error
     except (RecursionError, ValueError) as error:  # a number of thousands of digits
         raise DataError(f"E_JSON {path}: nested too deeply, or a number too long; expected JSON") from error
-    if not isinstance(content, dict):
-        raise DataError(f"E_JSON {path}: a {type(content).__name__}; expected an object, {{...}}")
-    return content
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """The rows of a file to which JSON objects are appended, one a line, up to the last whole one.
+
+    A power cut or a full disk can tear the line that was being written; what follows it is worth nothing either.
+
+    Raises:
+        DataError: the file cannot be read.
+    """
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except OSError as error:
+        raise DataError(f"E_TEXT {path}: cannot be opened ({error.strerror}); expected rows of JSON") from error
+    rows = []
+    for line in lines:
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError):
+            break
+        if not isinstance(row, dict):
+            break
+        rows.append(row)
+    return rows

@@ -4,10 +4,13 @@ That makes an interrupted and continued training equal to an uninterrupted one, 
 read through the page cache, one patch at a time.
 """
 
+import math
+import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytorch_lightning as pl
@@ -16,9 +19,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from synthpet.errors import TrainingError, UsageError
 from synthpet.networks.generator import position_channels
 from synthpet.volume_cache import MASK
 
+LOADER_S = 300  # without a batch: the loaders hang
+PREFETCHED = 2  # batches that each loader keeps ready, as Torch has it
+LOADER_ADVICE = "expected more (docker run --shm-size=2g, or --ipc=host), fewer loaders or none: trainer.num_workers=0"
 FLIP_AXIS = 0  # left-right; template grids are symmetric about x = 0
 
 
@@ -65,6 +72,12 @@ class PatchBatches(Dataset):
         self.first = first
         shape = self.volumes[0].shape[1:]
         self.position = position_channels(shape, torch.from_numpy(affine)).numpy() if coordinates else None
+
+    @property
+    def n_bytes(self) -> int:
+        """Of one batch."""
+        channels = 3 if self.position is None else 6
+        return self.batch_size * channels * math.prod(self.patch_size) * np.dtype(np.float32).itemsize
 
     def __len__(self) -> int:
         return self.n_batches
@@ -114,6 +127,45 @@ def _interval(centre: int, patch: int, n: int) -> tuple[int, int]:
     return low, min(low + patch, n)
 
 
+def check_shared_memory(num_workers: int, batch_bytes: int, shared: Path = Path("/dev/shm")) -> None:  # noqa: S108
+    """Refuse loaders whose batches do not fit into shared memory: a loader that finds it full loses them silently.
+
+    Args:
+        num_workers: loaders.
+        batch_bytes: of one batch; each loader keeps ``PREFETCHED`` ready.
+        shared: where the system keeps shared memory.
+
+    Raises:
+        UsageError: too little is free.
+    """
+    if not shared.is_dir():
+        return
+    needed, free = (num_workers * PREFETCHED + 1) * batch_bytes, shutil.disk_usage(shared).free
+    if free < needed:
+        raise UsageError(
+            f"E_SHARED_MEMORY trainer.num_workers={num_workers}: needs {needed:,} bytes of shared memory for its "
+            f"batches, {free:,} are free; {LOADER_ADVICE}"
+        )
+
+
+@contextmanager
+def naming_loaders() -> Iterator[None]:
+    """What Torch says of a loader that was killed or gives nothing any more, with what to do.
+
+    Raises:
+        TrainingError: a loader ended or hangs.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if "DataLoader" not in str(error):
+            raise
+        raise TrainingError(
+            f"E_LOADER a process that cuts patches gave none ({str(error).splitlines()[0]}); often there is too little "
+            f"shared memory; {LOADER_ADVICE}. The same command goes on from the last checkpoint"
+        ) from error
+
+
 class PatchDataModule(pl.LightningDataModule):
     """Each Lightning epoch is ``steps_per_epoch`` batches of one endless, numbered sequence."""
 
@@ -149,6 +201,8 @@ class PatchDataModule(pl.LightningDataModule):
             n_batches=n_batches,
             first=step * world,
         )
+        if self.num_workers:
+            check_shared_memory(self.num_workers, batches.n_bytes)
         start = "fork" if sys.platform == "linux" else "spawn"  # by name: a process of joblib has a way of its own
-        context = start if self.num_workers else None
-        return DataLoader(batches, batch_size=None, num_workers=self.num_workers, multiprocessing_context=context)
+        own: dict[str, Any] = {"multiprocessing_context": start, "timeout": LOADER_S} if self.num_workers else {}
+        return DataLoader(batches, batch_size=None, num_workers=self.num_workers, **own)

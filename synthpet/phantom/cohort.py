@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from synthpet.claim import NOBODY, RESULTS, SIMULATED, claim, source_of
 from synthpet.cohort.files import write_json, write_text
 from synthpet.cohort.images import Grid, write_image
 from synthpet.cohort.index import Cohort, Subject, write_participants
@@ -55,6 +56,7 @@ def ensure_phantom(cfg: "DictConfig") -> Path:
 
     Raises:
         DataError: the cohort of ``anatomy`` lacks images.
+        UsageError: the folder holds something else.
     """
     from omegaconf import OmegaConf
 
@@ -69,6 +71,10 @@ def ensure_phantom(cfg: "DictConfig") -> Path:
         root, settings = _semireal(cfg, anatomy, root, settings)
         source = Cohort.open(anatomy)
         inputs = (anatomy / "participants.tsv", *_anatomy_files(source))
+    people = source_of(source) if anatomy else NOBODY
+    if Path(cfg.work_dir) in root.parents:
+        claim(Path(cfg.work_dir), RESULTS, people)
+    claim(root, SIMULATED, people)
     stage = Stage("cohort", root, settings, inputs)
     stage.ensure(lambda: _write_cohort(root, settings, anatomy, Compute.of(cfg.compute)))
     cohort = Cohort.open(root)

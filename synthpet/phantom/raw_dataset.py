@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 import nibabel as nib
 import numpy as np
 
+from synthpet.claim import NOBODY, RAW, claim
 from synthpet.cohort.files import write_bytes, write_json, write_text, write_tsv
 from synthpet.cohort.index import COLUMNS, Subject
 from synthpet.cohort.names import sidecar_path
 from synthpet.compute import Compute, in_processes
 from synthpet.console import progress, say
-from synthpet.errors import DataError, UsageError
+from synthpet.errors import UsageError
 from synthpet.phantom.anatomy import REGISTRATIONS
 from synthpet.phantom.cohort import COUNTS, plan_subjects
 from synthpet.phantom.person import Plan, describe, make_person
@@ -56,8 +57,7 @@ def ensure_raw(cfg: "DictConfig") -> Path:
     """Write the raw BIDS data set ``cfg.raw`` unless it is there; return its root.
 
     Raises:
-        DataError: the folder holds something else.
-        UsageError: ``anatomy`` is given too: real T1s have no raw scan here.
+        UsageError: the folder holds something else, or ``anatomy`` is given too: real T1s have no raw scan here.
     """
     from omegaconf import OmegaConf
 
@@ -69,7 +69,7 @@ def ensure_raw(cfg: "DictConfig") -> Path:
     settings["anatomy"] = "affine"  # nothing has registered them yet
     settings |= {"flair_share": float(cfg.raw_flair_share), "cut_share": float(cfg.raw_cut_share)}
     root = Path(cfg.raw)
-    _check_own(root)
+    claim(root, RAW, NOBODY)
     stage = Stage("raw data", root, settings)
     stage.ensure(lambda: _write_dataset(root, settings, Compute.of(cfg.compute)))
     numbers = ", ".join(f"{settings[count]} {role}" for role, count in COUNTS.items())
@@ -77,19 +77,8 @@ def ensure_raw(cfg: "DictConfig") -> Path:
     return root
 
 
-def _check_own(root: Path) -> None:
-    """Never write among somebody's data: ``raw=`` is easily taken for an input."""
-    others = root.is_dir() and any(root.iterdir())
-    readme = root / "README"
-    if others and not (readme.is_file() and readme.read_text(errors="replace").startswith(README[:14])):
-        raise DataError(
-            f"E_NOT_EMPTY {root}: holds files that synthpet.phantom did not write; raw= names the folder into which "
-            "simulated raw data are written: name a new one (`python -m synthpet.prepare bids_dir=` reads your own)"
-        )
-
-
 def _write_dataset(root: Path, settings: Mapping[str, Any], compute: Compute) -> list[Path]:
-    about = write_about(root)  # first: marks the folder as ours, should the run be interrupted
+    about = write_about(root)
     plans = plan_subjects(settings)
     make = partial(_make, settings=settings, root=root)
     made = in_processes(make, plans, compute, name=lambda plan: plan.participant_id)

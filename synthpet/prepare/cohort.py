@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import OmegaConf
 
+from synthpet.claim import PREPARED, Source, claim
 from synthpet.cohort.index import Cohort
 from synthpet.compute import Compute
 from synthpet.console import say
@@ -29,7 +30,7 @@ def ensure_prepared(cfg: "DictConfig") -> Cohort:
     Raises:
         DataError: nobody could be prepared, or somebody could not and ``on_invalid`` is ``stop``; or who is ill is not
             known.
-        UsageError: an option's value is unknown.
+        UsageError: an option's value is unknown, or ``out`` is not the folder of this cohort.
     """
     if cfg.on_invalid not in ("skip", "stop"):
         raise UsageError(f"on_invalid={cfg.on_invalid!r}: expected skip or stop")
@@ -38,6 +39,8 @@ def ensure_prepared(cfg: "DictConfig") -> Cohort:
     settings, options, compute = Settings.from_config(cfg), RawOptions.of(cfg), Compute.of(cfg.compute)
     out, bids_dir = _folders(cfg)
     raw = read_raw(bids_dir, options)
+    t1s = {person.subject.participant_id: person.t1w for person in raw.people if person.t1w is not None}
+    claim(out, PREPARED, Source.of(bids_dir, t1s))
     say(f"registration: {describe_engine(settings.engine, settings.registration)}")
     announce(raw, out)
     write_not_used(raw, out)

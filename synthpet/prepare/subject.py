@@ -1,6 +1,5 @@
 """One person: native T1, PET, FLAIR and lesion mask to images on the cohort's grid, with everything that was done."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from synthpet.cohort.images import Grid, write_image
 from synthpet.cohort.index import scale_t1w
 from synthpet.cohort.names import image_path, resolution_label, sidecar_path
 from synthpet.cohort.template import TemplateImages, template_grid, template_images
+from synthpet.cohort.text import read_json_object
 from synthpet.errors import DataError
 from synthpet.prepare.brain import near_template_brain, trim_to_tissue
 from synthpet.prepare.itk import antialias, correct_bias, resample
@@ -53,14 +53,17 @@ class Prepared:
 def subject_stage(raw: RawSubject, cohort: Path, settings: Settings) -> Stage:
     """The stage that writes one person's folder of the cohort."""
     participant_id = raw.subject.participant_id
-    images = (raw.t1w, raw.brain_mask, raw.pet, raw.flair, raw.lesion_mask)
-    inputs = [path for path in images if path is not None]
-    inputs += [*(sidecar_files(raw.pet) if raw.pet else ()), *settings.files]
+    kinds = ("t1w", "brain_mask", "pet", "flair", "lesion_mask")
+    images = {kind: path for kind in kinds if (path := getattr(raw, kind)) is not None}
+    more = (*(sidecar_files(raw.pet) if raw.pet else ()), *settings.files)
+    inputs: Any = (*images.values(), *more)
+    if raw.root is None:  # a patient's own files, whose folders may be called as the patient is
+        inputs = images | {f"more-{number}{path.suffix}": path for number, path in enumerate(more)}
     config = {**vars(settings), "engine": describe_engine(settings.engine, settings.registration)}
     config["suvr_reference"] = Path(settings.suvr_reference).name
     if raw.pet and isinstance(settings.pet_fwhm_mm, Mapping):
         config["site"] = raw.subject.site
-    return Stage(participant_id, cohort / participant_id, config, tuple(inputs), quiet=True)
+    return Stage(participant_id, cohort / participant_id, config, inputs, quiet=True)
 
 
 def write_subject(raw: RawSubject, cohort: Path, settings: Settings) -> list[Path]:
@@ -94,7 +97,7 @@ def read_notes(participant_id: str, cohort: Path, settings: Settings) -> list[st
 
 def _read_about(participant_id: str, cohort: Path, settings: Settings) -> dict[str, Any]:
     t1w = cohort / image_path(participant_id, "t1w", res=resolution_label(settings.resolution_mm))
-    return json.loads(sidecar_path(t1w).read_text())
+    return read_json_object(sidecar_path(t1w))
 
 
 def prepare_subject(raw: RawSubject, settings: Settings) -> Prepared:

@@ -1,11 +1,11 @@
 """How generators learned: their losses over the steps, from the ``metrics.jsonl`` of each fold."""
 
-import json
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from synthpet.cohort.text import read_rows
 from synthpet.report.figures import curves
 from synthpet.report.html import Picture
 
@@ -43,7 +43,7 @@ def learning_picture(synthetic_folder: Path) -> Picture | None:
 
 
 def _read(path: Path) -> dict[str, tuple[NDArray, NDArray]]:
-    rows = [json.loads(line) for line in path.read_text().splitlines() if line.strip()]
+    rows = [row for row in read_rows(path) if "step" in row]
     found = {}
     for key in SHOWN:
         steps, values = (

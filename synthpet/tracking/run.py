@@ -1,6 +1,7 @@
 """One W&B run that cannot fail or hold up the work it is about."""
 
 import os
+import shutil
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager, suppress
 from multiprocessing import current_process
@@ -80,6 +81,7 @@ class Run:
         about = {"project": cfg.logger.project, "group": self.group, "job_type": job_type, "name": name}
         found = {"study": cfg.study_name, "simulated": simulated, "seed": cfg.seed, **_chosen(cfg, job_type), **config}
         self._run = _start_run(cfg.logger.mode, wandb_folder(cfg), config=found, **about)
+        _drop_logs(self._run)
         self.uses(cohort)
 
     def log(self, numbers: Mapping[str, float], step: int | None = None) -> None:
@@ -139,6 +141,7 @@ class Run:
     def finish(self, *, failed: bool = False) -> None:
         """End the run."""
         self._safely(lambda: self._run.finish(exit_code=int(failed)))
+        self._safely(lambda: _drop_logs(self._run))
         self._logs = False
 
     def _safely(self, call: Callable[[], object]) -> None:
@@ -194,6 +197,14 @@ def _start_run(mode: str, folder: Path, **about: Any) -> Any:
             _refused.add(mode)
             _say_once("online", f"W&B cannot be used online ({in_a_line(error)}), so it is used offline; {LOCAL}")
     return wandb.init(mode="offline", dir=folder, settings=_settings(wandb), reinit="create_new", **about)
+
+
+def _drop_logs(run: Any) -> None:
+    """Remove W&B's own logs of a run, which tell the machine's folders and go along when the folder is handed on."""
+    folder = Path(run.dir).parent  # of the run; run.dir holds its files
+    shutil.rmtree(folder / "logs", ignore_errors=True)
+    for link in folder.parent.glob("debug*.log"):
+        link.unlink(missing_ok=True)
 
 
 def _let_go(run: Any) -> None:

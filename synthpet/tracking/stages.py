@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from synthpet.cohort.files import read_tsv, sha256
+from synthpet.cohort.text import read_rows
 from synthpet.tracking.products import Product, fingerprint, made_by
 from synthpet.tracking.run import Run, tracked
 
@@ -98,6 +99,5 @@ def quality_summary(quality: dict[str, Any]) -> dict[str, Any]:
 
 def log_rows(run: Run, path: Path) -> None:
     """The curves of a ``metrics.jsonl`` that is finished."""
-    for line in path.read_text().splitlines() if run and path.is_file() else ():
-        row = json.loads(line)
+    for row in read_rows(path) if run and path.is_file() else ():
         run.log({key: value for key, value in row.items() if key != "step" and value is not None}, row["step"])

@@ -48,6 +48,28 @@ def test_a_signal_saves_within_a_step_and_the_rerun_ends_with_the_same_weights(
     assert [row["step"] for row in rows(fold)] == [row["step"] for row in rows(folds(whole)[0])]
 
 
+@pytest.mark.parametrize(("number", "expected"), [(signal.SIGHUP, 129), (signal.SIGQUIT, 131), (signal.SIGTERM, 143)])
+def test_a_terminal_that_closes_leaves_no_temporary_folder(tmp_path, number, expected):
+    code = (
+        "import tempfile, time\n"
+        "from synthpet.command import _exit_on_error\n"
+        "from synthpet.errors import Stopped\n"
+        "from synthpet.interruption import stopping_by_signal\n"
+        "try:\n"
+        f"    with stopping_by_signal(), tempfile.TemporaryDirectory(dir={str(tmp_path)!r}):\n"
+        "        print('ready', flush=True)\n"
+        "        time.sleep(60)\n"
+        "except Stopped as stopped:\n"
+        "    _exit_on_error(stopped)\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process.stdout.readline()
+    process.send_signal(number)
+    assert process.wait(10) == expected
+    assert b"Interrupted. What was finished is kept" in process.stderr.read()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_second_signal_does_not_wait(tmp_path):
     code = (
         "import time\n"

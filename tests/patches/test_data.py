@@ -1,11 +1,14 @@
 """Training batches are numbered: batch i is the same whenever it is drawn."""
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
 
+from synthpet.errors import TrainingError, UsageError
 from synthpet.patches.augment import augment_t1w
-from synthpet.patches.data import PatchBatches, PatchDataModule
+from synthpet.patches.data import PatchBatches, PatchDataModule, check_shared_memory, naming_loaders
 from synthpet.volume_cache import cache_volumes
 
 
@@ -79,3 +82,19 @@ def test_augmentation_changes_contrast_keeps_background_and_order():
         brain = before != 0
         assert np.corrcoef(before[brain], after[brain])[0, 1] > 0.9
     assert augment_t1w(t1w, strength=0, generator=torch.Generator()) is t1w
+
+
+def test_too_little_shared_memory_for_loaders_is_said_before_they_hang(tmp_path, monkeypatch):
+    free = shutil.disk_usage(tmp_path).free
+    check_shared_memory(2, free // 6, tmp_path)
+    with pytest.raises(UsageError, match=r"trainer.num_workers=2: needs .*--shm-size=2g.*trainer.num_workers=0"):
+        check_shared_memory(2, free // 4, tmp_path)
+    check_shared_memory(2, free, tmp_path / "not there")
+
+
+def test_loaders_that_end_or_hang_are_named_with_what_to_do():
+    for words in ("DataLoader worker (pid 7) is killed by signal: Bus error.", "DataLoader timed out after 300 s"):
+        with pytest.raises(TrainingError, match=r"E_LOADER .*--shm-size=2g.*trainer.num_workers=0"), naming_loaders():
+            raise RuntimeError(words)
+    with pytest.raises(RuntimeError, match="another"), naming_loaders():
+        raise RuntimeError("another")

@@ -14,7 +14,7 @@ from scipy.ndimage import map_coordinates
 from synthpet.cohort.files import read_tsv, sha256
 from synthpet.cohort.images import Grid
 from synthpet.command import compose
-from synthpet.errors import DataError, UsageError
+from synthpet.errors import UsageError
 from synthpet.phantom import raw_dataset
 from synthpet.phantom.cohort import plan_subjects
 from synthpet.phantom.person import make_person
@@ -194,7 +194,7 @@ def test_a_second_run_says_up_to_date_and_changes_no_byte(raw, capsys, monkeypat
 
 def test_somebodys_own_folder_is_not_written_into(tmp_path):
     (tmp_path / "participants.tsv").write_text("participant_id\nsub-01\n")
-    with pytest.raises(DataError, match=r"E_NOT_EMPTY.*bids_dir="):
+    with pytest.raises(UsageError, match=r"E_CLAIMED.*bids_dir="):
         ensure_raw(configure(tmp_path))
     assert [path.name for path in tmp_path.iterdir()] == ["participants.tsv"]
 

@@ -219,6 +219,34 @@ HELD |= {  # S: other people's machines, commands and safety
     "S09": {"test_surroundings.py": "wandb_hears_nothing_of_other_projects "
             "wandb_that_is_switched_off_on_a_machine_stays_off wandb_that_is_offline_on_a_machine_does_not_go_online"},
 }  # fmt: skip
+HELD |= {  # what is loaded, what is lost, whose a folder is
+    "L01": {"test_claim.py": "a_simulated_cohort_is_never_written_over_a_prepared_one "
+            "a_folder_of_somebodys_own_is_not_written_into "
+            "prepare_does_not_write_over_the_cohort_of_another_data_set "
+            "results_of_other_people_are_not_mixed_into_a_work_dir a_data_set_is_no_place_for_results"},
+    "L02": {"test_claim.py": "another_patients_page_is_not_replaced"},
+    "L03": {"test_stage.py": "what_is_loaded_is_held_to_the_hash_that_it_was_written_with",
+            "test_completion.py": "a_generator_with_a_changed_byte_is_not_used "
+            "weights_that_are_no_numbers_synthesise_nothing",
+            "uad/test_evaluation.py": "a_detector_or_calibration_with_a_changed_byte_is_not_used"},
+    "L04": {"test_stage.py": "an_input_that_is_replaced_while_the_stage_runs_leaves_no_manifest",
+            "uad/test_evaluation.py": "what_only_the_table_tells_of_patients_reaches_tables"},
+    "L05": {"uad/test_evaluation.py": "who_is_left_out_and_who_no_longer_is_stands_in_summary_and_pages"},
+    "L06": {"test_completion.py": "people_are_told_by_their_voxels_whatever_the_file "
+            "a_mistyped_folder_of_generators_is_named_with_what_is_there"},
+    "L07": {"test_loaded.py": "rows_are_read_up_to_the_last_whole_one a_torn_row_stops_no_training_from_going_on "
+            "incomplete_arrays_and_a_calibration_of_another_form_are_named",
+            "test_stage.py": "a_manifest_of_another_form_is_none"},
+    "L08": {"test_loaded.py": "folds_of_another_form_are_refused a_pipe_is_refused_and_not_waited_for "
+            "a_configuration_that_unfolds_is_refused_at_once a_grid_that_no_t1_has_is_refused "
+            "transforms_that_are_none_are_refused a_manifest_that_does_not_list_the_weights_vouches_for_nothing"},
+    "L09": {"patches/test_data.py": "too_little_shared_memory_for_loaders_is_said_before_they_hang "
+            "loaders_that_end_or_hang_are_named_with_what_to_do"},
+    "L10": {"test_stage.py": "inputs_can_be_named_by_what_they_are",
+            "test_training.py": "wandb_offline_keeps_the_run_on_the_machine"},
+    "L11": {"faults/test_signals.py": "a_terminal_that_closes_leaves_no_temporary_folder"},
+    "L12": {"test_loaded.py": "arrays_are_written_whole_part_by_part"},
+}  # fmt: skip
 LINES = [f"{letter}{number:02d}" for letter, last in (("A", 30), ("B", 13), ("C", 15)) for number in range(1, last + 1)]
 LINES += sorted(set(HELD) - set(LINES))
 

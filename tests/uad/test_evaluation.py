@@ -162,6 +162,43 @@ def test_a_missing_image_of_a_held_out_control_or_patient_is_named(copy):
         ensure_evaluation(configure(copy))
 
 
+def content(folder):
+    return {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("name", ["seed-0/statistics.npz", "t1w/statistics.npz", "seed-0/calibration.json"])
+def test_a_detector_or_calibration_with_a_changed_byte_is_not_used(copy, name):
+    path = copy / "uad-zmap-real" / name
+    changed, before = bytearray(path.read_bytes()), content(copy / "evaluation-zmap-real")
+    changed[len(changed) // 2] ^= 1
+    path.write_bytes(changed)
+    with pytest.raises(DataError, match=rf"E_CHANGED .*{name}: SHA-256 \w+; expected \w+, as it was written"):
+        ensure_evaluation(configure(copy))
+    assert content(copy / "evaluation-zmap-real") == before
+
+
+def test_what_only_the_table_tells_of_patients_reaches_tables(copy, capsys):
+    cohort = Cohort.open(copy / "cohort")
+    people = [replace(s, lesion_site="left insula" if s.role == "patient" else None) for s in cohort.subjects]
+    write_participants(cohort.root, people, name="test cohort", simulated=True)
+    folder = ensure_evaluation(configure(copy))
+    assert {row["lesion_site"] for row in read_tsv(folder / "ranks.tsv")} == {"left insula"}
+    assert "calibration of uad-zmap-real seed 0: up to date" in capsys.readouterr().out
+
+
+def test_who_is_left_out_and_who_no_longer_is_stands_in_summary_and_pages(copy):
+    path = Cohort.open(copy / "cohort").path("sub-07", "pet")  # of a paired control, who is in no other stage's input
+    whole = path.read_bytes()
+    told = {}
+    for bytes_ in (b"", whole):
+        path.write_bytes(bytes_)
+        folder = ensure_evaluation(configure(copy, "on_invalid=skip"))
+        told[bytes_] = json.loads((folder / "summary.json").read_text())["left_out"]
+        pages = [page.read_text() for page in (*folder.rglob("report.html"), *folder.glob("*/*.html"))]
+        assert pages and all(("LEFT OUT: 1 of 14" in page) == (bytes_ == b"") for page in pages)
+    assert "sub-07" in told[b""][0] and told[whole] == []
+
+
 def test_the_sweep_falls_from_no_false_cluster_to_the_most(evaluated):
     calibration, heldout = read_calibration(evaluated.parent / "uad-zmap-real" / "seed-0")
     counts = [sum(scan.at(t) for scan in heldout.counts.values()) for t in sweep(heldout, calibration.threshold)]

@@ -7,7 +7,6 @@ Source: Alaverdyan et al. 2020, Pinon et al. 2023.
 Not in the paper: squares are averaged over the voxels of a patch; learning rate and its decay; blocks of patches.
 """
 
-import json
 import logging
 import warnings
 from collections.abc import Sequence
@@ -20,8 +19,17 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from synthpet.checkpoints import CHECKPOINT, SaveCheckpoint, WholeCheckpoints, forget, newest_whole, steps_done
+from synthpet.checkpoints import (
+    CHECKPOINT,
+    SaveCheckpoint,
+    WholeCheckpoints,
+    continuing,
+    forget,
+    newest_whole,
+    steps_done,
+)
 from synthpet.cohort.files import sha256, write_json
+from synthpet.cohort.text import read_json
 from synthpet.console import say
 from synthpet.device import resolve_precision
 from synthpet.errors import TrainingError
@@ -212,7 +220,7 @@ def fit_autoencoder(
         precision=precision,  # type: ignore[arg-type]
         logger=[MetricsFile(folder / "metrics.jsonl", keep_until=steps_done(checkpoint))],
         plugins=[WholeCheckpoints()],
-        callbacks=[SaveCheckpoint(folder / CHECKPOINT), ProgressLines("autoencoder", n_steps)],
+        callbacks=[saver := SaveCheckpoint(folder / CHECKPOINT), ProgressLines("autoencoder", n_steps)],
         log_every_n_steps=10,
         enable_checkpointing=False,
         enable_progress_bar=False,
@@ -221,7 +229,8 @@ def fit_autoencoder(
         default_root_dir=folder,
     )
     data = PairDataModule(volumes, steps_per_epoch=steps, **sampling)
-    trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+    with continuing(checkpoint, saver):
+        trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
     model = module.model.cpu().eval()
     fresh = PairBatches(volumes, n_batches=1, first=n_steps + steps, **(sampling | {"tile": 1, "batch_size": N_REPORT}))
     write_json(folder / REPORT, describe_representation(model, fresh[0]))
@@ -244,7 +253,7 @@ def brain_statistics(volumes: Sequence[Path], modalities: Sequence[str]) -> tupl
 def _checkpoint_to_continue(config: dict[str, Any], folder: Path) -> Path | None:
     """The checkpoint of an interrupted run of the same configuration; otherwise a fresh start is prepared."""
     path = folder / CONFIG
-    if path.is_file() and json.loads(path.read_text()) == config:
+    if path.is_file() and read_json(path) == config:
         checkpoint = newest_whole(folder)
         if checkpoint is not None:
             say(f"autoencoder: continuing from {checkpoint}")

@@ -1,6 +1,5 @@
 """The T1-conditioned residual: measured PET minus the PET that generators expect from the person's own T1."""
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthpet.cohort import Cohort, read_image
+from synthpet.cohort.text import read_json_object
 from synthpet.errors import DataError, DataLeakageError, UsageError
 from synthpet.generators import TrainedGenerator
 from synthpet.smoothing import smooth_within
@@ -108,7 +108,7 @@ def synthesiser(
     hashes = generator_hashes(synthetic_folder)
     if not hashes:
         raise DataError(f"E_MISSING {synthetic_folder / 'run.json'}: names no generators; run synthpet.complete")
-    made = json.loads((synthetic_folder / "run.json").read_text())["config"]
+    made = read_json_object(synthetic_folder / "run.json")["config"]
     if made["histogram_matching"]:
         raise UsageError(f"{synthetic_folder}: made with complete.histogram_matching=true; the residual needs it false")
     generators = {k: TrainedGenerator(generator_folder / f"fold-{k}") for k in sorted(hashes)}

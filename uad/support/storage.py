@@ -3,13 +3,11 @@
 import io
 import json
 from pathlib import Path
-from typing import IO
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
-from synthpet.cohort.files import write_bytes, write_json, write_stream
+from synthpet.cohort.files import write_array, write_bytes, write_json
 from synthpet.errors import DataError
 from synthpet.model_files import read_arrays
 from uad.support.subject import SubjectOneClassSVM
@@ -38,22 +36,12 @@ def save_estimator(machine: BaseEstimator, stem: Path) -> list[Path]:
     return [
         write_bytes(stem.with_name(stem.name + ".npz"), content.getvalue()),
         write_json(stem.with_name(stem.name + ".json"), about),
-        *(_write_array(stem.with_name(f"{stem.name}-{file}.npy"), array) for file, array in large.items()),
+        *(write_array(stem.with_name(f"{stem.name}-{file}.npy"), array) for file, array in large.items()),
     ]
 
 
 def _on_disk(machine: BaseEstimator) -> dict[str, str]:
     return ON_DISK if isinstance(machine, VoxelwiseOneClassSVM) else {}
-
-
-def _write_array(path: Path, array: NDArray) -> Path:
-    def write(stream: IO[bytes]) -> None:
-        header = np.lib.format.header_data_from_array_1_0(np.ascontiguousarray(array[:0]))
-        np.lib.format.write_array_header_1_0(stream, header | {"shape": array.shape})
-        for part in array:
-            stream.write(np.ascontiguousarray(part).data)
-
-    return write_stream(path, array.nbytes, write)
 
 
 def load_estimator(stem: Path) -> BaseEstimator:

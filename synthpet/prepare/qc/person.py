@@ -1,7 +1,6 @@
 """Quality control of one prepared person, on disk: numbers in ``qc.json``, pictures in ``figures/``."""
 
 import io
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from synthpet.cohort.files import write_bytes, write_json
 from synthpet.cohort.images import read_image
 from synthpet.cohort.index import scale_t1w
 from synthpet.cohort.names import image_path, resolution_label, sidecar_path
+from synthpet.cohort.text import read_json_object
 from synthpet.errors import DataError
 from synthpet.prepare.native import NativeSpace
 from synthpet.prepare.qc.measures import COLUMNS, asymmetry, brain_points_mm, measure_header, measure_images
@@ -65,7 +65,7 @@ def read_checked(participant_id: str, root: Path) -> Checked:
     """Read what ``check_person`` wrote."""
     folder = root / participant_id
     pictures = {path.stem: path.read_bytes() for path in sorted((folder / FIGURES).glob("*.webp"))}
-    found = json.loads((folder / NUMBERS).read_text())
+    found = read_json_object(folder / NUMBERS)
     sides = np.load(folder / ASYMMETRY, allow_pickle=False).astype(np.float32)
     return Checked(found["Numbers"], sides, pictures, tuple(found["Notes"]))
 
@@ -79,7 +79,7 @@ def _write(raw: RawSubject, root: Path, resolution_mm: float) -> list[Path]:
     grid = read_image(paths["t1w"])[1]
     images = {kind: read_image(path, grid=grid)[0] for kind, path in paths.items() if path.is_file()}
     images["t1w"] = scale_t1w(images["t1w"], images["brain_mask"] > 0.5)
-    about = json.loads(sidecar_path(paths["t1w"]).read_text())
+    about = read_json_object(sidecar_path(paths["t1w"]))
     numbers = {**_flat(about.get("Measures", {})), **measure_images(images, grid), **_measure_raw(raw, folder)}
     content = io.BytesIO()
     np.save(content, asymmetry(images["gm"], grid))

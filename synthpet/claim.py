@@ -87,7 +87,19 @@ def place_of(path: Path) -> str:
 
 
 def claim(folder: Path, what: str, source: Source) -> None:
-    """Say in a folder what makes it from whom, before anything is written there.
+    """Say in a folder what makes it from whom, before anything else is written there; arguments as ``check_claim``.
+
+    Raises:
+        UsageError: as ``check_claim``.
+    """
+    check_claim(folder, what, source)
+    if read_claim(folder) != Claim(what, source):
+        with suppress(DiskError):  # a finished result may be read-only; who has to write more will say it
+            write_json(folder / CLAIM, {"what": what, "source": asdict(source)})
+
+
+def check_claim(folder: Path, what: str, source: Source) -> None:
+    """Refuse to write into a folder that something else made, or from other people.
 
     Args:
         folder: may not exist yet.
@@ -103,9 +115,6 @@ def claim(folder: Path, what: str, source: Source) -> None:
     if _files(folder) and what not in free and not _is_same(found, Claim(what, source)):
         others = found is not None and found.what == what
         raise UsageError(f"{_there(folder, found, from_others=others)}; {_expected(what)}")
-    if found != Claim(what, source):
-        with suppress(DiskError):  # a finished result may be read-only; who has to write more will say it
-            write_json(folder / CLAIM, {"what": what, "source": asdict(source)})
 
 
 def _is_same(found: Claim | None, wanted: Claim) -> bool:

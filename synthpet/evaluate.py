@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING
 
-from synthpet.cohort.text import read_json_object
 from synthpet.command import command
 
 if TYPE_CHECKING:
@@ -12,6 +11,7 @@ if TYPE_CHECKING:
 @command("evaluate")
 def main(cfg: "DictConfig") -> None:
     """Evaluate, or say that it is up to date; print the headline and where everything lies."""
+    from synthpet.cohort.text import read_json_object
     from synthpet.console import say
     from synthpet.evaluation import ensure_evaluated
     from synthpet.report.words import console_lines

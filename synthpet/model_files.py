@@ -140,6 +140,8 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
                 raise ValueError("its SHA-256 is wrong")
         content = torch.load(path, map_location="cpu", weights_only=True)
         int(content["state_dict"]["step"])
+        if not content["optimizer_states"] or not content["loops"] or not isinstance(content["callbacks"], dict):
+            raise ValueError("its optimizers, loops or callbacks are missing")  # Lightning would begin them anew
         return content
     except (pickle.UnpicklingError, zipfile.BadZipFile, OSError, EOFError, ValueError, TypeError, KeyError, LookupError,
             AttributeError, RuntimeError, ArithmeticError) as error:  # fmt: skip

@@ -1,5 +1,6 @@
 """Training folds: exact resume, no leak, learning, reuse."""
 
+import io
 import json
 import shutil
 
@@ -10,6 +11,7 @@ from omegaconf import OmegaConf
 from safetensors.torch import load_file
 
 from synthpet import fitting
+from synthpet.checkpoints import sealed
 from synthpet.cohort.files import sha256
 from synthpet.command import compose
 from synthpet.errors import DataError
@@ -91,6 +93,26 @@ def test_interrupted_and_continued_equals_uninterrupted(trained, shared_cohort, 
     expected, found = (load_file(fold_folder(c) / "generator.safetensors") for c in (trained, cfg))
     for name, tensor in expected.items():
         torch.testing.assert_close(found[name], tensor, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"callbacks": []}, {"callbacks": {"Other": {"a": 1}}, "loops": {}}, {"optimizer_states": []}, {"loops": None}],
+)
+def test_a_checkpoint_of_another_form_is_an_error_with_advice(trained, shared_cohort, tmp_path, change):
+    """Whole, so that only Lightning finds that it does not belong here."""
+    work = tmp_path / "work"
+    shutil.copytree(trained.work_dir, work)
+    cfg = configure(shared_cohort, work)
+    for k in (0, 1):
+        checkpoint = fold_folder(cfg, k) / "last.ckpt"
+        content = io.BytesIO()
+        torch.save(torch.load(checkpoint, weights_only=True) | change, content)
+        checkpoint.write_bytes(sealed(content.getvalue()))
+        for name in ("run.json", "previous.ckpt"):
+            checkpoint.with_name(name).unlink()
+    with pytest.raises(DataError, match=r"E_CHECKPOINT .*last.ckpt: cannot be continued .*Delete it to train anew"):
+        ensure_generators(cfg)
 
 
 def test_a_checkpoint_of_another_configuration_is_not_continued(trained, shared_cohort, tmp_path):

@@ -9,7 +9,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from synthpet.claim import PATIENT, Source, claim, place_of
+from synthpet.claim import PATIENT, Source, check_claim, claim, place_of
 from synthpet.cohort import Cohort
 from synthpet.cohort.files import read_tsv, sha256, write_json, write_text
 from synthpet.cohort.text import read_json_object
@@ -101,6 +101,7 @@ def ensure_detection(cfg: DictConfig, overrides: Sequence[str] = ()) -> Path:
         cfg, cohort, normative, next(iter(calibrated.values())), name, images, tuple(remarks), native
     )
     stage = Stage(f"detection {name}", detection.folder, detection.config(), detection.inputs())
+    claim(detection.folder, PATIENT, _source(cfg, t1w))
     stage.ensure(detection.write, read_as)
     say_findings(detection.folder)
     return detection.folder
@@ -108,9 +109,15 @@ def ensure_detection(cfg: DictConfig, overrides: Sequence[str] = ()) -> Path:
 
 def _on_grid(cfg: DictConfig, cohort: Cohort, name: str, t1w: Path, pet: Path | None, mask: Path | None) -> Given:
     folder = Path(cfg.work_dir) / f"detect-{name}"
+    source = _source(cfg, t1w)
+    check_claim(folder, PATIENT, source)
+    return on_cohort_grid(t1w, pet, mask, cohort, folder, cfg.brain_mask_command, source)
+
+
+def _source(cfg: DictConfig, t1w: Path) -> Source:
+    """Who the patient is: the T1 itself; another one in its place, too, where a name says who it is."""
     named = cfg.name is not None or _subject_of(t1w) is not None
-    claim(folder, PATIENT, Source(place_of(t1w) if named else "", {"t1w": sha256(t1w)}))
-    return on_cohort_grid(t1w, pet, mask, cohort, folder, cfg.brain_mask_command)
+    return Source(place_of(t1w) if named else "", {"t1w": sha256(t1w)})
 
 
 def patient_name(cfg: DictConfig) -> str:

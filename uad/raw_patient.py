@@ -5,6 +5,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from synthpet.claim import PATIENT, Source, claim
 from synthpet.cohort import Cohort, Subject, read_image
 from synthpet.cohort.names import image_path, resolution_label
 from synthpet.cohort.template import template_grid
@@ -16,6 +17,7 @@ from synthpet.errors import DataError
 if TYPE_CHECKING:
     from synthpet.prepare.settings import Settings
 
+UNKNOWN = Source()
 PREPARED = "prepared"  # folder below the patient's results
 
 
@@ -30,8 +32,9 @@ class Given(NamedTuple):
 
 
 def on_cohort_grid(
-    t1w: Path, pet: Path | None, mask: Path | None, cohort: Cohort, folder: Path, brain_mask_command: str | None
-) -> Given:
+    t1w: Path, pet: Path | None, mask: Path | None, cohort: Cohort, folder: Path,
+    brain_mask_command: str | None, source: Source = UNKNOWN,
+) -> Given:  # fmt: skip
     """The images as they are when the T1 lies on the cohort's grid; otherwise prepared into ``folder``.
 
     Args:
@@ -41,6 +44,7 @@ def on_cohort_grid(
         cohort: whose grid is wanted, and whose preparation is repeated.
         folder: of the patient's results.
         brain_mask_command: program that writes a brain mask, as for ``synthpet.prepare``.
+        source: who the patient is, to claim ``folder``.
 
     Raises:
         DataError: an image that cannot be prepared, or a cohort on a grid that ``synthpet.prepare`` does not make.
@@ -55,6 +59,7 @@ def on_cohort_grid(
             f"that the image cannot be prepared alike.\n  found: {grid}\n  expected: {cohort.grid}\n"
             "  Resample it as the cohort's images were"
         )
+    claim(folder, PATIENT, source)
     return _prepare(t1w, pet, mask, folder, settings)
 
 

@@ -24,6 +24,15 @@ def hang_at(number: int, bad: int) -> int:
     return number
 
 
+def wait_and_look_at(number: int, bad: int) -> int:
+    """As a training whose loaders give nothing: it wakes up now and then, which uses a little of a processor."""
+    until = time.monotonic() + 600
+    while number == bad and time.monotonic() < until:
+        time.sleep(0.01)
+        sum(range(2000))
+    return number
+
+
 def fail_at(number: int, bad: int) -> int:
     if number == bad:
         raise ZeroDivisionError("of no help")
@@ -44,6 +53,13 @@ def test_a_worker_that_uses_no_processor_is_ended_and_named_and_the_others_finis
     assert found == {0: 0, 2: 2, 3: 3}
     assert "E_WORKER sub-01" in str(hung)
     assert "it used no processor for 2 s" in str(hung)
+
+
+def test_a_worker_that_waits_and_only_looks_now_and_then_is_ended_too(monkeypatch):
+    monkeypatch.setattr(worker, "HANG_S", 2.0)
+    monkeypatch.setattr(worker, "IDLE_SHARE", 0.1)
+    found = dict(as_finished(partial(wait_and_look_at, bad=1), [0, 1], Compute(n_jobs=2), name=name))
+    assert found[0] == 0 and "it used no processor for 2 s" in str(found[1])
 
 
 def test_a_worker_that_works_now_and_then_is_left_alone(monkeypatch):

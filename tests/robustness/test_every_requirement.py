@@ -237,11 +237,13 @@ HELD |= {  # what is loaded, what is lost, whose a folder is
     "L07": {"test_loaded.py": "rows_are_read_up_to_the_last_whole_one a_torn_row_stops_no_training_from_going_on "
             "incomplete_arrays_and_a_calibration_of_another_form_are_named",
             "test_stage.py": "a_manifest_of_another_form_is_none"},
+    "L13": {"test_training.py": "a_checkpoint_of_another_form_is_an_error_with_advice"},
     "L08": {"test_loaded.py": "folds_of_another_form_are_refused a_pipe_is_refused_and_not_waited_for "
             "a_configuration_that_unfolds_is_refused_at_once a_grid_that_no_t1_has_is_refused "
             "transforms_that_are_none_are_refused a_manifest_that_does_not_list_the_weights_vouches_for_nothing"},
     "L09": {"patches/test_data.py": "too_little_shared_memory_for_loaders_is_said_before_they_hang "
-            "loaders_that_end_or_hang_are_named_with_what_to_do"},
+            "loaders_that_end_or_hang_are_named_with_what_to_do",
+            "faults/test_workers.py": "a_worker_that_waits_and_only_looks_now_and_then_is_ended_too"},
     "L10": {"test_stage.py": "inputs_can_be_named_by_what_they_are",
             "test_training.py": "wandb_offline_keeps_the_run_on_the_machine"},
     "L11": {"faults/test_signals.py": "a_terminal_that_closes_leaves_no_temporary_folder"},

@@ -15,10 +15,11 @@ import sys
 import tempfile
 import threading
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from synthpet.arguments import expand
 from synthpet.config_check import guard_hydra
 from synthpet.console import complain
 from synthpet.errors import DiskError, Stopped, SynthPetError
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 CONFIG_PATH = "pkg://synthpet.configs"
-PATHS = ("work_dir", "bids_dir", "verify", "out", "path", "generators", "t1w", "pet", "mask", "raw", "anatomy")
 ERROR_LOG = "error.log"  # below the results
 ARGPARSE_REFUSED = 2
 LEAVE_S = 10.0
@@ -48,7 +48,7 @@ def command(config_name: str) -> Callable[[Callable[["DictConfig"], object]], Ca
 
             settle()
             guard_hydra()
-            sys.argv[1:] = _expand(sys.argv[1:])
+            sys.argv[1:] = expand(sys.argv[1:])
             try:
                 with stopping_by_signal():
                     hydra.main(version_base="1.3", config_path=CONFIG_PATH, config_name=config_name)(
@@ -76,9 +76,9 @@ def compose(config_name: str, *overrides: str) -> "DictConfig":
 
     guard_hydra()
     if GlobalHydra.instance().is_initialized():  # within a command
-        return hydra_compose(config_name, _expand(overrides))
+        return hydra_compose(config_name, expand(overrides))
     with initialize_config_module("synthpet.configs", version_base="1.3"):
-        return hydra_compose(config_name, _expand(overrides))
+        return hydra_compose(config_name, expand(overrides))
 
 
 def _checked(run: Callable[["DictConfig"], object], config_name: str) -> Callable[["DictConfig"], None]:
@@ -124,34 +124,6 @@ def _check_options(cfg: "DictConfig", config_name: str) -> None:
     keys = [text.partition("=")[0] for text in given if text not in groups and text[0] not in "+~"]
     if keys:
         check_options(cfg, compose(config_name, *groups), keys)
-
-
-def _expand(arguments: Iterable[str]) -> list[str]:
-    """``cohort=<a folder>`` is short for ``cohort=folder cohort.path=<the folder>``; group options stay.
-
-    The cohort is named after its folder; after the folder above where it is called ``cohort``, as commands call it.
-    """
-    arguments, expanded = list(arguments), []
-    sweep = bool({"--multirun", "-m"} & set(arguments))  # where a comma separates values
-    for argument in arguments:
-        folder = argument.removeprefix("cohort=")
-        if folder != argument and ("/" in folder or Path(folder).is_dir()):
-            found = Path(folder).expanduser().resolve()
-            name = found.parent.name if found.name == "cohort" else found.name
-            path, name = (text.replace("'", "\\'") for text in (str(found), name))
-            expanded += ["cohort=folder", f"cohort.path='{path}'", f"cohort.name='{name}'"]
-        else:
-            expanded.append(_quoted(argument) if not sweep else argument)
-    return expanded
-
-
-def _quoted(argument: str) -> str:
-    """A path with accents or other signs that mean something to Hydra needs no second quotes."""
-    key, equals, value = argument.partition("=")
-    plain = value.isascii() and (key.rpartition(".")[2] not in PATHS or not set(value) & set(",(){}[]=:"))
-    if not equals or plain or value[:1] in ("'", '"', "[", "{"):
-        return argument
-    return key + "='" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def _exit_on_error(error: BaseException, work_dir: Path | None = None) -> NoReturn:

@@ -9,12 +9,13 @@ none is used by this project's options: they would copy the environment of whoev
 
 import functools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from synthpet.config_sources import hold_sources
 from synthpet.errors import UsageError
 from synthpet.plain_yaml import HYDRA_RESOLVERS, refuse_resolvers, resolvers
+from synthpet.printable import one_line
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -23,6 +24,9 @@ PLUGINS = re.compile(r"hydra\._internal\.core_plugins\.\w+\.\w+|hydra_plugins(\.
 PLUGIN_KEYS = ("hydra.launcher._target_", "hydra.sweeper._target_")
 LOGGING = ("hydra.job_logging.", "hydra.hydra_logging.")
 LOGGING_CLASSES = ("logging.StreamHandler", "logging.FileHandler", "logging.NullHandler", "colorlog.ColoredFormatter")
+NAMES = ("name", "study_name")  # last part of options that become parts of folders' names
+LONGEST, LONGEST_COHORT = 80, 200  # bytes; a file system takes 255, and a folder can be named after three options
+CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 STREAMS = ("ext://sys.stdout", "ext://sys.stderr")
 
 
@@ -58,6 +62,7 @@ def check_configuration(cfg: "DictConfig") -> None:
 
     leaves = list(_leaves(OmegaConf.to_container(cfg)))
     refuse_resolvers([f"{key}={value}" for key, value in leaves if set(resolvers(value)) - _resolvers_of(key)])
+    check_names(cfg, (key for key, _ in leaves if _is_name(key)))
     problems = [f"{key}={value}" for key, value in leaves if not _is_allowed(key, value)]
     if problems:
         raise UsageError(
@@ -65,6 +70,39 @@ def check_configuration(cfg: "DictConfig") -> None:
             "that of Hydra's own launchers and sweepers, no callbacks, no env_set. Leave it out, and read the rest of "
             "a file in which it stood before you use it."
         )
+
+
+def check_names(cfg: "DictConfig", keys: Iterable[str]) -> None:
+    """Refuse names of which folders would be made elsewhere: results of a name lie in the folder that was asked for.
+
+    Args:
+        cfg: the configuration.
+        keys: of its names, with dots.
+
+    Raises:
+        UsageError: a name that is not one part of a path, holds control characters or is too long for a file system.
+    """
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    for key in keys:
+        try:
+            name = OmegaConf.select(cfg, key)
+        except OmegaConfBaseException:  # it refers to what was not given, which is said where it is used
+            continue
+        if name is None:
+            continue
+        text, longest = str(name), LONGEST_COHORT if key == "cohort.name" else LONGEST
+        too_long = len(text.encode(errors="surrogateescape")) > longest
+        if text.strip() in ("", ".", "..") or "/" in text or CONTROL.search(text) or too_long:
+            raise UsageError(
+                f"E_NAME {key}={one_line(text[:longest])!r}: expected the name of a folder, not a path: no / and no "
+                f"control characters in it, 1 to {longest} bytes long"
+            )
+
+
+def _is_name(key: str) -> bool:
+    return key.rpartition(".")[2] in NAMES and not key.startswith("hydra.")
 
 
 def _is_allowed(key: str, value: object) -> bool:

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from synthpet.command import _expand, compose
+from synthpet.command import compose
 from synthpet.errors import DataError, DataLeakageError, DiskError, UsageError
 
 COMMANDS = [
@@ -68,18 +68,6 @@ def test_a_folder_that_is_no_cohort_is_bad_data(tmp_path):
     assert result.returncode == 65
     assert "participants.tsv" in result.stderr
     assert "Traceback" not in result.stderr
-
-
-def test_cohort_folder_is_short_for_group_and_path(tmp_path):
-    assert _expand([f"cohort={tmp_path}", "seed=1"]) == [
-        "cohort=folder",
-        f"cohort.path='{tmp_path}'",
-        f"cohort.name='{tmp_path.name}'",
-        "seed=1",
-    ]
-    assert _expand(["cohort=phantom"]) == ["cohort=phantom"]
-    inner = tmp_path / "hospital" / "cohort"
-    assert _expand([f"cohort={inner}"])[2] == "cohort.name='hospital'"  # results go to outputs/hospital
 
 
 @pytest.mark.parametrize("study", ["tiny", "quick", "zotova2021"])

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from synthpet.command import _config_names, compose
-from synthpet.prepare.bids_app import quote_texts, to_overrides
+from synthpet.prepare.bids_app import to_overrides
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -68,7 +68,7 @@ def compose_command(command: str):
     file = source.with_suffix(".py") if source.with_suffix(".py").is_file() else source / "__main__.py"
     (config_name,) = re.findall(r'@command\("(\w+)"\)', file.read_text())
     if module == "synthpet.prepare":
-        arguments = quote_texts(to_overrides(arguments))
+        arguments = to_overrides(arguments)
     return compose(config_name, *arguments)
 
 

@@ -4,8 +4,9 @@ import sys
 from typing import TYPE_CHECKING
 
 from synthpet.command import command
+from synthpet.console import complain
 from synthpet.errors import UsageError
-from synthpet.prepare.bids_app import quote_texts, to_overrides
+from synthpet.prepare.bids_app import to_overrides
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -22,9 +23,9 @@ def prepare(cfg: "DictConfig") -> None:
 def main() -> None:
     """Understand ``<bids_dir> <out_dir> participant`` as well as ``key=value``."""
     try:
-        sys.argv[1:] = quote_texts(to_overrides(sys.argv[1:]))
+        sys.argv[1:] = to_overrides(sys.argv[1:])
     except UsageError as error:
-        sys.stderr.write(f"UsageError: {error}\n")
+        complain(f"UsageError: {error}")
         sys.exit(error.exit_code)
     prepare()
 

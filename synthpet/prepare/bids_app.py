@@ -1,8 +1,8 @@
-"""What is typed, for Hydra: the form of BIDS Apps as overrides, paths and patterns in quotes."""
+"""What is typed, for Hydra: the form of BIDS Apps as overrides."""
 
-import re
 from collections.abc import Sequence
 
+from synthpet.arguments import is_override, quote
 from synthpet.errors import UsageError
 
 USAGE = (
@@ -23,8 +23,6 @@ OPTIONS = {
     "--work-dir": "work_dir",
     "--work_dir": "work_dir",
 }
-TEXTS = ("bids_dir", "out", "participants", "t1w", "pet", "flair", "brain_mask", "lesion_mask", "brain_mask_command")
-OVERRIDE = re.compile(r"[+~]{0,2}[A-Za-z_][\w.@/]*(=.*)?", re.DOTALL)
 HYDRA_FLAGS = ("--help", "-h", "--hydra-help", "--version", "--cfg", "-c", "--info", "-i", "--multirun", "-m", "--run",
                "-r", "--resolve", "--package", "-p", "--config-path", "-cp", "--config-name", "-cn", "--config-dir",
                "-cd", "--shell-completion", "-sc", "--experimental-rerun")  # fmt: skip
@@ -38,7 +36,7 @@ def to_overrides(arguments: Sequence[str]) -> list[str]:
     """
     first = arguments[0] if arguments else ""
     flag = first.split("=")[0]
-    if not first or "--help" in arguments or flag in HYDRA_FLAGS or _is_override(first):
+    if not first or "--help" in arguments or flag in HYDRA_FLAGS or is_override(first):
         return list(arguments)
     positional, options, overrides = _sort(arguments)
     if len(positional) != 3:
@@ -48,37 +46,16 @@ def to_overrides(arguments: Sequence[str]) -> list[str]:
         raise UsageError(
             f"analysis level {level!r}: expected participant (it writes the tables of the group, too); {USAGE}"
         )
-    translated = [f"bids_dir={_quote(bids_dir)}", f"out={_quote(out)}"]
+    translated = [f"bids_dir={quote(bids_dir)}", f"out={quote(out)}"]
     for key, values in options.items():
         if key == "participant_label":
             labels = [label.removeprefix("sub-") for value in values for label in value.split(",") if label]
-            translated.append(f"{key}=[{','.join(map(_quote, labels))}]")
+            translated.append(f"{key}=[{','.join(map(quote, labels))}]")
         elif key == "compute.n_jobs":
             translated.append(f"{key}={_number(values)}")
         else:
-            translated.append(f"{key}={_quote(_one(key, values))}")
+            translated.append(f"{key}={quote(_one(key, values))}")
     return [*translated, *overrides]
-
-
-def quote_texts(arguments: Sequence[str]) -> list[str]:
-    """Put the values of paths and patterns in quotes, since ``{label}`` and some signs mean something to Hydra.
-
-    A sweep (``--multirun``) is left alone: there a comma separates values.
-    """
-    if {"--multirun", "-m"} & set(arguments):
-        return list(arguments)
-    return [_quote_text(argument) for argument in arguments]
-
-
-def _quote_text(argument: str) -> str:
-    key, equals, value = argument.partition("=")
-    if not equals or key not in TEXTS or value[:1] in ("'", '"') or value in ("", "null", "???"):
-        return argument
-    return f"{key}={_quote(value)}"
-
-
-def _is_override(argument: str) -> bool:
-    return "=" in argument and not argument.startswith("-") and OVERRIDE.fullmatch(argument) is not None
 
 
 def _sort(arguments: Sequence[str]) -> tuple[list[str], dict[str, list[str]], list[str]]:
@@ -93,7 +70,7 @@ def _sort(arguments: Sequence[str]) -> tuple[list[str], dict[str, list[str]], li
             values = options.setdefault(OPTIONS[name], [])
             if equals:
                 values.append(value)
-        elif _is_override(argument) or name in HYDRA_FLAGS:
+        elif is_override(argument) or name in HYDRA_FLAGS:
             overrides.append(argument)
         elif argument.startswith("-"):
             raise UsageError(f"{name}: unknown option; expected {', '.join(OPTIONS)}, or key=value; {USAGE}")
@@ -118,8 +95,3 @@ def _number(values: Sequence[str]) -> int:
     if len(values) != 1 or not values[0].isdecimal() or values[0] == "0":
         raise UsageError(f"--n_cpus {' '.join(values)}: expected one number of processes, 1 or more")
     return int(values[0])
-
-
-def _quote(text: str) -> str:
-    """In quotes of Hydra's grammar, where backslashes count double only before a quote."""
-    return "'" + re.sub(r"(\\*)('|$)", lambda found: found[1] * 2 + found[2].replace("'", "\\'"), text) + "'"

@@ -7,7 +7,7 @@ import pytest
 
 from synthpet.command import compose
 from synthpet.errors import UsageError
-from synthpet.prepare.bids_app import quote_texts, to_overrides
+from synthpet.prepare.bids_app import to_overrides
 from synthpet.prepare.raw import RawOptions
 
 
@@ -29,16 +29,6 @@ def test_positional_arguments_and_options_become_the_configuration():
 @pytest.mark.parametrize("given", [["bids_dir=x", "seed=1"], ["--cfg", "job"], ["--help"], [], ["x", "--help"]])
 def test_hydras_own_form_stays_as_it_is(given):
     assert to_overrides(given) == given
-
-
-@pytest.mark.parametrize(
-    "value", ["{label}/mri/*.nii.gz", "a, b=(c)/{participant_id}.nii", "d/é's.nii", "'{label}.nii'"]
-)
-def test_patterns_and_paths_arrive_as_they_were_typed(value):
-    (argument,) = quote_texts([f"t1w={value}"])
-    assert compose("prepare", argument).t1w == value.strip("'")
-    assert quote_texts(["t1w=null", "seed=1", "t1w="]) == ["t1w=null", "seed=1", "t1w="]
-    assert quote_texts(["-m", "bids_dir=a,b"]) == ["-m", "bids_dir=a,b"]
 
 
 @pytest.mark.parametrize(

@@ -216,6 +216,11 @@ HELD |= {  # S: other people's machines, commands and safety
     "S07": {"test_surroundings.py": "a_user_without_a_name_or_home_can_train"},
     "S08": {"test_surroundings.py": "signs_that_a_terminal_obeys_are_written_out "
             "a_name_that_is_no_utf8_or_no_text_is_written_into_every_file"},
+    "S10": {"test_arguments.py": "every_sign_in_a_path_arrives every_sign_in_the_folder_of_a_cohort_arrives "
+            "every_sign_in_every_path_arrives_in_the_configuration a_tilde_is_the_home_folder "
+            "what_the_user_has_quoted_or_left_empty_stays where_a_comma_separates_values_texts_are_left_alone"},
+    "S11": {"test_arguments.py": "a_name_that_leads_elsewhere_is_refused "
+            "every_name_is_checked_before_anything_is_made a_name_of_any_language_and_a_named_option_are_accepted"},
     "S09": {"test_surroundings.py": "wandb_hears_nothing_of_other_projects "
             "wandb_that_is_switched_off_on_a_machine_stays_off wandb_that_is_offline_on_a_machine_does_not_go_online"},
 }  # fmt: skip

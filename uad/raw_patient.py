@@ -105,7 +105,7 @@ def _prepare(t1w: Path, pet: Path | None, mask: Path | None, folder: Path, setti
 
 def _remarks(raw: Any, root: Path, resolution_mm: float) -> tuple[str, ...]:
     """What quality control says of the preparation."""
-    from synthpet.prepare.qc.flags import Norm, judge
+    from synthpet.plausibility.flags import Norm, judge
     from synthpet.prepare.qc.person import check_person, read_checked
 
     problem = check_person(raw, root, resolution_mm)

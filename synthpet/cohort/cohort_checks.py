@@ -3,7 +3,10 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from itertools import pairwise
+
+import numpy as np
 
 from synthpet.cohort.images import Grid, read_grid
 from synthpet.cohort.index import Cohort, Subject
@@ -15,6 +18,8 @@ POSSIBLE_SUVR = (0.1, 10.0)  # mean within the brain; outside it is kBq/mL, coun
 USUAL_SUVR = (0.5, 2.5)  # whatever the reference region; SUV lies above
 UNIT_RATIO = 10.0  # between the brain means of two subjects: no two people differ as much
 REMEDY = "divide each PET by the mean of its reference region"
+DOUBTFUL_GAIN = 0.01  # of ``own_gain``: less hardly tells the person from their mirror image
+MOST_DOUBTFUL = 20  # people: with more, the PETs are too blurred to tell anybody
 SHOWN = 8  # names in one message
 
 
@@ -32,7 +37,42 @@ def common_grid(cohort: Cohort) -> Grid | None:
 def check_together(cohort: Cohort, facts: Sequence[Facts]) -> list[Problem]:
     """Problems of the cohort as a whole."""
     sound = [found for found in facts if all(problem.level == WARNING for problem in found.problems)]
-    return [*_units(sound), *_same_images(cohort.subjects, facts), *_folders(cohort)]
+    problems = [*_grid(common_grid(cohort)), *_units(sound), *_same_images(cohort.subjects, facts), *_folders(cohort)]
+    return problems + _mixed_up(cohort, sound)
+
+
+def _mixed_up(cohort: Cohort, facts: Sequence[Facts]) -> list[Problem]:
+    """PETs that fit the T1 of somebody else, among those that hardly fit their own."""
+    from synthpet.plausibility.subject import whose_pet
+
+    doubtful = {f.participant_id for f in facts if f.own_gain is not None and f.own_gain < DOUBTFUL_GAIN}
+    if not 2 <= len(doubtful) <= MOST_DOUBTFUL:
+        return []
+    cohort = replace(cohort, subjects=tuple(s for s in cohort.subjects if s.participant_id in doubtful))
+    kinds = ("t1w", "brain_mask", "pet", "gm", "wm")
+    people = {
+        s.participant_id: {k: cohort.load(s.participant_id, k) for k in kinds if cohort.has(s.participant_id, k)}
+        for s in cohort.subjects
+    }
+    words = (
+        "the PET fits the T1 of {} far better than its own (correlations {:.2f} and {:.2f}): PETs of two people may be "
+        "mixed up; expected each person's own; see where the files come from"
+    )
+    found = whose_pet(people, cohort.grid)
+    return [Problem(who, "", "E_MIXED_UP", words.format(*other)) for who, other in found.items()]
+
+
+def _grid(grid: Grid | None) -> list[Problem]:
+    """A grid that evaluation can use: sides are compared and named by the first axis."""
+    if grid is None or grid.mirrors:
+        return []
+    rows = np.round(grid.matrix[:3], 3).tolist()
+    words = (
+        f"the grid of the images, {grid}, affine {rows}, is sheared, turned, or does not mirror about x = 0; expected "
+        "axes along those of the template and the middle of the first at x = 0; prepare the raw images by "
+        "`python -m synthpet.prepare`, or resample them"
+    )
+    return [Problem("", "", "E_GRID", words)]
 
 
 def _units(facts: Sequence[Facts]) -> list[Problem]:

@@ -49,6 +49,13 @@ class Grid:
         """Whether shapes are equal and every voxel lies within 0.01 mm of its partner."""
         return self.shape == other.shape and np.allclose(self.matrix, other.matrix, atol=1e-4)
 
+    @property
+    def mirrors(self) -> bool:
+        """Whether the axes are those of the space and flipping the first one swaps left and right about x = 0."""
+        linear, first = self.matrix[:3, :3], self.matrix[0, 3]
+        aligned = np.abs(linear - np.diag(np.diag(linear))).max() <= 1e-4
+        return bool(aligned and abs(2 * first + linear[0, 0] * (self.shape[0] - 1)) <= 0.01)
+
     def __str__(self) -> str:
         return f"shape {self.shape}, spacing {tuple(round(s, 3) for s in self.spacing_mm)} mm"
 

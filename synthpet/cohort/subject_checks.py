@@ -24,18 +24,23 @@ EMPTY_SHARE = 0.99  # of the brain: an image with more zeros shows nothing
 UNTESTED_SHARE = 0.05  # of the brain that the PET does not reach: worth a warning
 NEGATIVE_SHARE = 0.2  # of the brain: more is no uptake but a z-map or the like; noise at a generous mask's rim is less
 FDG = ("fdg", "glucose")  # 18FFDG, [18F]FDG, fluorodeoxyglucose, 2-deoxy-2-[18F]fluoro-D-glucose
+SUVR_UNITS = ("", "arbitrary", "suvr", "unitless", "ratio", "none", "1", "n/a")
 UNNAMED = ("", "na", "unknown")
 Volume = NDArray[np.float32]
 
 
 @dataclass
 class Facts:
-    """What was found of one subject: problems, mean of its PET where it covers the brain, SHA-256 of voxels by kind."""
+    """What was found of one subject: problems, mean of its PET where it covers the brain, SHA-256 of voxels by kind.
+
+    ``own_gain``: how much better the PET fits the person's tissues than their mirror image; None: not judged.
+    """
 
     participant_id: str
     problems: list[Problem] = field(default_factory=list)
     pet_mean: float | None = None
     digests: dict[str, str] = field(default_factory=dict)
+    own_gain: float | None = None
 
 
 def state_of(cohort: Cohort, subject: Subject) -> dict[str, list[int]]:
@@ -76,6 +81,8 @@ def check_subject(cohort: Cohort, subject: Subject, grid: Grid | None) -> Facts:
         check.pet(without_padding(pet), brain)
     if pet is not None and t1w is not None and np.array_equal(pet, t1w):
         check.add("pet", "E_SAME", "the same voxels as the T1w; expected a PET; look at where it comes from")
+    read = {"t1w": t1w, "brain_mask": mask, "pet": pet, **others}
+    check.plausible({kind: data for kind, data in read.items() if data is not None})
     return facts
 
 
@@ -165,6 +172,17 @@ class _Check:
         covered = values[values != 0]  # a field of view that ends within the brain makes no other unit
         self.facts.pet_mean = float(covered.mean(dtype=np.float64)) if covered.size else 0.0
 
+    def plausible(self, images: dict[str, Volume]) -> None:
+        """Hold images that can be used one by one to what a person looks like in template space."""
+        from synthpet.plausibility.subject import look_at
+
+        broken = any(problem.level == ERROR for problem in self.facts.problems)
+        if broken or self.grid is None or not self.grid.mirrors or not {"t1w", "brain_mask"} <= set(images):
+            return
+        findings, self.facts.own_gain = look_at(images, self.grid)
+        for finding in findings:
+            self.add(finding.kind, finding.code, finding.message, finding.level)
+
     def _sidecar(self) -> None:
         path = sidecar_path(self.path("pet"))
         if not path.is_file():
@@ -181,6 +199,10 @@ class _Check:
         if tracer is not None and not _is_fdg(str(tracer)):
             words = f"tracer {str(tracer)[:40]!r}; expected FDG; correct TracerName if it is, else take the PET out"
             self.add("pet", "E_TRACER", words)
+        units = str(about.get("Units", ""))[:40]
+        if "".join(units.lower().split()) not in SUVR_UNITS:
+            words = f"Units {units!r}; expected arbitrary, as SUVR has; correct them if it is SUVR, else scale the PET"
+            self.add("pet", "E_UNITS", words, WARNING)
 
 
 def _is_fdg(name: str) -> bool:
@@ -195,10 +217,11 @@ def cached(facts: Facts, state: dict[str, list[int]]) -> dict[str, Any]:
         "problems": [vars(problem) for problem in facts.problems],
         "pet_mean": facts.pet_mean,
         "digests": facts.digests,
+        "own_gain": facts.own_gain,
     }
 
 
 def restored(participant_id: str, entry: dict[str, Any]) -> Facts:
     """What ``cached`` has kept."""
     problems = [Problem(**problem) for problem in entry["problems"]]
-    return Facts(participant_id, problems, entry["pet_mean"], entry["digests"])
+    return Facts(participant_id, problems, entry["pet_mean"], entry["digests"], entry["own_gain"])

@@ -15,6 +15,8 @@ from synthpet.cohort.names import image_path, resolution_label, sidecar_path
 from synthpet.cohort.template import TemplateImages, template_grid, template_images
 from synthpet.cohort.text import read_json_object
 from synthpet.errors import DataError
+from synthpet.plausibility.alignment import correlation
+from synthpet.plausibility.measures import likeness
 from synthpet.prepare.brain import near_template_brain, trim_to_tissue
 from synthpet.prepare.itk import antialias, correct_bias, resample
 from synthpet.prepare.other_images import flair_on_template, lesion_on_template
@@ -135,7 +137,7 @@ def _anatomy(native: Native, transform: Transform, settings: Settings, name: str
     brain = trim_to_tissue(brain, shares["gm"] + shares["wm"], target)
     images = {"t1w": scale_t1w(warped, brain), "brain_mask": brain}
     images |= {tissue: np.where(brain, share, 0) for tissue, share in shares.items()}
-    measures = _measure(images, template_images(target)) | {
+    measures = likeness(images, template_images(target)) | {
         f"native_{kind}_ml": _volume_ml(image, grid) for kind, image in {"brain": native.mask, **tissues}.items()
     }
     return Prepared(images, transform, measures, native.whole, notes=native.notes)
@@ -197,28 +199,12 @@ def _with_pet(prepared: Prepared, raw: RawSubject, native: Native, settings: Set
 
 
 def _check_similarity(t1w: NDArray[np.float32], template: TemplateImages, settings: Settings, name: str) -> None:
-    similarity = _correlation(t1w, template.t1w, template.brain_mask)
+    similarity = correlation(t1w, template.t1w, template.brain_mask)
     if not similarity >= settings.min_similarity:
         raise DataError(
             f"E_REGISTRATION {name}: correlation with the template {similarity:.2f}; expected at least "
             f"{settings.min_similarity} (min_similarity). Look at the T1's orientation and at the brain mask"
         )
-
-
-def _measure(images: Mapping[str, NDArray], template: TemplateImages) -> dict[str, float]:
-    """How alike person and template are: correlations within the template's brain, Dice of the masks."""
-    inside = template.brain_mask
-    both = (images["brain_mask"] & inside).sum()
-    return {
-        "similarity": _correlation(images["t1w"], template.t1w, inside),
-        "gm_correlation": _correlation(images["gm"], template.gm, inside),
-        "mask_dice": float(2 * both / (images["brain_mask"].sum() + inside.sum())),
-    }
-
-
-def _correlation(a: NDArray, b: NDArray, inside: NDArray[np.bool_]) -> float:
-    """Pearson's r; zero where one of them is constant, as is a brain that missed the grid."""
-    return float(np.corrcoef(a[inside], b[inside])[0, 1]) if np.ptp(a[inside]) > 0 else 0.0
 
 
 def _volume_ml(probability: NDArray, grid: Grid) -> float:

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from synthpet.prepare.qc.flags import Norm, Verdict, judge
-from synthpet.prepare.qc.measures import COLUMNS, MEASURES
+from synthpet.plausibility.flags import Norm, Verdict, judge
+from synthpet.plausibility.measures import COLUMNS, MEASURES
 from synthpet.prepare.qc.person import Checked
 
 MIN_SIDES = 8  # people from which left and right are compared; with fewer, the common asymmetry is too noisy

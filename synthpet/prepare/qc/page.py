@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
+from synthpet.plausibility.flags import CHECKS, OUTLIER_Z, Norm
+from synthpet.plausibility.measures import COLUMNS, MEASURES
 from synthpet.prepare.qc.cohort import MIN_SIDES, Person, verdict_word
-from synthpet.prepare.qc.flags import CHECKS, OUTLIER_Z, Norm
-from synthpet.prepare.qc.measures import COLUMNS, MEASURES
 from synthpet.prepare.qc.person import DRAWN
 from synthpet.prepare.qc.pictures import CAPTIONS
 from synthpet.report.assemble import Parts, assemble

@@ -56,3 +56,9 @@ def own_side_gain(image: NDArray, tissues: Sequence[NDArray], inside: NDArray[np
     """
     both = inside & inside[::-1]
     return tissue_fit(image, tissues, both) - tissue_fit(image[::-1], tissues, both)
+
+
+def correlation(a: NDArray, b: NDArray, inside: NDArray[np.bool_]) -> float:
+    """Pearson's r of two images, (I, J, K); zero where one of them is constant, as is a brain that missed the grid."""
+    x, y = a[inside], b[inside]
+    return float(np.corrcoef(x, y)[0, 1]) if np.ptp(x) > 0 and np.ptp(y) > 0 else 0.0

@@ -4,6 +4,7 @@ The numbers are taken at 3 mm, so that they mean the same at every resolution of
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from scipy import ndimage
 from synthpet.cohort.coverage import without_padding
 from synthpet.cohort.images import Grid, read_form_distance
 from synthpet.cohort.template import TemplateImages, resample_template, template_grid, template_images
-from synthpet.prepare.qc.alignment import own_side_gain, residual_motion, tissue_fit
+from synthpet.plausibility.alignment import correlation, own_side_gain, residual_motion, tissue_fit
 from synthpet.smoothing import FWHM_PER_SIGMA
 
 GRID_MM = 3.0
@@ -71,11 +72,31 @@ MEASURES = {  # of the preparation, shown beside
 }
 
 
+@lru_cache(maxsize=2)
+def coarse_template(grid: Grid) -> TemplateImages:
+    """The template's images on the grid that people are measured on."""
+    return template_images(grid)
+
+
+def likeness(images: Mapping[str, NDArray], template: TemplateImages) -> dict[str, float]:
+    """How alike person and template are: correlations within the template's brain, Dice of the masks.
+
+    Args:
+        images: (I, J, K) each on the template's grid: ``t1w``, ``brain_mask``, and ``gm`` where there is one.
+        template: on the same grid.
+    """
+    inside, brain = template.brain_mask, images["brain_mask"] > 0.5
+    found = {"similarity": correlation(images["t1w"], template.t1w, inside)}
+    if "gm" in images:
+        found["gm_correlation"] = correlation(images["gm"], template.gm, inside)
+    return found | {"mask_dice": float(2 * (brain & inside).sum() / (brain.sum() + inside.sum()))}
+
+
 def measure_images(images: Mapping[str, NDArray], grid: Grid) -> dict[str, float]:
     """The numbers that the prepared images themselves give.
 
     Args:
-        images: (I, J, K) each on ``grid``: ``t1w`` (scaled), ``brain_mask``, ``gm``, ``wm``; where there are, ``pet``
+        images: (I, J, K) each on ``grid``: ``t1w`` (scaled), ``brain_mask``; where there are, ``gm``, ``wm``, ``pet``
             (SUVR), ``flair``, ``lesion_mask``.
         grid: of a cohort, symmetric about x = 0.
 
@@ -83,7 +104,7 @@ def measure_images(images: Mapping[str, NDArray], grid: Grid) -> dict[str, float
         Those of ``COLUMNS`` that these images can give.
     """
     coarse = grid if min(grid.spacing_mm) >= GRID_MM - 0.01 else template_grid(GRID_MM)
-    template = template_images(coarse)
+    template = coarse_template(coarse)
     images = {**images, "pet": without_padding(images["pet"])} if "pet" in images else images
     taken = {kind: _on(np.asarray(data, np.float32), grid, coarse) for kind, data in images.items()}
     brain = taken["brain_mask"] > 0.5
@@ -92,7 +113,7 @@ def measure_images(images: Mapping[str, NDArray], grid: Grid) -> dict[str, float
     if "pet" in taken:
         numbers |= _measure_pet(taken, brain, coarse)
     if "flair" in taken:
-        numbers |= _measure_alignment("flair", taken["flair"], [taken[t] for t in TISSUES], brain, coarse)
+        numbers |= _measure_alignment("flair", taken["flair"], own_tissues(taken, coarse), brain, coarse)
     if "lesion_mask" in images:
         numbers |= _measure_lesion(images["lesion_mask"] > 0.5, images["brain_mask"] > 0.5, grid)
     return numbers
@@ -103,7 +124,7 @@ def _on(data: NDArray[np.float32], grid: Grid, coarse: Grid) -> NDArray[np.float
 
 
 def _missing_percent(brain: NDArray[np.bool_], grid: Grid) -> float:
-    inner = inner_brain(template_images(grid), grid)
+    inner = inner_brain(coarse_template(grid), grid)
     return 100 * float((inner & ~brain).sum() / inner.sum())
 
 
@@ -120,23 +141,22 @@ def _measure_pet(taken: Mapping[str, NDArray], brain: NDArray[np.bool_], grid: G
     found = {"pet_coverage_percent": 100 * float(seen.sum() / max(1, brain.sum()))}
     regions = named_regions(grid)
     cerebellum = np.isin(regions.labels, [1 + k for k, name in enumerate(regions.names) if "cerebellum" in name])
-    mean = {
-        name: float(pet[where].mean(dtype=np.float64)) if where.any() else np.nan
-        for name, where in {
-            "brain": seen,
-            "gm": seen & (taken["gm"] > GM),
-            "wm": seen & (taken["wm"] > WM),
-            "cerebellum": seen & cerebellum,
-        }.items()
-    }
-    found |= {
-        "pet_gm_wm_ratio": mean["gm"] / mean["wm"],
-        "pet_brain_suvr": mean["brain"],
-        "pet_cerebellum_suvr": mean["cerebellum"],
-    }
-    sigma = PET_FWHM_MM / FWHM_PER_SIGMA / np.asarray(grid.spacing_mm)
-    tissues = [ndimage.gaussian_filter(taken[tissue], sigma) for tissue in TISSUES]
-    return found | _measure_alignment("pet", pet, tissues, seen, grid)
+    found |= {"pet_brain_suvr": _mean(pet, seen), "pet_cerebellum_suvr": _mean(pet, seen & cerebellum)}
+    if "gm" in taken and "wm" in taken:
+        gm, wm = (_mean(pet, seen & (taken[kind] > share)) for kind, share in (("gm", GM), ("wm", WM)))
+        found["pet_gm_wm_ratio"] = gm / wm
+    return found | _measure_alignment("pet", pet, own_tissues(taken, grid, PET_FWHM_MM), seen, grid)
+
+
+def _mean(image: NDArray, where: NDArray[np.bool_]) -> float:
+    return float(image[where].mean(dtype=np.float64)) if where.any() else np.nan
+
+
+def own_tissues(taken: Mapping[str, NDArray], grid: Grid, fwhm_mm: float = 0.0) -> list[NDArray]:
+    """Maps of the person's own tissues, (I, J, K) each; of the T1's brightness where there are none; blurred."""
+    maps = [taken[kind] for kind in TISSUES if kind in taken] or [taken["t1w"], np.square(taken["t1w"])]
+    sigma = fwhm_mm / FWHM_PER_SIGMA / np.asarray(grid.spacing_mm)
+    return [ndimage.gaussian_filter(tissue, sigma) for tissue in maps] if fwhm_mm else maps
 
 
 def _measure_alignment(
@@ -170,7 +190,7 @@ def asymmetry(gm: NDArray, grid: Grid) -> NDArray[np.float16]:
     smooth = ndimage.gaussian_filter(
         _on(np.asarray(gm, np.float32), grid, coarse), ASYMMETRY_SIGMA_MM / np.asarray(coarse.spacing_mm)
     )
-    brain = template_images(coarse).brain_mask
+    brain = coarse_template(coarse).brain_mask
     right = brain & brain[::-1]
     right[: right.shape[0] // 2 + 1] = False
     return (smooth - smooth[::-1])[right][::2].astype(np.float16)

@@ -1,0 +1,1 @@
+"""What a person's images must look like on the template: the rules that preparation's pages and validation share."""

@@ -44,11 +44,18 @@ def sex_of(text: str) -> str | None:
     return next((sex for sex, words in SEX.items() if plain(text) in words.split()), None)
 
 
-def years_of(text: str) -> float | None:
-    """Years: ``39``, ``39.5``, ``34,5``, ``89+`` (BIDS), ``034Y`` or ``408M`` (DICOM), ``34 years``; otherwise None."""
+def years_of(text: str, units: str = "years") -> float | None:
+    """Years: ``39``, ``39.5``, ``34,5``, ``89+`` (BIDS), ``034Y`` or ``408M`` (DICOM), ``34 years``; otherwise None.
+
+    Args:
+        text: of a table.
+        units: of a number without its own: years, months, weeks or days.
+    """
     found = re.fullmatch(r"(\d{1,5}(?:[.,]\d*)?)\s*(\+|[ymwd]|y(?:ea)?rs?|years? old)?\.?", text.strip().casefold())
     if not found:
         return None
-    unit = (found[2] or "y")[0].replace("+", "y")
+    unit = (found[2] or units)[0].replace("+", "y").casefold()
+    if unit not in _PER_YEAR:
+        return None
     years = float(found[1].replace(",", ".")) / _PER_YEAR[unit]
     return years if years <= MAX_YEARS else None

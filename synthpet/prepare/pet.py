@@ -13,11 +13,12 @@ from synthpet.cohort.coverage import unmeasured
 from synthpet.cohort.images import Grid, check_range, read_frames
 from synthpet.errors import DataError
 from synthpet.prepare.frames import frame_shift_mm, frame_timing, mean_frame
+from synthpet.prepare.raw.attenuation import said_uncorrected
 from synthpet.prepare.raw.inheritance import read_sidecar
+from synthpet.prepare.raw.look import MAX_LENGTH_MM, NOT_CORRECTED
 
 COPIED = ("TracerName", "TracerRadionuclide", "Units", "ReconMethodName", "AttenuationCorrection",
           "ImageDecayCorrected")  # fmt: skip
-MAX_LENGTH_MM = 600.0  # head to neck: a head is found in 464 mm, and missed in 720 and more
 MOVED_MM = 4.0  # frames that are further apart are worth a look
 
 
@@ -72,6 +73,9 @@ def read_pet(
     n_used = int((timing.weights > 0).sum())
     if moved_mm > MOVED_MM:
         notes = (*notes, f"PET: a frame lies {moved_mm:.0f} mm from their mean; motion is not corrected")
+    uncorrected = said_uncorrected(about)
+    if uncorrected:
+        notes = (*notes, f"PET: {NOT_CORRECTED} ({uncorrected})")
     if "Units" not in about:
         notes = (*notes, "PET: no Units in a sidecar; SUVR does not need them")
     return RawPet(

@@ -46,6 +46,28 @@ def test_an_uncorrected_pet_is_used_where_its_name_is_asked_for(tmp_path):
     assert only(read_raw(tmp_path, RawOptions(patterns={"pet": "{participant_id}/pet/*_pet.nii.gz"}))).pet is None
 
 
+def test_a_pet_of_the_body_is_not_used_beside_one_of_the_head(tmp_path):
+    body = Grid.of((4, 5, 190), np.diag([4.0, 4, 4, 1]))
+    make(tmp_path, T1W, "sub-01/pet/sub-01_trc-18FFDG_acq-a_pet.nii.gz", grid=body)
+    assert only(read_raw(tmp_path)).pet is not None
+    make(tmp_path, "sub-01/pet/sub-01_trc-18FFDG_acq-b_pet.nii.gz")
+    raw = read_raw(tmp_path)
+    assert only(raw).pet.name == "sub-01_trc-18FFDG_acq-b_pet.nii.gz"
+    assert "longer than 600 mm, and there is a PET of the head" in reasons(raw).values()
+
+
+def test_phase_images_are_no_t1(tmp_path):
+    make(tmp_path, "sub-01/anat/sub-01_part-mag_T1w.nii.gz", "sub-01/anat/sub-01_part-phase_T1w.nii.gz")
+    assert reasons(read_raw(tmp_path)) == {
+        "sub-01/anat/sub-01_part-phase_T1w.nii.gz": "part-phase; expected magnitudes"
+    }
+
+
+def test_where_no_pet_of_a_folder_is_used_that_is_said(tmp_path):
+    make(tmp_path, T1W, "sub-01/pet/sub-01_trc-18FAV45_pet.nii.gz")
+    assert "none of 1 PETs is used; not_used.tsv says why of each" in read_raw(tmp_path).notes
+
+
 def t1w_and_pet(root, *scans):
     """``preop T1w`` for a T1 of ses-preop."""
     for session, kind in (scan.split() for scan in scans):

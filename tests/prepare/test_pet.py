@@ -66,6 +66,11 @@ def test_a_pet_far_longer_than_a_head_is_refused_and_padding_does_not_count(tmp_
     assert read_pet(write(tmp_path, data), "sub-01").view.sum() == 4 * 4 * 150
 
 
+def test_a_pet_whose_sidecar_says_that_nothing_was_corrected_is_noted_wherever_it_is_read(tmp_path):
+    pet = read_pet(write(tmp_path, head(), {"Units": "Bq/mL", "AttenuationCorrection": "none"}), "sub-01")
+    assert pet.notes == ("PET: not corrected for attenuation (AttenuationCorrection: none)",)
+
+
 def test_nan_inside_is_refused_with_its_number(tmp_path):
     data = head()
     data[8, 8, 7:9] = np.nan

@@ -236,6 +236,19 @@ def test_ages_are_years_or_left_out(text, years):
     assert years_of(text) == years
 
 
+def test_ages_in_months_are_months_where_participants_json_says_so(tmp_path):
+    (tmp_path / "participants.json").write_text('{"age": {"Units": "months"}}')
+    (one,) = people(tmp_path, "participant_id\tgroup\tage\nsub-01\thc\t90\n", n=1).people
+    assert one.subject.age == 7.5
+
+
+def test_without_a_table_names_of_patients_are_asked_about(tmp_path):
+    make(tmp_path, "sub-PAT01/anat/sub-PAT01_T1w.nii.gz", "sub-HC01/anat/sub-HC01_T1w.nii.gz")
+    assert "1 folders have names of patients (sub-PAT01)" in read_raw(tmp_path).questions[0]
+    said = RawOptions(rules=RoleRules(control_groups=["n/a"]))
+    assert read_raw(tmp_path, said).questions == ()
+
+
 def test_a_site_has_one_spelling(tmp_path):
     rows = "".join(f"sub-0{k}\thc\t{site}\n" for k, site in enumerate(("Lyon", "lyon", "Lyon", "Brest"), 1))
     raw = people(tmp_path, f"participant_id\tgroup\tsite\n{rows}")

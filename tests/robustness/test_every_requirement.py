@@ -157,13 +157,15 @@ HELD |= {  # P: what a reader of raw data must not guess
             "an_empty_group_is_a_problem_of_its_person ids_that_a_spreadsheet_shortened_are_matched_and_said "
             "ids_that_could_be_several_people_are_nobodys a_table_of_other_people_is_an_error "
             "controls_with_lesions_where_no_patient_has_one_are_asked_about "
-            "a_control_with_a_lesion_beside_patients_with_theirs_is_a_problem_and_an_empty_mask_is_none",
+            "a_control_with_a_lesion_beside_patients_with_theirs_is_a_problem_and_an_empty_mask_is_none "
+            "without_a_table_names_of_patients_are_asked_about",
             "prepare/test_cohort.py": "pages_say_who_was_taken_as_what_and_why "
             "an_unanswered_question_stops_before_anything_is_made"},
     "P08": {PEOPLE: "a_control_with_a_lesion_is_an_error_and_an_empty_mask_is_none",
             "cohort/test_index.py": "usual_words_of_a_table_are_understood_and_said_on_every_page"},
     "P02": {"prepare/test_roles.py": "sex_is_mapped_by_a_list m_beside_h_may_be_a_woman_and_is_left_out "
-            "ages_are_years_or_left_out a_site_has_one_spelling"},
+            "ages_are_years_or_left_out ages_in_months_are_months_where_participants_json_says_so "
+            "a_site_has_one_spelling"},
     "P03": {"prepare/test_choose.py": "the_session_of_both_is_taken_and_not_the_first_of_the_alphabet "
             "before_surgery_comes_before_after_it_where_both_have_both "
             "a_t1_of_after_surgery_and_a_pet_of_before_are_refused_unless_said "
@@ -173,7 +175,9 @@ HELD |= {  # P: what a reader of raw data must not guess
             "a_thin_t1_with_contrast_agent_comes_before_thick_slices_and_is_said "
             "words_without_contrast_are_no_contrast"},
     "P05": {"prepare/test_choose.py": "a_pet_that_is_not_corrected_for_attenuation_is_not_used "
-            "an_uncorrected_pet_is_used_where_its_name_is_asked_for"},
+            "an_uncorrected_pet_is_used_where_its_name_is_asked_for "
+            "a_pet_of_the_body_is_not_used_beside_one_of_the_head where_no_pet_of_a_folder_is_used_that_is_said",
+            "prepare/test_pet.py": "a_pet_whose_sidecar_says_that_nothing_was_corrected_is_noted_wherever_it_is_read"},
     "P06": {"prepare/test_raw.py":
             "links_that_lead_out_are_not_followed_unless_said_and_what_lies_there_is_not_named "
             "links_within_the_folder_and_into_the_annex_of_its_data_set_are_followed "

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from synthpet.prepare.raw.look import NOT_CORRECTED, Look
+from synthpet.prepare.raw.look import MAX_LENGTH_MM, NOT_CORRECTED, Look
 from synthpet.prepare.raw.scan import ANY_SPACE, Scan
 from synthpet.prepare.raw.sessions import choose_sessions, postoperative
 from synthpet.prepare.raw.tracer import UNKNOWN
@@ -61,7 +61,7 @@ def choose(scans: Sequence[Scan], look: Look, *, session: str | Mapping[str, str
     t1w = _choose_t1w([s for s in t1ws if s.session == found.t1w] or t1ws, t1ws, pets, look, choice)
     elsewhere = [s for s in pets if found.pet is not None and s.session != found.pet]
     choice.drop(elsewhere, f"another PET of this person is used, of {_session(found.pet)}")
-    _choose_kind("pet", [s for s in pets if s not in elsewhere], t1w, choice)
+    _choose_kind("pet", _of_the_head([s for s in pets if s not in elsewhere], look, choice), t1w, choice)
     for kind in ("flair", "lesion_mask"):
         _choose_kind(kind, _with_t1w([s for s in scans if s.kind == kind], t1w, choice), t1w, choice)
     _choose_brain_mask([s for s in scans if s.kind == "brain_mask"], t1w, choice, look)
@@ -102,6 +102,17 @@ def _choose_t1w(here: list[Scan], t1ws: list[Scan], pets: list[Scan], look: Look
     choice.used["t1w"] = first
     choice.drop([scan for scan in t1ws if scan is not first], "another T1w of this person is used")
     return first
+
+
+def _of_the_head(pets: list[Scan], look: Look, choice: Choice) -> list[Scan]:
+    """Without PETs of the whole body where there is one of the head."""
+    if len(pets) < 2:
+        return pets
+    long = [scan for scan in pets if MAX_LENGTH_MM < look.length_mm(scan) < float("inf")]
+    if len(long) == len(pets):
+        return pets
+    choice.drop(long, f"longer than {MAX_LENGTH_MM:.0f} mm, and there is a PET of the head")
+    return [scan for scan in pets if scan not in long]
 
 
 def _with_t1w(scans: list[Scan], t1w: Scan, choice: Choice) -> list[Scan]:

@@ -153,6 +153,8 @@ def _bids(path: PurePosixPath) -> Scan | str:
     kind = {"T1w": "t1w", "FLAIR": "flair", "pet": "pet"}.get(suffix)
     if kind is None:
         return OTHER.format(suffix=suffix)
+    if entities.get("part", "mag") != "mag":
+        return f"part-{entities['part']}; expected magnitudes"
     if folder != ("pet" if kind == "pet" else "anat"):
         return f"{suffix} lies in {folder}/; expected {'pet/' if kind == 'pet' else 'anat/'}"
     if entities.get("space", "") not in NATIVE:

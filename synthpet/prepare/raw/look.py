@@ -15,6 +15,7 @@ from synthpet.prepare.raw.sessions import Acquired
 from synthpet.prepare.raw.t1w import T1wQuality, t1w_quality
 from synthpet.prepare.raw.tracer import UNKNOWN, why_not_tracer
 
+MAX_LENGTH_MM = 600.0  # of a PET from head to foot: a head is found in 464 mm, and missed in 720 and more
 NOT_CORRECTED = "not corrected for attenuation"
 
 
@@ -44,7 +45,7 @@ class Look:
         try:
             about = read_sidecar(self.root / scan.path)
         except DataError as error:
-            self.notes.append(str(error))
+            self.notes.append(str(error).replace(f"{self.root}/", ""))
         word = named_uncorrected(scan.path, scan.participant_id)
         uncorrected = word or said_uncorrected(about or {})
         if uncorrected and not self._asked_for():
@@ -53,6 +54,14 @@ class Look:
             self.notes.append(f"PET {NOT_CORRECTED} ({uncorrected}), as pet= asks for it")
         reason = why_not_tracer(scan, about, self.tracer)
         return "" if scan.space == ANY_SPACE and reason.startswith(UNKNOWN) else reason  # the user's pattern says it is
+
+    def length_mm(self, scan: Scan) -> float:
+        """Extent of an image from head to foot, as its header has it; infinite where it cannot be read."""
+        try:
+            grid = read_grid(self.root / scan.path)
+        except DataError:  # said when it is read
+            return float("inf")
+        return grid.shape[2] * grid.spacing_mm[2]
 
     def _asked_for(self) -> bool:
         """Whether the user's pattern names the uncorrected PET: by such a word, or by a name without wildcards."""

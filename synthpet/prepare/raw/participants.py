@@ -22,8 +22,8 @@ GROUP_COLUMNS = ("group", "diagnosis", "diagnosisgroup", "dx", "dxgroup", "diagn
 class Participants:
     """Rows by participant id, with column names in lower case; no columns without a table.
 
-    ``levels``: what participants.json beside it says of a column's values (BIDS ``Levels``); ``notes`` and
-    ``problems`` are of the whole table.
+    ``levels``, ``units``: what participants.json beside it says of a column's values (BIDS ``Levels``, ``Units``);
+    ``notes`` and ``problems`` are of the whole table.
     """
 
     rows: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -31,6 +31,7 @@ class Participants:
     notes: tuple[str, ...] = ()
     name: str = "participants.tsv"
     levels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    units: Mapping[str, str] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
 
     def value(self, participant_id: str, *columns: str) -> str | None:
@@ -78,21 +79,27 @@ def read_participants(path: Path, columns: Mapping[str, str] = COLUMNS) -> Parti
         rows[participant_id] = row
     if problems:
         raise DataError(f"E_TSV {path}:\n  " + "\n  ".join(dict.fromkeys(problems)))
-    return Participants(rows, tuple(lower), (note,) if note else (), path.name, _levels(path.with_suffix(".json")))
+    levels, units = _read_dictionary(path.with_suffix(".json"))
+    return Participants(rows, tuple(lower), (note,) if note else (), path.name, levels, units)
 
 
-def _levels(path: Path) -> dict[str, dict[str, str]]:
-    """``Levels`` of each column: value to its description; empty where the JSON is not there or no such thing."""
+def _read_dictionary(path: Path) -> tuple[dict[str, dict[str, str]], dict[str, str]]:
+    """``Levels`` (value to its description) and ``Units`` of each column; empty where the JSON is no such thing."""
     try:
         about = read_json_object(path) if path.is_file() else {}
     except DataError:
-        return {}
-    found = {column.lower(): said.get("Levels") for column, said in about.items() if isinstance(said, dict)}
-    return {
-        column: {str(v): str(d.get("Description", "")) if isinstance(d, dict) else str(d) for v, d in levels.items()}
-        for column, levels in found.items()
-        if isinstance(levels, dict)
+        return {}, {}
+    columns = {column.lower(): said for column, said in about.items() if isinstance(said, dict)}
+    units = {column: str(said["Units"]) for column, said in columns.items() if said.get("Units")}
+    levels = {
+        column: {
+            str(value): str(d.get("Description", "")) if isinstance(d, dict) else str(d)
+            for value, d in said["Levels"].items()
+        }
+        for column, said in columns.items()
+        if isinstance(said.get("Levels"), dict)
     }
+    return levels, units
 
 
 def matched(table: Participants, ids: Sequence[str]) -> Participants:

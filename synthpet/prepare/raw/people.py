@@ -11,7 +11,7 @@ from synthpet.prepare.raw.choose import Choice, choose
 from synthpet.prepare.raw.layouts import classifier, find_layout
 from synthpet.prepare.raw.look import Look
 from synthpet.prepare.raw.participants import COLUMNS, Participants, bids_id, matched, read_participants
-from synthpet.prepare.raw.roles import Identity, RoleRules, identify, unknown_groups
+from synthpet.prepare.raw.roles import Identity, RoleRules, identify, ill_by_name, unknown_groups
 from synthpet.prepare.raw.scan import KINDS, NotUsed, Scan, natural
 from synthpet.prepare.raw.sessions import acquisition_times
 from synthpet.prepare.raw.subject import RawSubject
@@ -131,18 +131,21 @@ def read_raw(bids_dir: Path, options: RawOptions | None = None) -> RawData:
         raise DataError(_nobody(bids_dir, layout, images, others))
     not_used += [NotUsed(str(s.path), "of nobody with a T1w") for s in scans if s.participant_id not in ids]
     table, notes = _table(bids_dir, options, ids)
-    asked = (*table.problems, *unknown_groups(table, options.rules))
+    asked = (*table.problems, *unknown_groups(table, options.rules), *ill_by_name(table, ids, options.rules))
     clear = []
     for pid in ids:
         own = [scan for scan in scans if scan.participant_id == pid]
         person, dropped = _person(bids_dir, pid, own, identify(pid, table, options.rules, asked=bool(asked)), options)
         clear.append(person.refused(ambiguous[pid]) if pid in ambiguous else person)
         not_used += dropped
-    clear, site_notes = one_site_spelling(clear)
+    clear, more_notes = one_site_spelling(clear)
+    n_pets = sum(scan.kind == "pet" for scan in scans)
+    if n_pets and not any(person.pet or person.problem for person in clear):
+        more_notes.append(f"none of {n_pets} PETs is used; not_used.tsv says why of each")
     agreed, contradictions = against_masks(clear, options.rules)
     people, given_up = with_roles(agreed, options.rules)
     return RawData(
-        layout, tuple(people), tuple(sorted(not_used + given_up)), (*notes, *site_notes),
+        layout, tuple(people), tuple(sorted(not_used + given_up)), (*notes, *more_notes),
         asked or tuple(contradictions),
     )  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -80,7 +81,8 @@ def identify(participant_id: str, table: Participants, rules: RoleRules, *, aske
     if role and not problem and GROUP_OF[role] != group:
         problem = f"E_ROLE {participant_id}: role {role} in group {group}; expected one of {', '.join(ROLES[group])}"
     age, sex = value("age"), value("sex", "gender")
-    if age and years_of(age) is None:
+    years = years_of(age, table.units.get((rules.columns.get("age") or "age").lower(), "years")) if age else None
+    if age and years is None:
         notes.append("age is no number of years, left out")  # it may be a date of birth: not shown
     known_sex = _sex(sex, table, rules)
     if sex and known_sex is None:
@@ -89,7 +91,7 @@ def identify(participant_id: str, table: Participants, rules: RoleRules, *, aske
         participant_id=participant_id,
         group=group,
         role="patient" if group == "patient" else role,
-        age=years_of(age) if age else None,
+        age=years,
         sex=known_sex,
         site=value("site"),
         lesion_site=value("lesion_site") if group == "patient" else None,
@@ -169,6 +171,19 @@ def unknown_groups(table: Participants, rules: RoleRules) -> tuple[str, ...]:
         f"E_GROUP {table.name}: column {column} holds {found}; expected words such as control, HC, patient, FCD; say "
         f"what they mean: control_groups=[{first}] or patient_groups=[{first}], or name another column: "
         "columns.group=<column>",
+    )
+
+
+def ill_by_name(table: Participants, ids: Sequence[str], rules: RoleRules) -> tuple[str, ...]:
+    """Without a table: folders whose names say patient, such as ``sub-PAT01``, are asked about."""
+    if table.columns or rules.meaning(None):
+        return ()
+    ill = [pid for pid in ids if group_of(re.sub(r"[^a-zA-Z].*", "", pid.removeprefix("sub-"))) == "patient"]
+    if not ill:
+        return ()
+    return (
+        f"E_GROUP no participants.tsv, and {len(ill)} folders have names of patients ({', '.join(ill[:6])}); expected "
+        "a table that says who is one; write it, or say that everybody is a control: control_groups=[n/a]",
     )
 
 

@@ -77,7 +77,7 @@ def identify(participant_id: str, table: Participants, rules: RoleRules, *, aske
     group, why = _group(participant_id, table, role, rules)
     if not group:
         problem = problem or ("" if asked else _nothing_says(participant_id, table))
-        group, why = "control", "unknown"
+        group = "control"
     if role and not problem and GROUP_OF[role] != group:
         problem = f"E_ROLE {participant_id}: role {role} in group {group}; expected one of {', '.join(ROLES[group])}"
     age, sex = value("age"), value("sex", "gender")

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from synthpet.cohort.images import read_image_with_gaps
 from synthpet.cohort.problems import WARNING, Problem, Report
 from synthpet.compute import Compute, in_threads
 from synthpet.console import progress, say
@@ -15,7 +16,7 @@ from synthpet.prepare.decisions import who_is_who
 from synthpet.prepare.other_images import read_flair
 from synthpet.prepare.pet import read_pet
 from synthpet.prepare.raw import RawOptions, RawSubject, read_raw
-from synthpet.prepare.reading import check_drawn, read_drawn, read_t1w, with_brain
+from synthpet.prepare.reading import check_drawn, check_voxels, read_drawn, with_brain
 from synthpet.prepare.settings import Settings
 
 if TYPE_CHECKING:
@@ -65,7 +66,9 @@ def _check_person(person: RawSubject, settings: Settings) -> tuple[list[Problem]
         reasons = re.split(r"; (?=E_[A-Z])", person.problem)
         problems += [Problem.of(DataError(text), root, who) for text in reasons]
         return problems + [Problem(who, "", "E_NOTE", note, WARNING) for note in person.notes], "", ""
-    t1w = tried(partial(read_t1w, person.t1w, who, settings))
+    t1w = tried(partial(read_image_with_gaps, person.t1w, xform=settings.xform))
+    if t1w:
+        tried(partial(check_voxels, person.t1w, t1w[2], who))
     digest = hashlib.sha256(t1w[0].tobytes()).hexdigest() if t1w else ""
     pet = tried(partial(read_pet, person.pet, who, settings.pet_window_min, settings.xform)) if person.pet else None
     if person.flair:

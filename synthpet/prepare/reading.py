@@ -74,12 +74,17 @@ def read_t1w(
         DataError: cannot be read, or its voxels do not show the cortex.
     """
     t1w, gaps, grid = read_image_with_gaps(path, xform=settings.xform)
+    check_voxels(path, grid, participant_id)
+    return t1w, gaps, grid
+
+
+def check_voxels(path: Path, grid: Grid, participant_id: str) -> None:
+    """Refuse a T1 whose voxels do not show the cortex."""
     if max(grid.spacing_mm) > MAX_SPACING_MM or min(grid.shape) < MIN_VOXELS:
         raise DataError(
             f"E_RESOLUTION {participant_id} ({path}): {grid}; expected voxels of at most {MAX_SPACING_MM:g} mm, "
             f"{MIN_VOXELS} or more along each axis"
         )
-    return t1w, gaps, grid
 
 
 def with_brain(

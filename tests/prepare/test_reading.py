@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from synthpet.cohort.images import write_image
+from synthpet.cohort.images import Grid, write_image
 from synthpet.command import compose
 from synthpet.errors import DataError
 from synthpet.prepare.check_raw import check_raw
@@ -42,6 +42,14 @@ def test_validation_finds_what_preparation_refuses(code, folder, scan):
     (person,) = read_raw(cfg.bids_dir, RawOptions.of(cfg)).people
     with pytest.raises(DataError, match=rf"{code} sub-01 .*T1w"):
         read_person(person, Settings.from_config(cfg))
+
+
+def test_validation_gives_all_reasons_of_a_person(folder, scan, tmp_path):
+    cfg = folder(scan.t1w)
+    grid = Grid.of((96, 112, 25), np.diag([1.8, 1.9, 6.9, 1.0]))
+    thick = CHANGES["E_NOT_STRIPPED"](scan.t1w)[:, :, :75:3]
+    write_image(tmp_path / "raw/sub-01/anat/sub-01_T1w.nii.gz", thick.astype(np.float32), grid)
+    assert [problem.code for problem in check_raw(cfg).errors] == ["E_NOT_STRIPPED", "E_RESOLUTION"]
 
 
 @pytest.mark.parametrize("how", ["mp2rage", "z-scores"])

@@ -161,6 +161,8 @@ HELD |= {  # P: what a reader of raw data must not guess
             "without_a_table_names_of_patients_are_asked_about",
             "prepare/test_cohort.py": "pages_say_who_was_taken_as_what_and_why "
             "an_unanswered_question_stops_before_anything_is_made"},
+    "P10": {"prepare/test_reading.py": "validation_gives_all_reasons_of_a_person "
+            "validation_finds_what_preparation_refuses"},
     "P08": {PEOPLE: "a_control_with_a_lesion_is_an_error_and_an_empty_mask_is_none",
             "cohort/test_index.py": "usual_words_of_a_table_are_understood_and_said_on_every_page"},
     "P02": {"prepare/test_roles.py": "sex_is_mapped_by_a_list m_beside_h_may_be_a_woman_and_is_left_out "

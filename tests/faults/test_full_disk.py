@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from synthpet.cohort import write_image
-from synthpet.cohort.files import write_text, write_tsv
+from synthpet.cohort.files import new_array, write_array, write_text, write_tsv
 from synthpet.errors import DiskError
 from tests.conftest import GRID
 from tests.faults.conftest import fill, leftovers, training, weights
@@ -23,6 +23,7 @@ def noise_image(path, seed):
 WRITERS = {
     "image.nii.gz": noise_image,
     "table.tsv": lambda path, seed: write_tsv(path, [{"x": seed, "y": "z" * 100}] * 300),
+    "patches.npy": lambda path, seed: write_array(path, np.full((3, 10_000), seed, np.float32)),
     "page.html": lambda path, seed: write_text(path, f"<p>{seed}</p>" * 3000),
 }
 
@@ -40,6 +41,22 @@ def test_a_full_disk_leaves_the_old_file_and_says_how_much_is_missing(small_disk
     assert error.value.exit_code == 74
     assert path.read_bytes() == before
     assert leftovers(disk) == []
+
+
+def test_an_array_that_the_disk_cannot_hold_is_refused_before_it_is_written(small_disk):
+    """Writing into the pages of a file that has no space ends a process by a signal."""
+    disk = small_disk(400 * KB)
+    fill(disk, leave=80 * KB)
+    with pytest.raises(DiskError, match=r"latents.npy could not be written .*: 4,000,000 bytes needed, [\d,]+ free"):
+        new_array(disk / "latents.npy", (1000, 1000), np.float32)
+    assert not (disk / "latents.npy").exists() and leftovers(disk) == []
+
+
+def test_a_short_write_of_numpy_is_a_full_disk():
+    from synthpet.command import _refused_by_disk
+
+    assert _refused_by_disk(OSError("90000 requested and 4096 written")) is not None
+    assert _refused_by_disk(OSError("something else")) is None
 
 
 def test_a_training_on_a_full_disk_keeps_its_checkpoint_and_goes_on_when_there_is_space(

@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from synthpet.cohort import Cohort
@@ -134,9 +135,10 @@ def check_no_data_above(folder: Path) -> None:
     for parent in below.parents:
         if below.name == DERIVATIVES:
             return
-        found = read_claim(parent)
-        if found is not None and found.what in DATA:
-            raise UsageError(f"{_there(parent, found)}; {_expected(RESULTS)}: {folder} lies within")
+        if any((parent / name).is_file() for name in (*DATA_FILES, CLAIM)):
+            found = read_claim(parent)
+            if found is not None and found.what in DATA:
+                raise UsageError(f"{_there(parent, found)}; {_expected(RESULTS)}: {folder} lies within")
         below = parent
 
 
@@ -162,9 +164,10 @@ def read_claim(folder: Path) -> Claim | None:
     with suppress(DataError, KeyError, TypeError, ValueError):
         about = read_json_object(folder / CLAIM)
         return Claim(str(about["what"]), Source(str(about["source"]["place"]), dict(about["source"]["people"])))
-    people = _people_of(folder)
-    what = PREPARED if people else BY_STAGE.get(str(_manifest(folder).get("stage")))
-    return None if what is None else Claim(what, Source("", people))
+    what = BY_STAGE.get(str(_manifest(folder).get("stage")))
+    if what in (PREPARED, None) and (people := _people_of(folder)):
+        return Claim(PREPARED, Source("", people))
+    return None if what is None else Claim(what, Source())
 
 
 def _manifest(folder: Path) -> dict[str, object]:
@@ -174,8 +177,15 @@ def _manifest(folder: Path) -> dict[str, object]:
         return {}
 
 
-def _people_of(cohort: Path) -> dict[str, str]:
+def _people_of(folder: Path) -> dict[str, str]:
     """Person to the SHA-256 of the raw T1, from the manifests of a prepared cohort."""
+    state = (folder / "run.json").stat().st_mtime_ns if (folder / "run.json").exists() else 0
+    return _read_people(folder.absolute(), state)
+
+
+@lru_cache(maxsize=4)
+def _read_people(cohort: Path, state: int) -> dict[str, str]:
+    """Read once in a process until the cohort's manifest (``state``) is another: a comparison asks a hundred times."""
     found: dict[str, str] = {}
     for folder in sorted(cohort.glob("sub-*")):
         inputs = _manifest(folder).get("inputs")

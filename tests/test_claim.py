@@ -58,6 +58,7 @@ def test_prepare_does_not_write_over_the_cohort_of_another_data_set(prepared, tm
         prepared.root / "sub-00" / "run.json",
         {"inputs": {"sub-00/anat/sub-00_T1w.nii.gz": sha256(raw / "sub-00/anat/sub-00_T1w.nii.gz")}},
     )
+    (prepared.root / "run.json").touch()
     claim(prepared.root, PREPARED, Source.of(raw, {"sub-00": raw / "sub-00/anat/sub-00_T1w.nii.gz"}))  # now its own
 
 

@@ -1,5 +1,6 @@
 """The spatial transform between a person's T1 and the template: kept in files that ANTs and SimpleITK read."""
 
+import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -11,8 +12,10 @@ from numpy.typing import NDArray
 
 from synthpet.cohort.files import write_bytes
 from synthpet.cohort.images import check_stream
+from synthpet.errors import DiskError
 
 AFFINE, WARP, INVERSE_WARP = "affine.tfm", "warp.nii.gz", "inverse_warp.nii.gz"
+SCARCE_BYTES = 100_000_000  # a warp needs as many
 RIGID = {"pet": "pet.tfm", "flair": "flair.tfm"}  # images of the same head that lie on another grid
 
 
@@ -61,19 +64,20 @@ class Transform:
         return sitk.CompositeTransform([_field(self.inverse_warp), back])
 
     def write(self, folder: Path) -> list[Path]:
-        """Write ``affine.tfm`` and, where there are, the warps and the rigid transforms of other images."""
+        """Write ``affine.tfm`` and, where there are, the warps and the rigid transforms of other images.
+
+        Raises:
+            DiskError: the disk of temporary files is full, for which ITK has no words.
+        """
         written = []
         parts = {AFFINE: self.affine, WARP: self.warp, INVERSE_WARP: self.inverse_warp}
         parts |= {RIGID[kind]: rigid for kind, rigid in self.rigid.items()}
         with tempfile.TemporaryDirectory() as temporary:
             for name, part in parts.items():
                 draft = Path(temporary, name)
-                if isinstance(part, sitk.Transform):
-                    sitk.WriteTransform(part, str(draft))
-                elif part is not None:
-                    sitk.WriteImage(part, str(draft), useCompression=True, compressionLevel=4)
-                else:
+                if part is None:
                     continue
+                _write(part, draft)
                 written.append(write_bytes(folder / name, draft.read_bytes()))
         return written
 
@@ -87,6 +91,19 @@ class Transform:
         found = cls.of(sitk.ReadTransform(str(folder / AFFINE)), *warps)
         there = {kind: folder / name for kind, name in RIGID.items() if (folder / name).is_file()}
         return replace(found, rigid={k: sitk.Euler3DTransform(sitk.ReadTransform(str(p))) for k, p in there.items()})
+
+
+def _write(part: sitk.Transform | sitk.Image, path: Path) -> None:
+    try:
+        if isinstance(part, sitk.Transform):
+            sitk.WriteTransform(part, str(path))
+        else:
+            sitk.WriteImage(part, str(path), useCompression=True, compressionLevel=4)
+    except RuntimeError as error:
+        free = shutil.disk_usage(path.parent).free
+        if free > SCARCE_BYTES:
+            raise
+        raise DiskError(f"{path} could not be written: {free:,} bytes free; set TMPDIR to a disk with space") from error
 
 
 def _as_affine(transform: sitk.Transform) -> sitk.AffineTransform:

@@ -114,6 +114,8 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
     Raises:
         DataError: the file cannot be read.
     """
+    if not path.is_file():
+        raise DataError(f"E_TEXT {path}: no file; expected rows of JSON")
     try:
         lines = path.read_bytes().split(b"\n")
     except OSError as error:

@@ -22,13 +22,12 @@ from synthpet.quality import (
     Moments,
     deviation_correlation,
     mae,
-    mean_ssim,
     patch_borders,
     psnr,
     regional_means,
     rmse,
     seam_ratio,
-    ssim_map,
+    ssim,
 )
 from synthpet.quality_failures import profile, profile_voxels
 from synthpet.quality_summary import BASELINES, COLUMNS, summarise
@@ -187,7 +186,6 @@ def measure_methods(
     target = images["real"] * mask
     for method in (image for image in images if image != "real"):
         pred = images[method] * mask
-        similarity = ssim_map(pred, target, data_range=data_range)
         for region, voxels in (("mask", mask), ("box", None)):
             row = {
                 "participant_id": case.participant_id,
@@ -198,7 +196,7 @@ def measure_methods(
                 "mae": mae(pred, target, mask=voxels),
                 "rmse": rmse(pred, target, mask=voxels),
                 "psnr": psnr(pred, target, mask=voxels, data_range=data_range),
-                "ssim": mean_ssim(similarity, mask=voxels),
+                "ssim": ssim(pred, target, mask=voxels, data_range=data_range),
             }
             if voxels is not None and method in CORRELATED and method in spread.moments:
                 row["deviation_correlation"] = deviation_correlation(

@@ -41,9 +41,10 @@ def psnr(pred: NDArray, target: NDArray, *, mask: NDArray[np.bool_] | None, data
 def ssim(pred: NDArray, target: NDArray, *, mask: NDArray[np.bool_] | None, data_range: float) -> float:
     """Mean structural similarity: 3D Gaussian window (sigma 1.5 voxels, 11 voxels wide), -1 to 1.
 
-    With a mask both images are set to zero outside it, so that nothing outside counts, and the local index is
-    averaged over the mask. Without one it is averaged over the box less the window's radius, as scikit-image
-    does. The window is measured in voxels: values at different resolutions do not compare.
+    With a mask the window weighs the voxels within it only, and the local index is averaged over it: zeros that
+    both images have outside would make them alike at the edge. Without one the index is averaged over the box less
+    the window's radius, as scikit-image does. The window is measured in voxels: values at different resolutions do
+    not compare.
 
     Source: Wang et al., IEEE TIP 13 (2004) 600, with population covariances; computed by scikit-image.
 
@@ -56,17 +57,19 @@ def ssim(pred: NDArray, target: NDArray, *, mask: NDArray[np.bool_] | None, data
     Raises:
         ValueError: an axis shorter than the window.
     """
-    if mask is not None:
-        pred, target = pred * mask, target * mask
-    return mean_ssim(ssim_map(pred, target, data_range=data_range), mask=mask)
+    return mean_ssim(ssim_map(pred, target, data_range=data_range, mask=mask), mask=mask)
 
 
-def ssim_map(pred: NDArray, target: NDArray, *, data_range: float) -> NDArray:
+def ssim_map(
+    pred: NDArray, target: NDArray, *, data_range: float, mask: NDArray[np.bool_] | None = None
+) -> NDArray[np.floating]:
     """Local structural similarity at every voxel, (I, J, K); arguments and errors as ``ssim``."""
-    from skimage.metrics import structural_similarity
-
     if min(target.shape) < SSIM_WINDOW_VOXELS:
         raise ValueError(f"SSIM needs {SSIM_WINDOW_VOXELS} voxels on every axis, found shape {target.shape}")
+    if mask is not None:
+        return _ssim_within(pred, target, mask, data_range)
+    from skimage.metrics import structural_similarity
+
     return structural_similarity(
         target,
         pred,
@@ -76,6 +79,22 @@ def ssim_map(pred: NDArray, target: NDArray, *, data_range: float) -> NDArray:
         use_sample_covariance=False,
         full=True,
     )[1]
+
+
+def _ssim_within(pred: NDArray, target: NDArray, mask: NDArray[np.bool_], data_range: float) -> NDArray[np.float64]:
+    """Wang's index with local moments over the mask's voxels in the window; 0 outside the mask."""
+    from scipy.ndimage import gaussian_filter
+
+    def blurred(values: NDArray) -> NDArray[np.float64]:
+        return gaussian_filter(np.where(mask, values, 0.0), SSIM_SIGMA_VOXELS, radius=SSIM_WINDOW_VOXELS // 2)
+
+    weight = np.where(mask, blurred(np.ones(mask.shape)), 1.0)
+    x, y = pred.astype(np.float64), target.astype(np.float64)
+    mean_x, mean_y, xx, yy, xy = (blurred(values) / weight for values in (x, y, x * x, y * y, x * y))
+    c1, c2 = (0.01 * data_range) ** 2, (0.03 * data_range) ** 2
+    alike = (2 * mean_x * mean_y + c1) * (2 * (xy - mean_x * mean_y) + c2)
+    index = alike / ((mean_x**2 + mean_y**2 + c1) * (xx - mean_x**2 + yy - mean_y**2 + c2))
+    return np.where(mask, index, 0.0)
 
 
 def mean_ssim(index: NDArray, *, mask: NDArray[np.bool_] | None) -> float:

@@ -45,7 +45,8 @@ DEFINITIONS = {
     "rmse": "sqrt(mean (synthetic - real)^2), SUVR",
     "psnr": "20 log10(data_range / rmse), dB",
     "ssim": f"Wang 2004, 3D, {SSIM_WINDOW}, L = data_range, population covariance; local index averaged over the "
-    "region (box: less the window's radius); the window is in voxels, so resolutions do not compare",
+    "region (mask: moments over the window's voxels within it; box: less the window's radius); the window is in "
+    "voxels, so resolutions do not compare",
     "data_range": "SUVR, one number for all subjects and methods: maximum, within the brain, of the mean real PET of "
     "the paired controls (no noise peaks; SUVR begins at 0), unless set by evaluate.data_range",
     "gap_closed": "per baseline: (mae_baseline - mae_synthetic) / (mae_baseline - mae_expected), in the mask, "

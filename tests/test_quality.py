@@ -16,6 +16,7 @@ from synthpet.quality import (
     rmse,
     seam_ratio,
     ssim,
+    ssim_map,
     variance_ratio,
 )
 
@@ -40,17 +41,33 @@ def test_ssim_of_the_box_is_that_of_scikit_image(images):
     assert ssim(pred, target, mask=None, data_range=1.6) == pytest.approx(reference, abs=1e-3)
 
 
-def test_ssim_in_the_mask_is_the_mean_of_scikit_images_map_over_the_mask(images):
+def test_ssim_in_a_mask_that_reaches_nowhere_near_the_box_is_scikit_images_further_inside(images):
+    """Two windows' radii within the mask nothing outside is seen, so that both agree; at the edge zeros flatter."""
     pred, target, mask = images
-    index = structural_similarity(
-        (target * mask).astype(float),
-        (pred * mask).astype(float),
-        data_range=1.6,
-        gaussian_weights=True,
-        use_sample_covariance=False,
-        full=True,
-    )[1]
-    assert ssim(pred, target, mask=mask, data_range=1.6) == pytest.approx(index[mask].mean(), abs=1e-3)
+    everywhere = np.ones(mask.shape, bool)
+    own = ssim_map(pred, target, data_range=1.6, mask=everywhere)
+    settings = {"data_range": 1.6, "gaussian_weights": True, "use_sample_covariance": False, "full": True}
+    reference = structural_similarity(target.astype(float), pred.astype(float), **settings)[1]
+    inner = (slice(5, -5),) * 3
+    assert own[inner] == pytest.approx(reference[inner], abs=1e-6)
+    zero_filled = structural_similarity((target * mask).astype(float), (pred * mask).astype(float), **settings)[1]
+    assert ssim(pred, target, mask=mask, data_range=1.6) < zero_filled[mask].mean() - 0.005
+
+
+def test_ssim_at_the_edge_of_the_mask_is_that_of_the_voxels_within():
+    """By hand, at one voxel: weighted moments of the window's voxels that are in the mask."""
+    rng = np.random.default_rng(5)
+    pred, target = rng.random((2, 11, 11, 11))
+    mask = np.zeros((11, 11, 11), bool)
+    mask[5:] = True
+    axes = np.exp(-(np.arange(-5, 6) ** 2) / (2 * 1.5**2))
+    weight = np.einsum("i,j,k->ijk", axes, axes, axes) * mask
+    weight /= weight.sum()
+    x, y = (weight * pred).sum(), (weight * target).sum()
+    xx, yy, xy = ((weight * a * b).sum() for a, b in ((pred, pred), (target, target), (pred, target)))
+    c1, c2 = 0.01**2, 0.03**2
+    by_hand = (2 * x * y + c1) * (2 * (xy - x * y) + c2) / ((x * x + y * y + c1) * (xx - x * x + yy - y * y + c2))
+    assert ssim_map(pred, target, data_range=1.0, mask=mask)[5, 5, 5] == pytest.approx(by_hand)
 
 
 def test_ssim_of_equal_images_is_one_and_falls_with_noise(images):

@@ -269,8 +269,8 @@ def _between(statistics: Mapping[str, Any]) -> list[Part]:
 
 def _method_words(statistics: Mapping[str, Any]) -> list[str]:
     return [
-        f"{statistics['n_tests']} p-values decide the words of this page (detection and rank of every comparison whose "
-        "results differ); they are corrected together by Holm's method. All other numbers describe and are not "
+        f"{statistics['n_tests']} p-values decide the words of this page (detection and rank of every comparison); "
+        "they are corrected together by Holm's method. All other numbers describe and are not "
         "corrected."
     ]
 

@@ -29,7 +29,7 @@ from uad.statistics import (
 
 RANK_WORDS = "mean rank, misses censored"
 DEFINITIONS = {
-    "n_tests": "p-values that Holm's correction takes together: two for each comparison of different results",
+    "n_tests": "p-values that Holm's correction takes together: two for each comparison, whatever it shows",
     "n_below_level": "how many of them are at most 0.05 before that correction",
     "columns": "each normative set against the reference, same detector, same patients, first seed",
     "detectors": "each detector against the one that finds most (then: lowest censored rank), at the reference column; "
@@ -167,12 +167,10 @@ def _froc_area(a: Outcome, b: Outcome, settings: Settings, resampling: Mapping[s
 def _correct(comparisons: Sequence[dict[str, Any]]) -> tuple[int, int]:
     """Write ``p_holm`` beside every p that decides; return how many there are, and how many are at most 0.05.
 
-    Comparisons of identical results test nothing, so they do not make the others pay.
+    All comparisons that were planned count, also those whose results turn out equal: otherwise the results would
+    choose the family that they are corrected for.
     """
-    tests = [(found["detected"], "p_exact") for found in comparisons if not found["identical"]]
-    tests += [(found["ranks"], "p") for found in comparisons if not found["identical"]]
-    for found in comparisons:
-        found["detected"]["p_holm"] = found["ranks"]["p_holm"] = 1.0
+    tests = [(found["detected"], "p_exact") for found in comparisons] + [(found["ranks"], "p") for found in comparisons]
     raw = [test[key] for test, key in tests]
     for (test, _), p in zip(tests, holm(raw), strict=True):
         test["p_holm"] = float(p)

@@ -200,7 +200,7 @@ class Evaluation:
                 findings.clusters, findings.labels, lesion, calibrated.grid, participant_id=who, lesion_site=site,
                 seed=seed,
             )  # fmt: skip
-            metrics = voxel_metrics(findings.z, lesion, findings.mask)
+            metrics = voxel_metrics(findings.z, lesion, findings.mask, findings.untested)
             options = {key: calibrated.options[key] for key in ("min_volume_mm3", "max_clusters")}
             found = found_over_thresholds(
                 findings.z, findings.mask, lesion, calibrated.grid, thresholds=thresholds, **options

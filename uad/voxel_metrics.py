@@ -37,7 +37,10 @@ class VoxelMetrics:
     best_dice: float
 
 
-def voxel_metrics(anomaly_map: NDArray, lesion: NDArray[np.bool_], brain_mask: NDArray[np.bool_]) -> VoxelMetrics:
+def voxel_metrics(
+    anomaly_map: NDArray, lesion: NDArray[np.bool_], brain_mask: NDArray[np.bool_],
+    untested: NDArray[np.bool_] | None = None,
+) -> VoxelMetrics:  # fmt: skip
     """All voxel metrics of one patient.
 
     Voxels of equal score pass the threshold together: a tie is worth a half in the areas. Lesion voxels outside the
@@ -47,6 +50,8 @@ def voxel_metrics(anomaly_map: NDArray, lesion: NDArray[np.bool_], brain_mask: N
         anomaly_map: (I, J, K), high = abnormal; only its order counts.
         lesion: (I, J, K).
         brain_mask: (I, J, K); what lies outside is not read.
+        untested: (I, J, K), brain that the detector does not judge: healthy voxels there are not counted, lesion
+            voxels are found last; None: everything is judged.
 
     Raises:
         DataError: shapes differ, the map is not finite in the mask, or the mask lacks lesion or healthy voxels.
@@ -56,6 +61,10 @@ def voxel_metrics(anomaly_map: NDArray, lesion: NDArray[np.bool_], brain_mask: N
     brain = np.asarray(brain_mask, bool)
     diseased = np.asarray(lesion, bool) & brain
     _check(anomaly_map, np.asarray(lesion), brain, diseased)
+    if untested is not None:
+        brain = brain & (~untested | diseased)
+        anomaly_map = np.where(untested & diseased, anomaly_map[brain].min() - 1, anomaly_map)
+        _check(anomaly_map, np.asarray(lesion), brain, diseased)
     healthy = np.sort(anomaly_map[brain ^ diseased])
     flat = np.flatnonzero(diseased)
     scores, group = np.unique(anomaly_map.ravel()[flat], return_inverse=True)

@@ -35,10 +35,10 @@ DESCRIPTIONS = {
     "gm": "share of grey matter",
     "wm": "share of white matter",
     "csf": "share of cerebrospinal fluid",
-    "lesion_mask": "lesion: where at least half of its depth is lost",
+    "lesion_mask": "lesion: where more than 0.4 of its depth is lost",
     "pet": "FDG PET",
     "withheld_pet": "FDG PET of an unpaired control, withheld: no training may read it",
-    "expected_pet": "FDG PET expected from the anatomy alone: no individual effects, no lesion, no noise",
+    "expected_pet": "FDG PET expected from anatomy and age: no individual effects, no lesion, no noise",
 }
 README = """Simulated data: nobody here is a real patient, and no image is a measurement of a PET scanner.
 

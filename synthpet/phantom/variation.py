@@ -101,4 +101,3 @@ def unblurred(measured: NDArray[np.float64], seen: NDArray[np.float64]) -> NDArr
     root = vectors * np.sqrt(np.maximum(values, 0))
     regular = seen.T @ seen + RIDGE * np.eye(len(seen))
     return np.linalg.solve(regular, seen.T @ root)
-

@@ -134,3 +134,15 @@ def test_a_patient_without_lesion_or_with_a_broken_map_is_refused():
     score[5, 5, 5] = np.nan
     with pytest.raises(DataError, match="n=1 voxels"):
         voxel_metrics(score, lesion, brain)
+
+
+def test_what_is_not_judged_counts_as_missed_lesion_and_not_as_healthy():
+    """Untested healthy voxels (z = 0) would stand above every judged one below 0; untested lesion is found last."""
+    score = np.linspace(-2, -1, 60).reshape(3, 4, 5).astype(np.float32)
+    lesion, untested = np.zeros(score.shape, bool), np.zeros(score.shape, bool)
+    lesion[2, 3, 3:] = True
+    untested[0, 0] = untested[2, 3, 4] = True
+    score[untested] = 0
+    found = voxel_metrics(score, lesion, np.ones(score.shape, bool), untested)
+    assert found.au_roc == pytest.approx(0.5)  # one lesion voxel above everybody, the untested one below
+    assert voxel_metrics(score, lesion, np.ones(score.shape, bool)).au_roc != pytest.approx(0.5)

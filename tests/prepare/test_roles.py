@@ -178,6 +178,17 @@ def test_ids_that_a_spreadsheet_shortened_are_matched_and_said(tmp_path):
     assert raw.notes == ("participants.tsv: 2 ids are matched but for zeros and case: 1 is sub-01, 2 is sub-02",)
 
 
+@pytest.mark.parametrize(
+    ("columns", "one", "words"),
+    [("group\tdiagnosis", "control\tFCD", "is 'FCD'"), ("group\tlesion_site", "hc\tinsula", "a lesion_site")],
+)
+def test_a_row_that_contradicts_itself_is_a_problem_of_its_person(columns, one, words, tmp_path):
+    table = f"participant_id\t{columns}\nSUB-01\t{one}\nsub-02\tcontrol\tn/a\n"
+    first, second = people(tmp_path, table, n=2).people
+    assert first.problem.startswith("E_GROUP sub-01: taken as control (group ") and words in first.problem
+    assert second.problem == ""
+
+
 def test_ids_that_could_be_several_people_are_nobodys(tmp_path):
     make(tmp_path, "sub-1/anat/sub-1_T1w.nii.gz")
     found = people(tmp_path, "participant_id\tgroup\n001\tpatient\n02\tcontrol\n", n=2).people

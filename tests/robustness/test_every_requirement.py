@@ -158,6 +158,7 @@ HELD |= {  # P: what a reader of raw data must not guess
             "ids_that_could_be_several_people_are_nobodys a_table_of_other_people_is_an_error "
             "controls_with_lesions_where_no_patient_has_one_are_asked_about "
             "a_control_with_a_lesion_beside_patients_with_theirs_is_a_problem_and_an_empty_mask_is_none "
+            "a_row_that_contradicts_itself_is_a_problem_of_its_person "
             "without_a_table_names_of_patients_are_asked_about",
             "prepare/test_cohort.py": "pages_say_who_was_taken_as_what_and_why "
             "an_unanswered_question_stops_before_anything_is_made"},

@@ -45,10 +45,14 @@ class Participants:
         cells = (row.get(column.lower(), "") for row in self.rows.values())
         return Counter(cell for cell in cells if cell.lower() not in EMPTY)
 
+    def usual_group_columns(self) -> list[str]:
+        """The columns whose names say that they tell who is ill."""
+        bare = {re.sub(r"[^0-9a-z]", "", column): column for column in reversed(self.columns)}
+        return [bare[name] for name in GROUP_COLUMNS if name in bare]
+
     def group_column(self, named: str) -> str | None:
         """The column that tells who is ill: the one that is named, else a usual one; one with values comes first."""
-        bare = {re.sub(r"[^0-9a-z]", "", column): column for column in reversed(self.columns)}
-        usual = [bare[name] for name in GROUP_COLUMNS if name in bare] if named == COLUMNS["group"] else []
+        usual = self.usual_group_columns() if named == COLUMNS["group"] else []
         candidates = [column for column in (named.lower(), *usual) if column in self.columns]
         return next((column for column in candidates if self.values(column)), next(iter(candidates), None))
 
@@ -162,7 +166,7 @@ def _check_header(path: Path, header: Sequence[str], lower: Sequence[str], colum
 
 def bids_id(label: str) -> str:
     """The id that BIDS allows for a label or a folder's name: ``P_01`` gives ``sub-P01``, ``sub-01`` itself."""
-    return "sub-" + re.sub(r"[^0-9a-zA-Z]", "", label.removeprefix("sub-"))
+    return "sub-" + re.sub(r"^sub-|[^0-9a-zA-Z]", "", label, flags=re.IGNORECASE)
 
 
 def one_spelling(names: Iterable[str | None]) -> dict[str, str]:

@@ -10,6 +10,7 @@ from synthpet.cohort.index import ROLES, Subject
 from synthpet.cohort.words import group_of, plain, sex_of, years_of
 from synthpet.prepare.raw.participants import COLUMNS, EMPTY, Participants
 
+NO_LESION = ("no", "no lesion", "healthy", "normal", "control", "0", "not applicable", "")
 GROUP_OF = {role: group for group, roles in ROLES.items() for role in roles}
 
 
@@ -78,6 +79,12 @@ def identify(participant_id: str, table: Participants, rules: RoleRules, *, aske
     if not group:
         problem = problem or ("" if asked else _nothing_says(participant_id, table))
         group = "control"
+    other = _says_otherwise(participant_id, table, group, rules) if why else ""
+    if other and not problem:
+        problem = (
+            f"E_GROUP {participant_id}: taken as {group} ({why}), but {other}; expected one answer; correct the table, "
+            "or say which column holds: columns.group=<column> with control_groups=[<its word>]"
+        )
     if role and not problem and GROUP_OF[role] != group:
         problem = f"E_ROLE {participant_id}: role {role} in group {group}; expected one of {', '.join(ROLES[group])}"
     age, sex = value("age"), value("sex", "gender")
@@ -135,6 +142,18 @@ def _group(participant_id: str, table: Participants, role: str, rules: RoleRules
     if group:
         return group, f"{table.name} says nothing, {group}_groups holds n/a"
     return ("", "") if table.columns else ("control", "no participants.tsv")
+
+
+def _says_otherwise(participant_id: str, table: Participants, group: str, rules: RoleRules) -> str:
+    """What of a person's row contradicts the group; nothing does where the user gave the words."""
+    if rules.control_groups or rules.patient_groups:
+        return ""
+    for column in table.usual_group_columns():
+        word = table.value(participant_id, column)
+        if word and rules.meaning(word, table.levels.get(column)) not in ("", group):
+            return f"{column} is {word[:40]!r}"
+    site = table.value(participant_id, rules.columns.get("lesion_site") or "lesion_site")
+    return "there is a lesion_site" if group == "control" and site and plain(site) not in NO_LESION else ""
 
 
 def _nothing_says(participant_id: str, table: Participants) -> str:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from synthpet.cohort import Cohort, Grid, read_image
 from synthpet.cohort.coverage import unmeasured, without_padding
-from synthpet.cohort.images import voxel_digest
+from synthpet.cohort.images import read_grid, voxel_digest
 from synthpet.cohort.index import scale_t1w
 from synthpet.cohort.marks import is_simulated_image, is_synthetic_image
 from synthpet.errors import DataError, DataLeakageError
@@ -43,14 +43,17 @@ class PatientImages:
 
 
 def check_files(**files: Path | None) -> None:
-    """Refuse options that name no file; None: not given.
+    """Refuse options that name no image, before any work; None: not given.
 
     Raises:
-        DataError: naming all of them.
+        DataError: naming all that are missing; what the first is that is there, but in no format that is read.
     """
-    missing = [f"{option}={path}" for option, path in files.items() if path is not None and not path.is_file()]
+    given = {option: path for option, path in files.items() if path is not None}
+    missing = [f"{option}={path}" for option, path in given.items() if not path.exists()]
     if missing:
         raise DataError(f"E_MISSING {', '.join(missing)}: no such file; expected a NIfTI image (.nii or .nii.gz)")
+    for path in given.values():
+        read_grid(path, xform="sform")  # which of two places holds is asked later
 
 
 def read_patient(

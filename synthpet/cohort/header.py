@@ -11,6 +11,7 @@ import numpy as np
 from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
+from synthpet.cohort.formats import other_format
 from synthpet.errors import DataError, UsageError
 
 NIFTI1_BYTES, NIFTI2_BYTES = 348, 540
@@ -18,6 +19,8 @@ SPACING_MM = (0.01, 100.0)  # of voxels; outside, the unit is not mm
 REACH_MM = 1e4  # how far from the origin a head can lie
 APART_MM, TURNED_DEGREES = 1.0, 1.0  # qform and sform that differ by less mean the same place
 SCALES = (1e-12, 1e12)  # of scl_slope
+LENGTHS = {1: ("metres", 1e3), 3: ("micrometres", 1e-3)}  # by NIfTI's code; and how many mm they are
+MILLIMETRES = 2
 XFORMS = (None, "sform", "qform")
 
 
@@ -100,13 +103,54 @@ def _parse(path: Path, head: bytes) -> nib.Nifti1Header:
     kind, length = (nib.Nifti2Header, NIFTI2_BYTES) if is_second else (nib.Nifti1Header, NIFTI1_BYTES)
     single_file = is_second or head[344:348] == b"n+1\0"
     if not single_file or len(head) < length or length not in _sizes(head):
-        what = "a pair of .hdr and .img" if head[344:347] == b"ni1" else "another kind of file, or a damaged header"
-        raise DataError(f"E_NOT_NIFTI {path}: {what}; expected a single-file NIfTI image; convert it to .nii.gz")
+        what = other_format(path, head) or "another kind of file, or a damaged header; convert it to .nii.gz"
+        raise DataError(f"E_NOT_NIFTI {path}: {what}; expected a single-file NIfTI image")
     header = kind(head[:length], check=False)
     if header["pixdim"][0] not in (-1, 1):
         header["pixdim"][0] = 1  # as the standard has it
     _check_fields(path, header, length + 4)
+    header["pixdim"][1:4] = np.abs(header["pixdim"][1:4])  # signs are leftovers of Analyze
+    _to_mm(header)
     return header
+
+
+def _to_mm(header: nib.Nifti1Header) -> None:
+    """Lengths in metres or micrometres as mm, where that makes voxels of a size that an image has.
+
+    Where it does not, the numbers are mm and the unit is a slip, which ``remark_on_unit`` says.
+    """
+    factor = LENGTHS.get(int(header["xyzt_units"]) & 7, ("", 1.0))[1]
+    if factor == 1 or not _is_size(header["pixdim"][1:4] * factor):
+        return
+    header["pixdim"][1:4] *= factor
+    for axis in "xyz":
+        header[f"srow_{axis}"] *= factor
+        header[f"qoffset_{axis}"] *= factor
+    header["xyzt_units"] = (int(header["xyzt_units"]) & ~7) | MILLIMETRES
+
+
+def _is_size(spacing: NDArray) -> bool:
+    return bool(np.isfinite(spacing).all() and spacing.min() >= SPACING_MM[0] and spacing.max() <= SPACING_MM[1])
+
+
+def read_forms(path: Path, head: bytes) -> tuple[float, float, bool]:
+    """How qform and sform of an image differ, as ``form_distance`` has it.
+
+    Raises:
+        DataError: no NIfTI, or fields that contradict each other.
+    """
+    header = _parse(path, head)
+    return form_distance(header, tuple(int(n) for n in header["dim"][1:4]))
+
+
+def remark_on_unit(path: Path, head: bytes) -> str:
+    """What is odd in the unit of length that a header names; empty where nothing is."""
+    header = _parse(path, head)
+    unit, factor = LENGTHS.get(int(header["xyzt_units"]) & 7, ("", 1.0))
+    if factor == 1:
+        return ""
+    voxels = " x ".join(f"{spacing:g}" for spacing in header["pixdim"][1:4])
+    return f"xyzt_units says {unit}, but voxels of {voxels} {unit} are none of a head; taken as mm; correct the header"
 
 
 def _sizes(head: bytes) -> tuple[int, int]:
@@ -179,7 +223,6 @@ def _affine(path: Path, header: nib.Nifti1Header, xform: str | None, shape: tupl
 
 
 def _matrices(header: nib.Nifti1Header) -> dict[str, NDArray[np.float64]]:
-    header["pixdim"][1:4] = np.abs(header["pixdim"][1:4])  # signs are leftovers of Analyze
     try:
         qform = header.get_qform()
     except (HeaderDataError, ValueError):  # a quaternion that is none

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthpet.cohort.files import write_bytes
-from synthpet.cohort.header import NIFTI1_BYTES, Header, form_distance, read_header
+from synthpet.cohort.header import Header, read_forms, read_header, remark_on_unit
 from synthpet.cohort.stream import HEAD_BYTES, read_content
 from synthpet.errors import DataError
 
@@ -261,8 +261,13 @@ def read_grid(path: Path, *, xform: str | None = None) -> Grid:
 def read_form_distance(path: Path) -> tuple[float, float, bool]:
     """How qform and sform of an image differ, as ``header.form_distance`` has it."""
     path = Path(path)
-    header = nib.Nifti1Header(read_content(path, lambda head: 0, head_only=True)[:NIFTI1_BYTES], check=False)
-    return form_distance(header, tuple(int(n) for n in header["dim"][1:4]))
+    return read_forms(path, bytes(read_content(path, lambda head: 0, head_only=True)))
+
+
+def read_remark(path: Path) -> str:
+    """What is odd in an image's header though it can be read, for notes and warnings; empty where nothing is."""
+    path = Path(path)
+    return remark_on_unit(path, bytes(read_content(path, lambda head: 0, head_only=True)))
 
 
 def check_stream(path: Path) -> Path:

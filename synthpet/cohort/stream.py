@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 
+from synthpet.cohort.formats import DICOM_FOLDER, is_nifti, other_format
 from synthpet.errors import DataError
 
 HEAD_BYTES = 4096  # of the content: the header and the start of its extensions
@@ -41,7 +42,7 @@ def read_content(path: Path, size_of: Callable[[bytes], int], *, head_only: bool
             f"E_TOO_BIG {path}: {needed:,} bytes by its header, in a file of {len(raw):,}; expected at most "
             f"{MAX_BYTES:,}, and {BOMB_RATIO} times the file; look at where it comes from, or convert it again"
         )
-    content = _inflate(path, raw, needed) if path.name.endswith(".gz") else raw
+    content = _inflate(path, raw, needed) if is_compressed(path) else raw
     if len(content) < needed:
         raise DataError(
             f"E_TRUNCATED {path}: {len(content):,} bytes; expected {needed:,}, which its header promises; copy it again"
@@ -58,6 +59,8 @@ def _read(path: Path, most: int | None) -> bytes:
     """The file as it lies on the disk, whole or its first bytes."""
     try:
         found = path.stat()
+        if stat.S_ISDIR(found.st_mode):
+            raise DataError(f"E_NOT_FILE {path}: a folder; expected a NIfTI image; name the image. {DICOM_FOLDER}")
         if not stat.S_ISREG(found.st_mode):  # a pipe would wait for ever
             raise DataError(f"E_NOT_FILE {path}: not a file; expected a NIfTI image; name the image itself")
         if found.st_size > MAX_BYTES:
@@ -81,19 +84,22 @@ def _check_kind(path: Path, raw: bytes) -> None:
         raise DataError(f"E_POINTER {path}: a git-lfs or git-annex pointer; expected the image itself; {FETCH}")
     if raw.lstrip()[:1] == b"<":
         raise DataError(f"E_NOT_NIFTI {path}: a web page under an image's name; expected NIfTI; download it again")
-    if path.name.endswith(".gz") and not raw.startswith(GZIP):
-        what = "a plain NIfTI; rename it to .nii" if _is_plain_nifti(raw) else "not compressed; look at what it is"
+    if what := other_format(path, raw):
+        raise DataError(f"E_NOT_NIFTI {path}: {what}; expected a NIfTI image (.nii or .nii.gz)")
+    if is_compressed(path) and not raw.startswith(GZIP):
+        what = "a plain NIfTI; rename it to .nii" if is_nifti(raw) else "not compressed; look at what it is"
         raise DataError(f"E_NOT_GZIP {path}: expected gzip, as .gz says; found {what}")
-    if not path.name.endswith(".gz") and raw.startswith(GZIP):
+    if not is_compressed(path) and raw.startswith(GZIP):
         raise DataError(f"E_NOT_NIFTI {path}: compressed; expected a plain NIfTI; rename it to .nii.gz")
 
 
-def _is_plain_nifti(raw: bytes) -> bool:
-    return raw[344:347] in (b"n+1", b"ni1") or raw[4:7] == b"n+2"
+def is_compressed(path: Path) -> bool:
+    """Whether the name says gzip, in letters of any case."""
+    return path.name.lower().endswith(".gz")
 
 
 def _head(path: Path, raw: bytes) -> bytes:
-    if not path.name.endswith(".gz"):
+    if not is_compressed(path):
         return raw[:HEAD_BYTES]
     try:
         return zlib.decompressobj(31).decompress(raw[: 16 * HEAD_BYTES], HEAD_BYTES)

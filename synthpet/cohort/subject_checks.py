@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthpet.cohort.coverage import without_padding
-from synthpet.cohort.images import Grid, check_grid, read_image_with_gaps
+from synthpet.cohort.images import Grid, check_grid, read_image_with_gaps, read_remark
 from synthpet.cohort.index import Cohort, Subject
 from synthpet.cohort.lesions import lesion_voxels
 from synthpet.cohort.marks import is_synthetic_image
@@ -115,6 +115,8 @@ class _Check:
             return None
         if gaps.any():
             self._gaps(kind, gaps, brain)
+        if remark := read_remark(path):
+            self.add(kind, "E_XYZT_UNITS", remark, WARNING)
         if kind in ("t1w", "pet"):
             self.facts.digests[kind] = hashlib.sha256(data.tobytes()).hexdigest()
         return data

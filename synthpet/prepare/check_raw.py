@@ -16,7 +16,7 @@ from synthpet.prepare.decisions import who_is_who
 from synthpet.prepare.other_images import read_flair
 from synthpet.prepare.pet import read_pet
 from synthpet.prepare.raw import RawOptions, RawSubject, read_raw
-from synthpet.prepare.reading import check_drawn, check_voxels, read_drawn, with_brain
+from synthpet.prepare.reading import check_drawn, check_voxels, read_drawn, remarks, with_brain
 from synthpet.prepare.settings import Settings
 
 if TYPE_CHECKING:
@@ -82,6 +82,7 @@ def _check_person(person: RawSubject, settings: Settings) -> tuple[list[Problem]
             tried(partial(check_drawn, drawn[0], anatomy.mask, f"{who} ({person.lesion_mask})"))
     notes = (
         *person.notes,
+        *(remarks(person) if not problems else ()),
         *(anatomy.notes if anatomy else ()),
         *(drawn[1] if drawn else ()),
         *(pet.notes if pet else ()),

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from synthpet.cohort.images import Grid, read_image, read_image_with_gaps
+from synthpet.cohort.images import Grid, read_image, read_image_with_gaps, read_remark
 from synthpet.errors import DataError
 from synthpet.prepare.brain import above_zero, crop_to_brain, given_brain_mask, stripped_brain_mask
 from synthpet.prepare.mask_command import run_mask_command
@@ -62,7 +62,14 @@ def read_person(raw: RawSubject, settings: Settings) -> Native:
     if lesion is not None:
         check_drawn(lesion, anatomy.mask, f"{participant_id} ({raw.lesion_mask})")
     cut = crop_to_brain(anatomy.t1w, anatomy.mask, grid)
-    return Native(*cut, whole=grid, pet=pet, flair=flair, lesion=lesion, notes=(*anatomy.notes, *drawn))
+    return Native(*cut, whole=grid, pet=pet, flair=flair, lesion=lesion, notes=(*remarks(raw), *anatomy.notes, *drawn))
+
+
+def remarks(raw: RawSubject) -> tuple[str, ...]:
+    """What is odd in the headers of a person's images though they can be read."""
+    images = {"T1": raw.t1w, "PET": raw.pet, "FLAIR": raw.flair, "lesion mask": raw.lesion_mask}
+    found = {name: read_remark(path) for name, path in images.items() if path is not None}
+    return tuple(f"{name}: {words}" for name, words in found.items() if words)
 
 
 def read_t1w(

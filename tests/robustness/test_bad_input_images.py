@@ -12,8 +12,9 @@ import pytest
 import SimpleITK as sitk  # noqa: N813 - customary
 
 from synthpet.cohort import Grid, read_image
-from synthpet.cohort.images import read_frames, read_grid
+from synthpet.cohort.images import read_frames, read_grid, read_remark
 from synthpet.errors import DataError, UsageError
+from synthpet.plausibility.measures import measure_header
 from synthpet.prepare.pet import read_pet
 from tests.robustness.conftest import GRID, asymmetric, plain
 
@@ -245,3 +246,77 @@ def test_a30_spaces_and_accents_in_a_path_that_cannot_be_written(save, tmp_path)
     folder.chmod(0o555)
     np.testing.assert_array_equal(read_image(path)[0], asymmetric())
     folder.chmod(0o755)
+
+
+def other_formats(folder):
+    """A file each of formats that scanners and programs write, by the words that tell it."""
+    data = asymmetric()
+    nib.save(nib.MGHImage(data, GRID.matrix), folder / "T1.mgz")
+    nib.save(nib.MGHImage(data, GRID.matrix), folder / "T1.mgh")
+    nib.save(nib.AnalyzeImage(data, GRID.matrix), folder / "analyze.hdr")
+    nib.save(nib.Nifti1Pair(data, GRID.matrix), folder / "pair.hdr")
+    (folder / "IM0001").write_bytes(b"\0" * 128 + b"DICM" + bytes(9000))
+    (folder / "a.nrrd").write_bytes(b"NRRD0005" + bytes(900))
+    (folder / "renamed.nii.gz").write_bytes((folder / "T1.mgz").read_bytes())
+    (folder / "renamed.nii").write_bytes((folder / "T1.mgh").read_bytes())
+    pairs = dict.fromkeys(("analyze.hdr", "analyze.img", "pair.hdr", "pair.img"), "nib-convert")
+    surfer = dict.fromkeys(("T1.mgz", "T1.mgh", "renamed.nii.gz", "renamed.nii"), "mri_convert")
+    return {**pairs, **surfer, "IM0001": "dcm2niix", "a.nrrd": "Slicer"}
+
+
+def test_other_formats_are_named_with_what_converts_them(tmp_path):
+    from uad.patient_images import check_files
+
+    for name, tool in other_formats(tmp_path).items():
+        assert tool in refused(tmp_path / name, "E_NOT_NIFTI")
+        with pytest.raises(DataError, match=f"E_NOT_NIFTI .*{tool}"):
+            check_files(t1w=tmp_path / name)
+    assert "dcm2niix" in refused(tmp_path, "E_NOT_FILE")
+
+
+@pytest.mark.parametrize("name", ["T1.NII.GZ", "T1.Nii.gz"])
+def test_an_ending_in_capitals_is_an_ending(save, tmp_path, name):
+    path = save(plain(), "x.nii.gz").rename(tmp_path / name)
+    np.testing.assert_array_equal(read_image(path)[0], asymmetric())
+
+
+def dialects():
+    """The same picture as other writers of NIfTI put it down."""
+    data, second = asymmetric(), nib.Nifti2Image(asymmetric(), GRID.matrix)
+    second.set_sform(GRID.matrix, 1)
+    second.set_qform(GRID.matrix, 1)
+    big = nib.Nifti1Image(data.astype(">f8"), GRID.matrix, nib.Nifti1Header(endianness=">"))
+    big.set_data_dtype(">f8")
+    big.set_sform(GRID.matrix, 1)
+    big.set_qform(GRID.matrix, 1)
+    pixdim = nib.Nifti1Header(plain()[:348])["pixdim"].copy()
+    metres = plain(**{f"srow_{axis}": GRID.matrix[k] / 1000 for k, axis in enumerate("xyz")}, qform_code=0,
+                   pixdim=np.append(1, pixdim[1:] / 1000), xyzt_units=1)  # fmt: skip
+    return {
+        "NIfTI-2": second.to_bytes(),
+        "big-endian": big.to_bytes(),
+        "pixdim[0] = 0": plain(pixdim=np.append(0, pixdim[1:])),
+        "pixdim[0] = NaN": plain(pixdim=np.append(NAN, pixdim[1:])),
+        "negative pixdim": plain(pixdim=np.append(1, -pixdim[1:])),
+        "qform alone": plain(sform_code=0),
+        "sform alone": plain(qform_code=0),
+        "metres": metres,
+        "said to be metres": plain(xyzt_units=1),
+    }
+
+
+@pytest.mark.parametrize("dialect", dialects())
+def test_every_dialect_of_nifti_is_the_same_picture_for_reader_and_quality_control(save, dialect):
+    path = save(dialects()[dialect], "x.nii.gz")
+    data, grid = read_image(path)
+    np.testing.assert_array_equal(data, asymmetric())
+    assert grid.matches(GRID)
+    assert measure_header(path) == {"qform_sform_mm": pytest.approx(0, abs=1e-3), "sides_conflict": 0}
+    assert bool(read_remark(path)) == (dialect == "said to be metres")
+
+
+def test_sides_that_disagree_are_seen_in_nifti_2_as_well(save):
+    image = nib.Nifti2Image(asymmetric(), GRID.matrix)
+    image.set_sform(np.diag([-1, 1, 1, 1]) @ GRID.matrix, 1)
+    image.set_qform(GRID.matrix, 1)
+    assert measure_header(save(image.to_bytes()))["sides_conflict"] == 1

@@ -207,6 +207,9 @@ HELD |= {  # images, and the one gate that they come through
     "V05": {"test_plausibility.py": "nothing_is_said_of_good_people what_is_wrong_has_its_own_code "
             "without_tissue_maps_the_brightness_of_the_t1_tells two_people_whose_pets_are_mixed_up_are_named "
             "units_that_are_none_of_suvr_are_said"},
+    "V07": {IMAGES: "other_formats_are_named_with_what_converts_them an_ending_in_capitals_is_an_ending"},
+    "V08": {IMAGES: "every_dialect_of_nifti_is_the_same_picture_for_reader_and_quality_control "
+            "sides_that_disagree_are_seen_in_nifti_2_as_well"},
     "V06": {"test_plausibility.py": "a_grid_that_evaluation_cannot_use_is_refused_before_any_training"},
 }  # fmt: skip
 HELD |= {  # S: other people's machines, commands and safety

@@ -4,19 +4,9 @@ import os
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
+from synthpet.cohort.formats import CONVERT, DICOM, is_dicom
 from synthpet.prepare.raw.scan import NotUsed, natural
 
-CONVERT = {
-    ".mgz": "FreeSurfer format is not read; convert it: mri_convert x.mgz x.nii.gz",
-    ".mgh": "FreeSurfer format is not read; convert it: mri_convert x.mgh x.nii.gz",
-    ".img": "a pair of .hdr and .img (Analyze or NIfTI) is not read; convert it to .nii.gz",
-    ".mnc": "MINC is not read; convert it to .nii.gz (mnc2nii)",
-    ".nrrd": "NRRD is not read; convert it to .nii.gz",
-    ".mha": "MetaImage is not read; convert it to .nii.gz",
-    ".mhd": "MetaImage is not read; convert it to .nii.gz",
-    ".v": "ECAT is not read; convert it to .nii.gz (TPCCLIB, ecat2nii)",
-}
-DICOM = (".dcm", ".ima", ".dicom")
 SURFACES = (".dtseries.nii", ".dscalar.nii", ".dlabel.nii", ".dconn.nii", ".ptseries.nii", ".pscalar.nii")
 
 
@@ -96,6 +86,6 @@ def _is_dicom(path: Path) -> bool:
         if not path.is_file():  # a pipe would wait for ever
             return False
         with path.open("rb") as stream:
-            return stream.read(132)[128:] == b"DICM"
+            return is_dicom(stream.read(132))
     except OSError:
         return False

@@ -21,6 +21,7 @@ NAC, AC = "sub-01/pet/sub-01_trc-18FFDG_rec-NAC_pet.nii.gz", "sub-01/pet/sub-01_
     [
         (NAC, {}),
         (NAC.replace("rec-NAC", "acq-noAC"), {}),
+        (NAC.replace("rec-NAC", "rec-noMRAC"), {}),
         (NAC.replace("rec-NAC_", ""), {"AttenuationCorrection": "none"}),
         (NAC.replace("rec-NAC_", ""), {"AttenuationCorrection": False}),
         (NAC.replace("rec-NAC", "rec-A"), {"AttenuationCorrectionMethod": "NONE"}),
@@ -127,7 +128,7 @@ def test_flair_and_lesion_of_after_surgery_do_not_go_with_a_t1_of_before(tmp_pat
     assert (only(raw).flair, only(raw).lesion_mask) == (None, None)
     assert sorted(reasons(raw).values()) == [
         "after surgery, as its name says; the T1w is of before",
-        "lesion mask of another session than the T1w that is used",
+        "lesion mask of another T1w than the one that is used",
     ]
 
 
@@ -158,6 +159,16 @@ def test_the_best_of_several_t1_is_used_and_it_is_said_why(bad, spacing, about, 
     assert person.t1w == tmp_path / good
     used = "2 T1w: anat/sub-01_acq-mprage_T1w.nii.gz is used (1 x 1 x 1 mm), not anat/"
     assert person.notes[0].startswith(used + name[12:])
+
+
+def test_a_lesion_mask_of_a_t1_that_is_not_used_is_not_used(tmp_path):
+    make(tmp_path, "sub-01/anat/sub-01_acq-axial_T1w.nii.gz", grid=grid_of(1, 1, 5))
+    make(tmp_path, "sub-01/anat/sub-01_acq-iso_T1w.nii.gz", grid=grid_of(1, 1, 1))
+    masks = [f"derivatives/m/sub-01/anat/sub-01_acq-{acq}_label-lesion_mask.nii.gz" for acq in ("axial", "iso")]
+    make(tmp_path, *masks)
+    raw = read_raw(tmp_path)
+    assert only(raw).lesion_mask == tmp_path / masks[1]
+    assert reasons(raw)[masks[0]] == "lesion mask of another T1w than the one that is used"
 
 
 def test_a_thin_t1_with_contrast_agent_comes_before_thick_slices_and_is_said(tmp_path):

@@ -175,6 +175,7 @@ HELD |= {  # P: what a reader of raw data must not guess
             "without_a_session_of_both_the_nearest_in_time_is_taken "
             "flair_and_lesion_of_after_surgery_do_not_go_with_a_t1_of_before"},
     "P04": {"prepare/test_choose.py": "the_best_of_several_t1_is_used_and_it_is_said_why "
+            "a_lesion_mask_of_a_t1_that_is_not_used_is_not_used "
             "a_thin_t1_with_contrast_agent_comes_before_thick_slices_and_is_said "
             "words_without_contrast_are_no_contrast"},
     "P05": {"prepare/test_choose.py": "a_pet_that_is_not_corrected_for_attenuation_is_not_used "

@@ -8,7 +8,7 @@ from typing import Any
 from synthpet.cohort.words import plain
 
 NOT_CORRECTED = re.compile(
-    r"(pet|stat|dyn)?(nac|noac|nonac|unac|woac|withoutac|noattenuationcorrection|nonattenuationcorrected|uncorr|"
+    r"(pet|stat|dyn)?(nac|(no|non|un|wo|without)(mr|mu|m|ct)?ac|noattenuationcorrection|nonattenuationcorrected|uncorr|"
     r"uncorrected)(pet|stat|dyn)?"
 )
 KEYS = ("AttenuationCorrection", "AttenuationCorrectionMethod")  # of BIDS and of dcm2niix

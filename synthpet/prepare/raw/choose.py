@@ -116,11 +116,12 @@ def _of_the_head(pets: list[Scan], look: Look, choice: Choice) -> list[Scan]:
 
 
 def _with_t1w(scans: list[Scan], t1w: Scan, choice: Choice) -> list[Scan]:
-    """Without a lesion mask that was drawn on another session's T1, and what was taken on the other side of surgery."""
+    """Without a lesion mask that was drawn on another T1, and what was taken on the other side of surgery."""
     fitting = []
     for scan in scans:
-        if scan.space != ANY_SPACE and scan.kind == "lesion_mask" and not _same_session(scan, t1w):
-            choice.drop([scan], "lesion mask of another session than the T1w that is used")
+        other = _another_scan(scan, t1w) if scan.kind == "lesion_mask" else ""
+        if other:
+            choice.drop([scan], other)
         elif postoperative(scan) and not postoperative(t1w):
             choice.drop([scan], "after surgery, as its name says; the T1w is of before")
         else:
@@ -159,12 +160,12 @@ def _choose_brain_mask(masks: list[Scan], t1w: Scan, choice: Choice, look: Look)
 
 
 def _another_scan(mask: Scan, t1w: Scan) -> str:
-    """A mask that was found by its name has to name the T1's session and run, or none."""
+    """A mask that was found by its name has to name the T1's session, run and acquisition, or none."""
     if mask.space == ANY_SPACE:
         return ""
-    same_run = mask.entities.get("run") in (None, t1w.entities.get("run"))
-    fits = _same_session(mask, t1w) and same_run
-    return "" if fits else "brain mask of another T1w than the one that is used"
+    same = all(mask.entities.get(entity) in (None, t1w.entities.get(entity)) for entity in ("run", "acq", "ce", "rec"))
+    fits = _same_session(mask, t1w) and same
+    return "" if fits else f"{WORDS[mask.kind]} of another T1w than the one that is used"
 
 
 def _same_session(scan: Scan, t1w: Scan) -> bool:

@@ -160,6 +160,7 @@ HELD |= {  # P: what a reader of raw data must not guess
             "a_control_with_a_lesion_beside_patients_with_theirs_is_a_problem_and_an_empty_mask_is_none "
             "a_row_that_contradicts_itself_is_a_problem_of_its_person "
             "without_a_table_names_of_patients_are_asked_about",
+            "prepare/test_decisions.py": "group_images_and_choices_of_a_person_come_with_their_reasons",
             "prepare/test_cohort.py": "pages_say_who_was_taken_as_what_and_why "
             "an_unanswered_question_stops_before_anything_is_made"},
     "P10": {"prepare/test_reading.py": "validation_gives_all_reasons_of_a_person "

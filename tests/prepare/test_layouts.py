@@ -80,9 +80,7 @@ def test_petprep_outputs_are_recognised_and_their_brain_mask_is_used(tmp_path):
         make(tmp_path, f"{stem}_desc-hmc_petref.nii.gz")
     raw = read_raw(tmp_path)
     assert raw.layout == "petprep"
-    assert raw.people[0].problem.startswith(
-        "E_SESSION sub-01: T1w in no session, PET in ses-baseline, ses-b"
-    )
+    assert raw.people[0].problem.startswith("E_SESSION sub-01: T1w in no session, PET in ses-baseline, ses-b")
     raw = read_raw(tmp_path, RawOptions(session="baseline"))
     (person,) = raw.people
     assert names(person) == [
@@ -121,6 +119,17 @@ def test_plain_folders_are_read_by_patterns(tmp_path):
     assert two.subject.group == "patient"
     assert "E_MASK sub-P02" in two.problem
     assert reasons(raw) == ["no pattern matches it"]
+
+
+def test_names_of_plain_folders_tell_contrast_agent_and_surgery(tmp_path):
+    make(tmp_path, "P1/postop/T1.nii.gz", "P1/before/T1.nii.gz", "P1/before/T1_gado.nii.gz", "P1/before/FDG.nii.gz")
+    make(tmp_path, "P1/before/FDG_NAC.nii.gz", "P2/postop/T1.nii.gz", "P2/before/FDG.nii.gz")
+    one, two = read_raw(
+        tmp_path, RawOptions(patterns={"t1w": "{label}/*/T1*.nii.gz", "pet": "{label}/*/F*.nii.gz"})
+    ).people
+    assert (one.t1w, one.pet) == (tmp_path / "P1/before/T1.nii.gz", tmp_path / "P1/before/FDG.nii.gz")
+    assert "T1_gado.nii.gz (40 x 40 x 40 mm, contrast agent (its name))" in one.notes[0]
+    assert two.problem.startswith("E_SESSION sub-P2: T1w in no session is of after surgery, PET in no session is not")
 
 
 def test_patterns_without_placeholder_are_one_person_named_after_the_folder(real_data):

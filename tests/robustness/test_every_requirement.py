@@ -174,7 +174,8 @@ HELD |= {  # P: what a reader of raw data must not guess
             "before_surgery_comes_before_after_it_where_both_have_both "
             "a_t1_of_after_surgery_and_a_pet_of_before_are_refused_unless_said "
             "without_a_session_of_both_the_nearest_in_time_is_taken "
-            "flair_and_lesion_of_after_surgery_do_not_go_with_a_t1_of_before"},
+            "flair_and_lesion_of_after_surgery_do_not_go_with_a_t1_of_before",
+            "prepare/test_layouts.py": "names_of_plain_folders_tell_contrast_agent_and_surgery"},
     "P04": {"prepare/test_choose.py": "the_best_of_several_t1_is_used_and_it_is_said_why "
             "a_lesion_mask_of_a_t1_that_is_not_used_is_not_used "
             "a_thin_t1_with_contrast_agent_comes_before_thick_slices_and_is_said "

@@ -62,6 +62,12 @@ def choose(scans: Sequence[Scan], look: Look, *, session: str | Mapping[str, str
     elsewhere = [s for s in pets if found.pet is not None and s.session != found.pet]
     choice.drop(elsewhere, f"another PET of this person is used, of {_session(found.pet)}")
     _choose_kind("pet", _of_the_head([s for s in pets if s not in elsewhere], look, choice), t1w, choice)
+    pet = choice.used.get("pet")
+    if pet and session is None and not found.problem and _across_surgery(t1w, pet):
+        choice.problems.append(
+            f"E_SESSION {t1w.participant_id}: of {_short(t1w)} and {_short(pet)} one is of after surgery, as its name "
+            "says; expected both of before; narrow the patterns t1w= and pet="
+        )
     for kind in ("flair", "lesion_mask"):
         _choose_kind(kind, _with_t1w([s for s in scans if s.kind == kind], t1w, choice), t1w, choice)
     _choose_brain_mask([s for s in scans if s.kind == "brain_mask"], t1w, choice, look)
@@ -89,9 +95,9 @@ def _choose_t1w(here: list[Scan], t1ws: list[Scan], pets: list[Scan], look: Look
     equal = [scan for scan in here if (scan.rank, scan.space) == (first.rank, first.space)]
     if len(equal) > 1:
         known = {scan: look.t1w(scan) for scan in equal}
-        equal = sorted(equal, key=lambda scan: (known[scan].order, scan.order()))
+        equal = sorted(equal, key=lambda scan: (postoperative(scan), known[scan].order, scan.order()))
         first, others = equal[0], equal[1:]
-        alike = known[first].order == known[others[0]].order
+        alike = (postoperative(first), known[first].order) == (postoperative(others[0]), known[others[0]].order)
         why = f"{known[first]}" + (", the first by name of those alike" if alike else "")
         not_used = ", ".join(f"{_short(scan)} ({known[scan]})" for scan in others)
         choice.notes.append(f"{len(equal)} T1w: {_short(first)} is used ({why}), not {not_used}")
@@ -102,6 +108,11 @@ def _choose_t1w(here: list[Scan], t1ws: list[Scan], pets: list[Scan], look: Look
     choice.used["t1w"] = first
     choice.drop([scan for scan in t1ws if scan is not first], "another T1w of this person is used")
     return first
+
+
+def _across_surgery(t1w: Scan, pet: Scan) -> bool:
+    """Whether the names of images that patterns found say before and after surgery; sessions tell it of others."""
+    return ANY_SPACE in (pet.space, t1w.space) and postoperative(pet) != postoperative(t1w)
 
 
 def _of_the_head(pets: list[Scan], look: Look, choice: Choice) -> list[Scan]:
@@ -135,11 +146,11 @@ def _choose_kind(kind: str, scans: list[Scan], t1w: Scan, choice: Choice) -> Non
     elsewhere = [scan for scan in scans if scan not in fitting]
     choice.drop(elsewhere, f"not in the space of the T1w that is used ({t1w.space or 'its own'})")
     own = [scan for scan in fitting if _same_session(scan, t1w)]
-    candidates = sorted(own or fitting, key=Scan.order)
+    candidates = sorted(own or fitting, key=lambda scan: (postoperative(scan) != postoperative(t1w), scan.order()))
     if not candidates:
         return
     first = candidates[0]
-    equal = [scan for scan in candidates if scan.rank == first.rank]
+    equal = [s for s in candidates if (s.rank, postoperative(s)) == (first.rank, postoperative(first))]
     if len(equal) > 1:
         choice.notes.append(f"{len(equal)} {WORDS[kind]}, the first is used: {_short(first)}")
     elif not own and kind != "pet":  # said of a PET by choose_sessions

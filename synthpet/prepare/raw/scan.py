@@ -44,6 +44,13 @@ def natural(text: str | Path | PurePosixPath) -> list[tuple[int, int, str]]:
     return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in re.split(r"(\d+)", str(text)) if part]
 
 
+def words_of_path(scan: Scan) -> list[str]:
+    """The words of an image's path, without the person's own name: what folders and files without entities tell."""
+    label = scan.participant_id.removeprefix("sub-")
+    parts = [part for part in scan.path.parts if re.sub(r"^sub-|[^0-9a-zA-Z]", "", part) != label]
+    return re.findall(r"[0-9A-Za-z]+", "/".join(parts).removesuffix(".gz").removesuffix(".nii"))
+
+
 def entities_of(path: PurePosixPath) -> tuple[dict[str, str], str]:
     """The BIDS entities of a file name and its suffix: ``sub-01_ses-a_T1w.nii.gz`` gives (sub, ses) and T1w."""
     stem = path.name.removesuffix(".gz").removesuffix(".nii")

@@ -10,7 +10,7 @@ from pathlib import Path
 from synthpet.cohort.names import check_participant_id
 from synthpet.cohort.text import read_table
 from synthpet.errors import DataError
-from synthpet.prepare.raw.scan import Scan, natural
+from synthpet.prepare.raw.scan import ANY_SPACE, Scan, natural, words_of_path
 
 # Words of sessions and acquisitions after surgery; not posterior, postictal, or after contrast agent
 POSTOPERATIVE = re.compile(r"post(?!er|ict|con|gd|gad|inj|ce)|after(op|surg)|resect|operated|apresop|nachop")
@@ -43,8 +43,9 @@ class _Pair:
 
 
 def postoperative(scan: Scan) -> bool:
-    """Whether the session or the name says that it was taken after surgery."""
-    words = (scan.session, *(scan.entities.get(entity, "") for entity in ("acq", "desc")))
+    """Whether the session or the name says that it was taken after surgery; of a pattern's image, its whole path."""
+    words = [scan.session, *(scan.entities.get(entity, "") for entity in ("acq", "desc"))]
+    words += words_of_path(scan) if scan.space == ANY_SPACE else []
     return any(POSTOPERATIVE.search(word.casefold()) for word in words)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from synthpet.cohort.images import read_grid
 from synthpet.errors import DataError
 from synthpet.prepare.raw.inheritance import read_sidecar
-from synthpet.prepare.raw.scan import Scan
+from synthpet.prepare.raw.scan import ANY_SPACE, Scan, words_of_path
 
 THICK_MM = 3.0  # such slices do not show the cortex; better with contrast agent than these
 WITHOUT = re.compile(
@@ -70,6 +70,7 @@ def contrast_agent(scan: Scan, about: Mapping[str, Any]) -> str:
         if str(about.get(key) or "none").strip().casefold() not in ("none", "no", "n/a", "na"):
             return f"contrast agent ({key})"
     said = {entity: scan.entities.get(entity, "") for entity in ("acq", "desc", "rec")}
+    said["its name"] = " ".join(words_of_path(scan)) if scan.space == ANY_SPACE else ""
     said |= {key: str(about.get(key) or "") for key in SERIES}
     for key, text in said.items():
         words = re.findall(r"[a-z0-9]+", WITHOUT.sub(" ", text).casefold().replace("+c", " gd "))

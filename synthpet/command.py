@@ -19,6 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from synthpet.allowed import check_values
 from synthpet.arguments import expand
 from synthpet.config_check import guard_hydra
 from synthpet.console import complain
@@ -76,9 +77,12 @@ def compose(config_name: str, *overrides: str) -> "DictConfig":
 
     guard_hydra()
     if GlobalHydra.instance().is_initialized():  # within a command
-        return hydra_compose(config_name, expand(overrides))
-    with initialize_config_module("synthpet.configs", version_base="1.3"):
-        return hydra_compose(config_name, expand(overrides))
+        cfg = hydra_compose(config_name, expand(overrides))
+    else:
+        with initialize_config_module("synthpet.configs", version_base="1.3"):
+            cfg = hydra_compose(config_name, expand(overrides))
+    check_values(cfg)
+    return cfg
 
 
 def _checked(run: Callable[["DictConfig"], object], config_name: str) -> Callable[["DictConfig"], None]:
@@ -88,6 +92,7 @@ def _checked(run: Callable[["DictConfig"], object], config_name: str) -> Callabl
 
         try:
             _check_options(cfg, config_name)
+            check_values(cfg)
             if (work_dir := _work_dir(cfg)) is not None:
                 from synthpet.claim import check_place
 

@@ -179,7 +179,8 @@ def _checkpoint_to_continue(cfg: DictConfig, folder: Path, fold: Fold, train: di
     ``train``: SHA-256 of each training subject's cached images, so that a mended image is not passed over.
     """
     precision = resolve_precision(cfg.trainer.precision, cfg.trainer.accelerator)
-    config = {"gan": cfg.gan, "precision": precision, "seed": cfg.seed}
+    gan = {key: cfg.gan[key] for key in cfg.gan if key != "stride"}  # of inference: another one trains nothing anew
+    config = {"gan": gan, "precision": precision, "seed": cfg.seed}
     text = OmegaConf.to_yaml(config | {"fold": fold.index, "train": train}, resolve=True)
     before = folder / CONFIG
     if before.is_file() and before.read_bytes() == text.encode():

@@ -1,4 +1,4 @@
-"""Whether the values of a command line are of the kind that the configuration files have."""
+"""Whether the values of a command line are of the kind that the configuration files have; ranges: ``allowed``."""
 
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -10,11 +10,6 @@ if TYPE_CHECKING:
 
 WORDS = {"smooth_fwhm_mm": ("match",), "gamma": ("scale", "auto"), "devices": ("auto",)}  # beside numbers
 FREE = ("trainer.devices", "trainer.precision")  # handed to Lightning, which takes several kinds
-AT_LEAST_1 = (
-    "patch_size", "stride", "batch_size", "n_steps", "n_folds", "latent_dim", "score_every", "spatial_dims", "channels",
-    "steps_per_checkpoint", "images_every", "n_jobs", "max_clusters", "n_resamples",
-)  # fmt: skip
-ABOVE_0 = ("resolution_mm", "false_per_scan")
 ANY_LENGTH = ("channels", "seeds")  # a number a level of the network, a number a run
 
 
@@ -62,7 +57,7 @@ def expected_instead(name: str, default: Any, value: Any) -> str:
     if isinstance(default, bool) or isinstance(value, bool):
         return "" if isinstance(default, bool) and isinstance(value, bool) else _kind(default)
     if isinstance(default, int | float):
-        return _of_number(name, default, value)
+        return _of_number(default, value)
     if isinstance(default, list):
         return _of_list(name, default, value)
     if isinstance(default, dict):
@@ -70,13 +65,10 @@ def expected_instead(name: str, default: Any, value: Any) -> str:
     return "" if isinstance(value, str | int | float) else _kind(default)
 
 
-def _of_number(name: str, default: float, value: Any) -> str:
+def _of_number(default: float, value: Any) -> str:
     if isinstance(value, str | list | dict) or (isinstance(default, int) and not isinstance(value, int)):
         return _kind(default)
-    if name in ABOVE_0:
-        return "" if value > 0 else f"{_kind(default)} above 0"
-    least = 1 if name in AT_LEAST_1 else 0
-    return f"{_kind(default)}, {least} or more" if default >= 0 and not value >= least else ""
+    return ""
 
 
 def _of_list(name: str, default: Sequence[Any], value: Any) -> str:

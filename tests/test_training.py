@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 
 from synthpet import fitting
 from synthpet.checkpoints import sealed
+from synthpet.cohort import Fold
 from synthpet.cohort.files import sha256
 from synthpet.command import compose
 from synthpet.errors import DataError
@@ -53,6 +54,18 @@ def test_a_second_run_reuses_everything(trained, capsys):
     ensure_generators(trained)
     assert "up to date" in capsys.readouterr().out
     assert before == {k: fold_folder(trained, k).joinpath("generator.safetensors").stat().st_mtime_ns for k in (0, 1)}
+
+
+def test_another_stride_of_inference_trains_nothing_again_and_starts_nothing_anew(
+    trained, shared_cohort, tmp_path, monkeypatch, capsys
+):
+    other = configure(shared_cohort, trained.work_dir, "gan.stride=[8,8,8]")
+    ensure_generators(other)
+    assert "up to date" in capsys.readouterr().out
+    monkeypatch.setattr(fitting, "newest_whole", lambda folder: folder / "last.ckpt")
+    fold = Fold(0, ("sub-00",), ("sub-01",))
+    asked = [fitting._checkpoint_to_continue(cfg, tmp_path, fold, {"sub-00": "sha"}) for cfg in (trained, other)]
+    assert asked == [None, tmp_path / "last.ckpt"]
 
 
 @pytest.mark.parametrize("fast", [True, False])

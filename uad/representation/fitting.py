@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.plugins.environments import LightningEnvironment
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
@@ -219,7 +220,7 @@ def fit_autoencoder(
         devices=1,
         precision=precision,  # type: ignore[arg-type]
         logger=[MetricsFile(folder / "metrics.jsonl", keep_until=steps_done(checkpoint))],
-        plugins=[WholeCheckpoints()],
+        plugins=[WholeCheckpoints(), LightningEnvironment()],
         callbacks=[saver := SaveCheckpoint(folder / CHECKPOINT), ProgressLines("autoencoder", n_steps)],
         log_every_n_steps=10,
         enable_checkpointing=False,

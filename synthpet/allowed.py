@@ -1,0 +1,237 @@
+"""What every option may be: the one table of words and ranges, read before any work starts."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+from synthpet.errors import UsageError
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What one value may be.
+
+    Args:
+        words: that are accepted, beside numbers where ``number`` is set.
+        number: ``float`` or ``int`` (a whole number); None: no number.
+        least: smallest value.
+        above: what it has to exceed.
+        most: largest value.
+        below: what it has to stay under.
+        n: numbers of a list; 0: a list of any length but empty; None: one value.
+        odd: whether it has to be an odd number.
+        ascending: whether the numbers of a list may not fall.
+        null: whether it may be left out.
+    """
+
+    words: tuple[str, ...] = ()
+    number: type[int] | type[float] | None = None
+    least: float | None = None
+    above: float | None = None
+    most: float | None = None
+    below: float | None = None
+    n: int | None = None
+    odd: bool = False
+    ascending: bool = False
+    null: bool = False
+
+    def holds(self, value: Any) -> bool:
+        """Whether a value is allowed."""
+        if value is None:
+            return self.null
+        if self.n is None:
+            return self._holds_one(value)
+        if not isinstance(value, list) or (len(value) != self.n if self.n else not value):
+            return False
+        return all(map(self._holds_one, value)) and (not self.ascending or value == sorted(value))
+
+    def _holds_one(self, value: Any) -> bool:
+        if isinstance(value, str):
+            return value in self.words
+        whole = isinstance(value, int) and not isinstance(value, bool)
+        if self.number is None or not (whole or (self.number is float and isinstance(value, float))):
+            return False
+        low = (self.least is None or value >= self.least) and (self.above is None or value > self.above)
+        high = (self.most is None or value <= self.most) and (self.below is None or value < self.below)
+        return low and high and value - value == 0 and (not self.odd or value % 2 == 1)
+
+    def __str__(self) -> str:
+        """In words, for a message."""
+        one = " or ".join(filter(None, [self._number_words(), ", ".join(self.words)]))
+        if self.words and self.number is None:
+            one = f"one of {one}"
+        listed = {None: one, 0: f"a list, not empty, each {one}"}.get(self.n, f"{self.n} numbers, each {one}")
+        return listed + (", not falling" if self.ascending else "") + (", or null" if self.null else "")
+
+    def _number_words(self) -> str:
+        if self.number is None:
+            return ""
+        kind = ("an odd number" if self.odd else "a whole number") if self.number is int else "a number"
+        low = f"above {self.above:g}" if self.above is not None else f"from {self.least:g}"
+        if self.most is not None:
+            return f"{kind} {low} to {self.most:g}"
+        if self.below is not None:
+            return f"{kind} {low} to less than {self.below:g}"
+        return f"{kind} {low}" if self.above is not None else f"{kind}, {self.least:g} or more"
+
+
+@dataclass(frozen=True)
+class Flag(Rule):
+    """True or false."""
+
+    def _holds_one(self, value: Any) -> bool:
+        return isinstance(value, bool)
+
+    def __str__(self) -> str:
+        return "true or false"
+
+
+def one_of(*words: str, null: bool = False) -> Rule:
+    """One of these words."""
+    return Rule(words, null=null)
+
+
+def whole(least: int = 1, **more: Any) -> Rule:
+    """A whole number."""
+    return Rule(number=int, least=least, **more)
+
+
+def real(**more: Any) -> Rule:
+    """A number."""
+    return Rule(number=float, **more)
+
+
+POSITIVE, NOT_BELOW_0, SHARE = real(above=0), real(least=0), real(least=0, most=1)
+VOXELS, WIDTHS, RATE = whole(n=3), whole(n=0), real(above=0, most=1)
+GAN = {
+    "spatial_dims": whole(2, most=3),
+    "patch_size": VOXELS, "stride": VOXELS, "batch_size": whole(), "coordinates": Flag(),
+    "generator.channels": WIDTHS, "generator.blocks": whole(0), "generator.stem": whole(),
+    "generator.norm": one_of("batch", "instance", "group", "none"),
+    "discriminator.channels": whole(), "discriminator.layers": whole(),
+    "discriminator.norm": one_of("batch", "instance", "none"), "discriminator.spectral": Flag(),
+    "reconstruction": one_of("l1", "mse"), "lambda_reconstruction": NOT_BELOW_0, "lambda_adversarial": NOT_BELOW_0,
+    "learning_rate": RATE, "learning_rate_discriminator": RATE, "betas": real(least=0, below=1, n=2),
+    "gradient_clip": POSITIVE, "n_steps": whole(), "n_warmup_steps": whole(0), "ema_decay": real(least=0, below=1),
+    "augmentation": NOT_BELOW_0, "n_folds": whole(2),
+}  # fmt: skip
+TRAINER = {
+    "accelerator": one_of("auto", "cpu", "gpu", "cuda", "mps", "tpu"),
+    "strategy": one_of("auto", "ddp", "ddp_find_unused_parameters_true", "ddp_find_unused_parameters_false"),
+    "precision": one_of("auto", "32-true", "bf16-mixed", "16-mixed"),
+    "compile": Flag(), "channels_last": Flag(), "num_workers": whole(0), "steps_per_checkpoint": whole(),
+}  # fmt: skip
+DETECTOR = {
+    "method": one_of("zmap", "asymmetry", "residual", "ocsvm_voxel", "svdd", "ocsvm_subject", "latent_zmap"),
+    "image": one_of("pet", "t1w"), "direction": one_of("hypo", "hyper", "both"), "seeds": whole(0, n=0),
+    "smooth_fwhm_mm": NOT_BELOW_0, "spread_fwhm_mm": NOT_BELOW_0, "pool_fwhm_mm": NOT_BELOW_0,
+    "latents": one_of("raw", "whitened", "conditional"), "n_directions": whole(null=True),
+    "nu": real(above=0, most=1), "gamma": Rule(("scale",), number=float, above=0),
+    "score": one_of("decision", "distance"), "score_every": whole(),
+    "autoencoder.modalities": Rule(("t1w", "pet"), n=0), "autoencoder.patch_size": whole(n=3, odd=True),
+    "autoencoder.latent_dim": whole(), "autoencoder.branches": one_of("joint", "separate"),
+    "autoencoder.alpha": SHARE, "autoencoder.n_steps": whole(), "autoencoder.channels": WIDTHS,
+    "autoencoder.decoder": one_of("perceptron", "convolutional"), "autoencoder.batch_size": whole(),
+    "autoencoder.tile": whole(), "autoencoder.learning_rate": RATE, "autoencoder.steps_per_checkpoint": whole(),
+}  # fmt: skip
+COHORT = {
+    "source": one_of("phantom", "folder", "bids"), "seed": whole(0), "resolution_mm": real(above=0, most=20),
+    "n_paired": whole(0), "n_unpaired": whole(0), "n_heldout": whole(0), "n_patients": whole(0),
+    "anatomy": one_of("syn", "affine"), "age": real(least=0, most=120, n=2, ascending=True), "mri_visible": SHARE,
+    "lesion_depth": real(least=0, most=1, n=2, ascending=True),
+    "lesion_radius_mm": real(above=0, most=200, n=2, ascending=True),
+    "lesion_shapes": Rule(("focal", "band", "lobe", "bilateral", "multifocal"), n=0),
+    "scan.motion_mm": NOT_BELOW_0, "scan.misregistration_mm": NOT_BELOW_0, "scan.attenuation": NOT_BELOW_0,
+    "scan.hyperglycaemia": SHARE,
+    "variants.ventricles": SHARE, "variants.cisterna": SHARE, "variants.asymmetry": SHARE,
+}  # fmt: skip
+OTHERS = {
+    "seed": whole(0, most=2**31 - 1), "on_invalid": one_of("stop", "skip"),
+    "compute.backend": one_of("local", "dask"), "compute.n_jobs": whole(),
+    "logger.name": one_of("wandb", "local"), "logger.mode": one_of("offline", "online", "off"),
+    "logger.images_every": whole(), "logger.images": Flag(), "logger.ids": Flag(), "logger.models": Flag(),
+    "complete.smooth_fwhm_mm": NOT_BELOW_0, "complete.histogram_matching": Flag(),
+    "complete.residual": one_of("resampled", "none"), "complete.batch_size": whole(),
+    "evaluate.data_range": real(above=0, null=True),
+    "normative.name": one_of("real", "synthetic", "completed", "resampled", "matched", "oracle"),
+    "normative.smooth_fwhm_mm": Rule(("match",), number=float, least=0), "normative.force": Flag(),
+    "detection.false_per_scan": POSITIVE, "detection.min_volume_mm3": NOT_BELOW_0, "detection.max_clusters": whole(),
+    "detection.rank_by": one_of("mass", "size", "mean"), "compare.n_resamples": whole(),
+    "layout": one_of("auto", "bids", "caps", "petprep", "patterns"), "xform": one_of("sform", "qform", null=True),
+    "registration": one_of("syn", "affine", "rigid"), "min_similarity": real(least=-1, most=1),
+    "raw_flair_share": SHARE, "raw_cut_share": SHARE, "realism": Flag(), "realism_people": whole(n=2),
+    "patients_per_anatomy": whole(),
+}  # fmt: skip
+NEEDED = {"gan": GAN, "trainer": TRAINER}
+WHOLE_GROUPS = {"gan": GAN, "trainer": TRAINER, "detector": DETECTOR}  # which have no other options than these
+ALLOWED = {f"{group}.{key}": rule for group, rules in (WHOLE_GROUPS | {"cohort": COHORT}).items()
+           for key, rule in rules.items()} | OTHERS  # fmt: skip
+FREE = ("gan.name", "detector.name", "trainer.devices")  # names are checked elsewhere, devices by Lightning
+
+
+def check_values(cfg: "DictConfig") -> None:
+    """Refuse values that no command can work with, wherever they were set.
+
+    Raises:
+        UsageError: naming every one with what is allowed.
+    """
+    from synthpet.fitting_together import misfits
+
+    found = dict(_options(cfg))
+    problems = [
+        f"{key}={value!r}: expected {ALLOWED[key]}"
+        for key, value in found.items()
+        if key in ALLOWED and not ALLOWED[key].holds(value)
+    ]
+    problems += [_unknown(key) for key in found if _is_strange(key)]
+    problems += [
+        f"{group}.{key}: was not given; expected {rule}"
+        for group, rules in NEEDED.items()
+        if "gan.name" in found  # a study sets some of them for commands that train nothing, too
+        for key, rule in rules.items()
+        if f"{group}.{key}" not in found
+    ]
+    problems = problems or list(misfits(found))
+    if problems:
+        raise UsageError("\n  ".join(problems))
+
+
+def _options(cfg: "DictConfig") -> Iterator[tuple[str, Any]]:
+    """Every option with its value, lists as one value; without those that were not given."""
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    for key, value in _leaves(OmegaConf.to_container(cfg)):
+        if isinstance(value, str) and "${" in value:
+            try:
+                value = OmegaConf.select(cfg, key)
+            except OmegaConfBaseException:  # it refers to what was not given
+                continue
+        if value != "???":
+            yield key, value
+
+
+def _leaves(node: object, key: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(node, Mapping) and (node or not key):
+        for name, child in node.items():
+            yield from _leaves(child, f"{key}.{name}" if key else str(name))
+    else:
+        yield key, node
+
+
+def _is_strange(key: str) -> bool:
+    return key.partition(".")[0] in WHOLE_GROUPS and key not in ALLOWED and key not in FREE
+
+
+def _unknown(key: str) -> str:
+    within = [name for name in ALLOWED if name.startswith(f"{key}.")]
+    if within:
+        return f"{key}: expected names with values, such as {within[0]}"
+    near = get_close_matches(key, ALLOWED, n=3, cutoff=0.5)
+    return f"{key}: no such option; expected one of those that `--help` lists" + (
+        f": {', '.join(near)}?" if near else ""
+    )

@@ -1,0 +1,98 @@
+"""The one table of what options may be: refused with what is allowed, whoever set them, before any work starts."""
+
+import pytest
+import torch
+
+from synthpet.allowed import ALLOWED, GAN, check_values
+from synthpet.command import compose
+from synthpet.errors import UsageError
+from synthpet.gan import build_discriminator, build_generator
+
+REFUSED = [
+    ("gan.spatial_dims=4", "a whole number from 2 to 3"),
+    ("gan.betas=[2,2]", "2 numbers, each a number from 0 to less than 1"),
+    ("gan.reconstruction=l3", "one of l1, mse"),
+    ("gan.generator.norm=bach", "one of batch, instance, group, none"),
+    ("gan.ema_decay=3", "a number from 0 to less than 1"),
+    ("gan.learning_rate=0", "a number above 0 to 1"),
+    ("gan.learning_rate=.nan", "a number above 0"),
+    ("gan.n_folds=1", "a whole number, 2 or more"),
+    ("gan.reconstruction=null", "one of l1, mse"),
+    ("trainer.precision=foo", "one of auto, 32-true"),
+    ("trainer.strategy=foo", "one of auto, ddp"),
+    ("detector.nu=5", "a number above 0 to 1"),
+    ("detector.gamma=wide", "a number above 0 or scale"),
+    ("detector.direction=down", "one of hypo, hyper, both"),
+    ("detector.autoencoder.patch_size=[4,5,5]", "each an odd number, 1 or more"),
+    ("detection.rank_by=x", "one of mass, size, mean"),
+    ("normative.smooth_fwhm_mm=fit", "a number, 0 or more or match"),
+    ("cohort.lesion_depth=[0.5,0.1]", "not falling"),
+    ("cohort.lesion_shapes=[star]", "a list, not empty, each one of focal"),
+    ("seed=-1", "a whole number from 0 to"),
+    ("logger.mode=maybe", "one of offline, online, off"),
+    ("complete.residual=yes", "one of resampled, none"),
+    ("+gan.learning_rat=1", r"no such option; .*gan\.learning_rate"),
+    ("+gan.generator.depth=3", "no such option"),
+    ("~gan.stride", "was not given"),
+    ("gan.stride=[16,33,16]", r"at most gan\.patch_size=\[32, 32, 32\]"),
+    ("gan.patch_size=[31,32,36]", "multiples of 8, each"),
+    ("gan.patch_size=[8,8,8] gan.stride=[8,8,8]", "12 or more for gan.discriminator.layers=2"),
+    ("gan.generator.norm=group gan.generator.channels=[12,24]", "multiples of 8"),
+    ("detector.autoencoder.latent_dim=7", "a multiple of 2"),
+    ("detector.method=latent_zmap detector.n_directions=null", "expected 1 with"),
+]
+
+
+@pytest.mark.parametrize(("overrides", "expected"), REFUSED)
+def test_a_value_that_cannot_work_is_refused_with_what_is_allowed(overrides, expected):
+    with pytest.raises(UsageError, match=rf"(?s)(: |, ){expected}|expected.* {expected}|: {expected}"):
+        compose("uad_compare", *overrides.split())
+
+
+def test_all_problems_are_said_at_once():
+    with pytest.raises(UsageError, match=r"(?s)detector\.nu=.*expected.*\n  gan\.betas=.*expected"):
+        compose("uad_compare", "gan.betas=[2,2]", "detector.nu=5")
+
+
+def test_a_value_of_a_file_is_held_to_the_same_table(tmp_path):
+    (tmp_path / "gan").mkdir()
+    (tmp_path / "gan" / "mine.yaml").write_text("defaults: [patch3d]\nname: mine\nn_steps: many\n")
+    with pytest.raises(UsageError, match=r"gan\.n_steps='many': expected a whole number"):
+        compose("train", f"hydra.searchpath=['{tmp_path}']", "gan=mine")
+
+
+@pytest.mark.parametrize("command", ["prepare", "phantom", "validate", "uad_detect", "uad_compare"])
+def test_what_the_files_have_is_allowed(command):
+    check_values(compose(command, *(["bids_dir=x", "cohort.name=x"] if command == "prepare" else [])))
+
+
+def test_the_table_has_every_option_that_a_network_is_built_from():
+    gan = compose("train").gan
+    named = {f"{key}.{inner}" if hasattr(gan[key], "keys") else key for key in gan for inner in
+             (gan[key] if hasattr(gan[key], "keys") else [""])}  # fmt: skip
+    assert named - {"name"} == set(GAN)
+    assert all(key.count(".") <= 2 and str(rule) for key, rule in ALLOWED.items())
+
+
+SIZES = [[n, n, n] for n in (2, 4, 6, 8, 10, 12, 16, 20, 24, 31)] + [[32, 32, 1], [16, 24, 40], [32, 32, 3]]
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize("dims", [2, 3])
+def test_patches_are_refused_exactly_where_the_networks_cannot_take_them(size, dims):
+    options = [f"gan.spatial_dims={dims}", f"gan.patch_size={size}", f"gan.stride={size}".replace(" ", ""),
+               "gan.batch_size=1", "gan.generator.channels=[4,8]", "gan.discriminator.channels=2"]  # fmt: skip
+    try:
+        gan = compose("train", *(text.replace(" ", "") for text in options)).gan
+        refused = None
+    except UsageError as error:
+        refused = str(error)
+        gan = compose("train").gan
+    generator = build_generator(dims, size[2], False, dict(gan.generator) | {"channels": [4, 8]})
+    discriminator = build_discriminator(dims, size[2], dict(gan.discriminator) | {"channels": 2})
+    x = torch.zeros(1, 1, *size)
+    try:
+        fits = generator(x).shape == x.shape and discriminator(torch.cat([x, x], 1)).numel() > 0
+    except (RuntimeError, ValueError):
+        fits = False
+    assert fits == (refused is None), refused

@@ -79,6 +79,7 @@ def ensure_detection(cfg: DictConfig, overrides: Sequence[str] = ()) -> Path:
     read_as = {path: sha256(path) for path in (t1w, pet, mask) if path is not None}
     given = _on_grid(cfg, cohort, name, t1w, pet, mask)  # before the long work starts
     images = read_patient(given.t1w, given.pet, given.mask, cohort.grid, given.raw)
+    check_claim(Path(cfg.work_dir) / f"detect-{name}", PATIENT, _source(cfg, t1w))
     if images.synthetic and not cfg.force:
         raise DataError(
             f"E_SYNTHETIC {pet}: says that it is a synthetic PET, computed from a T1; expected a measured one: no "
@@ -109,9 +110,7 @@ def ensure_detection(cfg: DictConfig, overrides: Sequence[str] = ()) -> Path:
 
 def _on_grid(cfg: DictConfig, cohort: Cohort, name: str, t1w: Path, pet: Path | None, mask: Path | None) -> Given:
     folder = Path(cfg.work_dir) / f"detect-{name}"
-    source = _source(cfg, t1w)
-    check_claim(folder, PATIENT, source)
-    return on_cohort_grid(t1w, pet, mask, cohort, folder, cfg.brain_mask_command, source)
+    return on_cohort_grid(t1w, pet, mask, cohort, folder, cfg.brain_mask_command, _source(cfg, t1w))
 
 
 def _source(cfg: DictConfig, t1w: Path) -> Source:

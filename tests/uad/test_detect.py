@@ -166,7 +166,7 @@ def test_a_bad_image_is_named_with_what_was_expected(work, images, case):
 
 
 def test_a_whole_head_without_a_mask_is_refused(work, images):
-    _change(images["t1w"], lambda data: data + 0.1)
+    _change(images["t1w"], lambda data: data + np.random.default_rng(0).uniform(0.05, 0.1, data.shape).astype("f4"))
     with pytest.raises(DataError, match=r"E_MASK .*t1w.nii.gz: not skull-stripped .*mask=<file>"):
         detect(work, {"t1w": images["t1w"], "pet": images["pet"]})
 
@@ -214,3 +214,27 @@ def test_help_answers_at_once_and_loads_nothing_heavy():
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert "python -m uad.detect" in result.stdout
     assert result.stdout.strip().endswith("[]")
+
+
+def test_a_loop_over_files_of_one_name_replaces_nobodys_page(work, cohort, tmp_path):
+    """``<id>/T1.nii.gz``: nothing says who it is, so the second one needs a name; a folder named by BIDS is one."""
+    first, second = cohort.select("patient")[:2]
+    folders = {}
+    for who, folder in ((first, "one"), (second, "two"), (second, "sub-09x")):
+        folders[folder] = tmp_path / folder / "T1.nii.gz"
+        folders[folder].parent.mkdir()
+        shutil.copy(cohort.path(who.participant_id, "t1w"), folders[folder])
+    place = [f"work_dir={tmp_path / 'work'}", f"cohort={cohort.root}", "detector=zmap_t1w"]
+
+    def examine(folder, *more):
+        overrides = [*place, f"t1w={folders[folder]}", *more]
+        return ensure_detection(compose("uad_detect", *overrides), overrides)
+
+    page = (examine("one") / "report.html").read_bytes()
+    with pytest.raises(UsageError, match=r"E_CLAIMED .*detect-patient: .*from other people.*name="):
+        examine("two")
+    assert (tmp_path / "work" / "detect-patient" / "report.html").read_bytes() == page
+    assert examine("two", "name=two").name == "detect-two"
+    assert examine("sub-09x").name == "detect-sub-09x"
+    told = (tmp_path / "work" / "detect-two" / "run.json").read_text()
+    assert list(json.loads(told)["inputs"]) == ["t1w"] and "T1.nii.gz" not in told and tmp_path.name not in told

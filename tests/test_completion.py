@@ -137,7 +137,7 @@ def test_donors_are_others_and_serve_equally_often():
 
 
 def test_an_unknown_residual_option_is_refused(shared_cohort, tmp_path):
-    with pytest.raises(UsageError, match="none or resampled"):
+    with pytest.raises(UsageError, match="expected one of resampled, none"):
         ensure_completed(configure(shared_cohort, tmp_path, "complete.residual=foo"))
 
 

@@ -247,7 +247,7 @@ def command(studied, monkeypatch, tmp_path):
     """``ensure_evaluated`` on the small study, with its completion taken as done."""
     cohort, folder = studied
     monkeypatch.setattr("synthpet.completion.ensure_completed", lambda cfg: folder)
-    patches = ("gan.patch_size=[8,8,8]", "gan.stride=[4,4,4]")
+    patches = ("gan.patch_size=[8,8,8]", "gan.stride=[4,4,4]", "gan.discriminator.layers=1")
     cfg = compose("evaluate", f"cohort={cohort.root}", f"work_dir={tmp_path}", "logger=local", *patches)
     return cfg, cohort, folder
 

@@ -127,7 +127,7 @@ def test_a_failed_registration_is_a_problem_also_where_nothing_overlaps(offset_m
 
 
 def test_an_unknown_on_invalid_is_refused(raw_bids, tmp_path):
-    with pytest.raises(UsageError, match="on_invalid='ask': expected skip or stop"):
+    with pytest.raises(UsageError, match=r"on_invalid=.ask.: expected one of stop, skip"):
         ensure_prepared(configure(raw_bids, tmp_path, "on_invalid=ask"))
 
 

@@ -104,7 +104,7 @@ def _prepare(t1w: Path, pet: Path | None, mask: Path | None, folder: Path, setti
 
 
 def _remarks(raw: Any, root: Path, resolution_mm: float) -> tuple[str, ...]:
-    """What quality control says of the preparation."""
+    """What quality control says of the preparation, and what the preparation noted."""
     from synthpet.plausibility.flags import Norm, judge
     from synthpet.prepare.qc.person import check_person, read_checked
 
@@ -113,4 +113,5 @@ def _remarks(raw: Any, root: Path, resolution_mm: float) -> tuple[str, ...]:
         return (f"The preparation could not be checked: {problem}",)
     checked = read_checked(raw.subject.participant_id, root)
     flags = judge(checked.numbers, Norm()).flags
-    return tuple(f"CHECK THE PREPARATION: {flag.words} ({flag.numbers}). {flag.advice}" for flag in flags)
+    found = [f"CHECK THE PREPARATION: {flag.words} ({flag.numbers}). {flag.advice}" for flag in flags]
+    return (*found, *(f"Note of the preparation: {note}." for note in checked.notes))

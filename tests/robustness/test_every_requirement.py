@@ -163,6 +163,7 @@ HELD |= {  # P: what a reader of raw data must not guess
             "prepare/test_decisions.py": "group_images_and_choices_of_a_person_come_with_their_reasons",
             "prepare/test_cohort.py": "pages_say_who_was_taken_as_what_and_why "
             "an_unanswered_question_stops_before_anything_is_made"},
+    "P11": {"uad/test_native_space.py": "a_raw_patient_is_prepared_examined_and_shown_in_the_own_space"},
     "P10": {"prepare/test_reading.py": "validation_gives_all_reasons_of_a_person "
             "validation_finds_what_preparation_refuses"},
     "P08": {PEOPLE: "a_control_with_a_lesion_is_an_error_and_an_empty_mask_is_none",

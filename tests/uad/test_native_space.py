@@ -135,6 +135,7 @@ def test_a_raw_patient_is_prepared_examined_and_shown_in_the_own_space(work, raw
     assert labels.max() >= 1
     page = (folder / "report.html").read_text()
     assert "Peak in own T1, mm" in page and "space-T1w_desc-clusters_dseg.nii.gz" in page
+    assert "Note of the preparation: PET: no Units in a sidecar" in page
     ensure_detection(compose("uad_detect", *overrides), overrides)
     assert "detection sub-new: up to date" in capsys.readouterr().out
 

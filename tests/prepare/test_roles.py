@@ -128,7 +128,8 @@ def test_a_table_that_cannot_be_used_is_refused_with_its_own_message(text, messa
 @pytest.mark.parametrize(
     ("patient", "control"),
     [("Patient", "Control"), ("patients", "CONTROLS"), ("fcd", "hc"), ("Epilepsy", "Healthy"), ("FCD type IIb", "CN"),
-     ("left TLE", "healthy volunteers"), ("malades", "t\u00e9moins"), ("MRI negative epilepsy", "NC")],
+     ("left TLE", "healthy volunteers"), ("malades", "t\u00e9moins"), ("MRI negative epilepsy", "NC"),
+     ("Pazienti", "Controlli"), ("nonlesional TLE", "cognitively normal"), ("pacientes", "voluntarios sanos")],
 )  # fmt: skip
 @pytest.mark.parametrize("column", ["group", "diagnosis", "DX_group"])
 def test_known_words_of_any_case_and_number_tell_who_is_ill(patient, control, column, tmp_path):

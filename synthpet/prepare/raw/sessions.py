@@ -12,8 +12,11 @@ from synthpet.cohort.text import read_table
 from synthpet.errors import DataError
 from synthpet.prepare.raw.scan import ANY_SPACE, Scan, natural, words_of_path
 
-# Words of sessions and acquisitions after surgery; not posterior, postictal, or after contrast agent
-POSTOPERATIVE = re.compile(r"post(?!er|ict|con|gd|gad|inj|ce)|after(op|surg)|resect|operated|apresop|nachop")
+# Words of sessions and acquisitions of after (or during) surgery; not posterior, postictal, or after contrast agent
+POSTOPERATIVE = re.compile(
+    r"post(?!er|ict|con|gd|gad|inj|ce)|after(op|surg)|resect|operated|apresop|nachop|intraop|intrasurg|seeg|implant|"
+    r"electrode"
+)
 Acquired = Callable[[Scan], datetime | None]
 
 

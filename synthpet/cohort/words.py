@@ -8,13 +8,13 @@ GROUPS = {
     "nl cu td neurotypical typically developing controle temoin sain sano sana saudavel controllo controlli kontrolle "
     "kontrollen kontrollperson gesund gesunde gezond volontaire voluntario volontario",
     "patient": "patient pat pt px case affected diseased ill sick epilepsy epileptic epilepsie epilepsia epileptiker "
-    "lesional nonlesional etle fcd fcd1 fcd2 fcd2a fcd2b dysplasia dysplasie tle mtle ltle rtle fle ple ole mts dre mcd "
-    "sclerosis paciente paziente pazienti patientin patienten malade krank kranke epileptique epileptico epilettico "
-    "cas caso",
+    "lesional nonlesional etle fcd fcd1 fcd2 fcd2a fcd2b dysplasia dysplasie tle mtle ltle rtle fle ple ole mts dre "
+    "mcd sclerosis paciente paziente pazienti patientin patienten malade krank kranke epileptique epileptico "
+    "epilettico cas caso",
     # tell nothing of health by themselves: "left temporal lobe epilepsy", "control group"
     "": "group grp cognitively sujet sujeto subject participant person adult child the of with and type i ii iii iia "
-    "iib 1 2 2a 2b left right l r temporal frontal parietal occipital insular mesial lobe focal cortical hippocampal drug resistant refractory "
-    "intractable pharmacoresistant",
+    "iib 1 2 2a 2b left right l r temporal frontal parietal occipital insular mesial lobe focal cortical "
+    "hippocampal drug resistant refractory intractable pharmacoresistant",
 }
 SEX = {
     "F": "f female woman girl w weiblich frau femme feminin feminine feminino femenino femenina feminina fem mujer "

@@ -68,7 +68,8 @@ def test_a_session_without_t1_names_the_session(tmp_path):
 
 
 FDG_NAMES = ["FDG", "[18F]FDG", "fluorodeoxyglucose", "18F-FDG", "FDG -- fluorodeoxyglucose", "Fludeoxyglucose F 18",
-             "Fluorodeoxyglucose F^18^", "2-deoxy-2-[18F]fluoro-D-glucose", "Fluordesoxyglukose"]  # fmt: skip
+             "Fluorodeoxyglucose F^18^", "2-deoxy-2-[18F]fluoro-D-glucose", "Fluordesoxyglukose",
+             "18FDG", "FDG PET"]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", FDG_NAMES)
@@ -206,9 +207,7 @@ def test_a_link_to_content_that_was_not_fetched_is_a_problem(tmp_path):
 
 
 @pytest.mark.parametrize("link", ["sub-01", "sub-01/pet", PET])
-def test_links_that_lead_out_are_not_followed_unless_said_and_what_lies_there_is_not_named(
-    link, tmp_path
-):
+def test_links_that_lead_out_are_not_followed_unless_said_and_what_lies_there_is_not_named(link, tmp_path):
     strange, raw = tmp_path / "strange", tmp_path / "raw"
     make(strange, "sub-secret/pet/secret_pet.nii.gz")
     make(raw, "sub-02/anat/sub-02_T1w.nii.gz", *([T1W] if link != "sub-01" else []))

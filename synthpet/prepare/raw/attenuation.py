@@ -42,7 +42,7 @@ def said_uncorrected(about: Mapping[str, Any]) -> str:
     if isinstance(done, list) and done and not any("attn" in str(step).casefold() for step in done):
         return "CorrectedImage without ATTN"
     for key in SERIES:
-        found = named_uncorrected(str(about.get(key) or ""))
+        found = named_uncorrected(str(about.get(key) or "")[:400])
         if found:
             return f"{key} with {found}"
     return ""

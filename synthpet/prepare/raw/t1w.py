@@ -71,7 +71,7 @@ def contrast_agent(scan: Scan, about: Mapping[str, Any]) -> str:
             return f"contrast agent ({key})"
     said = {entity: scan.entities.get(entity, "") for entity in ("acq", "desc", "rec")}
     said["its name"] = " ".join(words_of_path(scan)) if scan.space == ANY_SPACE else ""
-    said |= {key: str(about.get(key) or "") for key in SERIES}
+    said |= {key: str(about.get(key) or "")[:400] for key in SERIES}
     for key, text in said.items():
         words = re.findall(r"[a-z0-9]+", WITHOUT.sub(" ", text).casefold().replace("+c", " gd "))
         if any(CONTRAST.fullmatch(word) for word in words):

@@ -10,7 +10,8 @@ _FLUORO = r"(fluoro?|fluo|fluro|flu|fluor)"
 _GLUCOSE = r"(d?glucose|glukose|dglucopyranose)"
 _LONG = rf"(2?{_FLUORO}(2?deoxy|desoxy|2desoxy|dexoy){_GLUCOSE}|fludeoxyglucose|2?deoxy2(18f|f18)?{_FLUORO}{_GLUCOSE})"
 _ISOTOPE = r"(18f|f18|18fluorine|fluorine18|18fluor|fluor18)"
-FDG = re.compile(rf"{_ISOTOPE}*2?{_ISOTOPE}*((fdg|{_LONG}){_ISOTOPE}*)+")
+_BESIDE = r"(pet|brain|injection|solution|tracer)"
+FDG = re.compile(rf"{_BESIDE}*{_ISOTOPE}*2?{_ISOTOPE}*((18)?(fdg|{_LONG})({_ISOTOPE}|{_BESIDE})*)+")
 # Of BIDS, PET2BIDS and dcm2niix, which copies the scanner's words: "FDG -- fluorodeoxyglucose"
 TRACER_KEYS = ("TracerName", "Radiopharmaceutical", "RadiopharmaceuticalName", "Tracer", "TracerRadionuclide")
 SEQUENCES = ("RadiopharmaceuticalInformationSequence", "RadiopharmaceuticalCodeSequence")
@@ -44,7 +45,7 @@ def why_not_tracer(scan: Scan, about: Mapping[str, Any] | None, tracer: str) -> 
         return f"{UNKNOWN}: no trc- in its name, and its sidecar cannot be read"
     words = [word for word in _words(about) if _letters(word) not in UNSAID]
     names = [word for word in words if not re.fullmatch(_ISOTOPE, _letters(word))]
-    series = re.findall(r"[0-9A-Za-z]+", " ".join(str(about.get(key) or "") for key in SERIES_KEYS))
+    series = re.findall(r"[0-9A-Za-z]+", " ".join(str(about.get(key) or "") for key in SERIES_KEYS)[:400])
     if any(same_tracer(word, tracer) for word in names or series):
         return ""
     if any(OTHER.search(_letters(word)) or OTHER_NUCLIDE.search(_letters(word)) for word in words):
@@ -72,4 +73,4 @@ def same_tracer(name: str, wanted: str) -> bool:
 
 
 def _letters(text: str) -> str:
-    return re.sub(r"[^0-9a-z]", "", text.lower())
+    return re.sub(r"[^0-9a-z]", "", text[:400].lower())  # of a stranger's sidecar, which may be long

@@ -4,6 +4,8 @@ A cluster, a shell profile or another project leaves variables behind that the l
 train as one of four processes that are not there, interpret what is meant to be compiled, or fail at the last line.
 """
 
+import importlib
+import importlib.util
 import os
 import sys
 import tempfile
@@ -33,6 +35,22 @@ def settle() -> None:
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     sys.path[:] = [place for place in sys.path if not _is_only_here(place)]
     _warnings_are_no_errors()
+    plain_figures()
+
+
+def plain_figures() -> None:
+    """Draw as Matplotlib does by itself, whatever a ``matplotlibrc`` in the current folder says; once a process.
+
+    That of the user is not read, since ``MATPLOTLIBRC`` names Matplotlib's own.
+    """
+    if not Path("matplotlibrc").exists():
+        return
+    here = Path.cwd()
+    os.chdir(os.sep)
+    try:
+        importlib.import_module("matplotlib")
+    finally:
+        os.chdir(here)
 
 
 def leave_out_others(environment: MutableMapping[str, str]) -> None:
@@ -43,7 +61,14 @@ def leave_out_others(environment: MutableMapping[str, str]) -> None:
         if name.startswith(OTHERS) or name in OTHERS_SINGLE or (name in THREADS and not _is_number(environment[name])):
             del environment[name]
     environment["MPLBACKEND"] = "agg"
+    environment["MATPLOTLIBRC"] = str(Path(_place_of("matplotlib"), "mpl-data", "matplotlibrc"))
     environment["HYDRA_FULL_ERROR"] = "1"  # errors reach our own exit instead of Hydra's
+
+
+def _place_of(package: str) -> str:
+    """Where a package is installed; it is not imported."""
+    found = importlib.util.find_spec(package)
+    return found.submodule_search_locations[0] if found and found.submodule_search_locations else ""
 
 
 def _is_number(text: str) -> bool:

@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from synthpet.errors import SynthPetError
 from synthpet.interruption import end_with_parent, stopping_by_signal
+from synthpet.surroundings import plain_figures
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -30,6 +31,7 @@ def do_marked(work: Callable[[T], R], number: int, item: T, name: str, marks: Pa
     parent = os.getppid()
     if not _watched:
         _watched = True
+        plain_figures()
         end_with_parent()
     mark = marks / str(number)
     mark.write_text(str(os.getpid()))

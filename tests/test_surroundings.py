@@ -40,14 +40,15 @@ def python(code: str, *, cwd=None, prefix=(), flags=(), **environment: str | Non
 def test_variables_of_other_programs_are_left_out(foreign):
     environment = dict(foreign)
     leave_out_others(environment)
-    assert set(environment) == {"MPLBACKEND", "HYDRA_FULL_ERROR"}
+    assert set(environment) == {"MPLBACKEND", "MATPLOTLIBRC", "HYDRA_FULL_ERROR"}
 
 
 def test_what_the_user_chose_for_this_machine_stays():
     chosen = {"OMP_NUM_THREADS": "4,2", "NUMBA_CACHE_DIR": "/fast", "CUDA_VISIBLE_DEVICES": "1", "HOME": "/home/x"}
     environment = {**chosen, "MPLBACKEND": "module://of.a.notebook"}
     leave_out_others(environment)
-    assert environment == {**chosen, "MPLBACKEND": "agg", "HYDRA_FULL_ERROR": "1"}
+    rc = environment.pop("MATPLOTLIBRC")
+    assert Path(rc).is_file() and environment == {**chosen, "MPLBACKEND": "agg", "HYDRA_FULL_ERROR": "1"}
 
 
 def test_a_job_of_several_tasks_without_srun_trains_as_one(monkeypatch):
@@ -59,6 +60,16 @@ def test_a_job_of_several_tasks_without_srun_trains_as_one(monkeypatch):
     monkeypatch.setenv("SLURM_NTASKS", "4")
     monkeypatch.setenv("SLURM_JOB_NAME", "pet")
     assert n_devices(OmegaConf.create({"accelerator": "cpu", "devices": 2})) == 2
+
+
+def test_figures_are_drawn_alike_whatever_other_projects_have_set(tmp_path):
+    theirs = "axes.facecolor: red\ntext.usetex: True\nbackend: TkAgg\n"
+    for where in ("here", "home/.config/matplotlib"):
+        (tmp_path / where).mkdir(parents=True)
+        (tmp_path / where / "matplotlibrc").write_text(theirs)
+    code = SETTLED + "import matplotlib as m; print(*(m.rcParams[k] for k in ('axes.facecolor', 'text.usetex')))"
+    home = {"HOME": str(tmp_path / "home"), "MPLBACKEND": "no such", "MATPLOTLIBRC": str(tmp_path / "here")}
+    assert python(code, cwd=tmp_path / "here", **home, XDG_CONFIG_HOME=None, MPLCONFIGDIR=None) == "white False"
 
 
 def test_warnings_of_libraries_are_no_errors(monkeypatch):

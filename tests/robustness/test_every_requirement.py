@@ -227,7 +227,7 @@ HELD |= {  # S: other people's machines, commands and safety
     "S04": {"prepare/test_mask_command.py": "a_shell_that_the_user_names_sees_no_signs_of_folder_names"},
     "S05": {"test_surroundings.py": "variables_of_other_programs_are_left_out "
             "what_the_user_chose_for_this_machine_stays a_job_of_several_tasks_without_srun_trains_as_one "
-            "warnings_of_libraries_are_no_errors "
+            "warnings_of_libraries_are_no_errors figures_are_drawn_alike_whatever_other_projects_have_set "
             "modules_of_the_current_folder_are_not_taken_unless_the_program_lies_there"},
     "S06": {"test_surroundings.py": "any_terminal_shows_any_name "
             "in_another_locale_paths_and_texts_are_utf8_all_the_same"},

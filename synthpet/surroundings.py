@@ -33,6 +33,7 @@ def settle() -> None:
     for stream in (sys.stdout, sys.stderr):
         with suppress(AttributeError, ValueError):  # closed, or not a real one
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+            os.environ["PYTHONIOENCODING"] = f"{stream.encoding}:backslashreplace"  # of processes that say something
     sys.path[:] = [place for place in sys.path if not _is_only_here(place)]
     _warnings_are_no_errors()
     plain_figures()

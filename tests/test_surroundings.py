@@ -96,6 +96,12 @@ def test_any_terminal_shows_any_name(encoding):
     assert shown.endswith("R\\udce9sum\\udce9") and "rich" in shown
 
 
+def test_processes_of_a_command_show_any_name_too():
+    inner = "import sys; sys.stdout.write('Zürich → 12')"
+    code = SETTLED + f"import subprocess, sys; subprocess.run([sys.executable, '-c', {inner!r}], check=True)"
+    assert "rich \\u2192 12" in python(code, PYTHONIOENCODING="latin-1")
+
+
 def test_in_another_locale_paths_and_texts_are_utf8_all_the_same(tmp_path):
     """C++ libraries take a path as UTF-8; in such a locale Python reads its bytes otherwise."""
     code = SETTLED + (

@@ -2,7 +2,8 @@
 
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -84,13 +85,24 @@ class Transform:
     @classmethod
     def read(cls, folder: Path) -> "Transform":
         """Read what ``write`` wrote."""
-        warps = (
-            sitk.ReadImage(str(check_stream(path)), sitk.sitkVectorFloat32) if path.is_file() else None
-            for path in (folder / WARP, folder / INVERSE_WARP)
-        )
-        found = cls.of(sitk.ReadTransform(str(folder / AFFINE)), *warps)
-        there = {kind: folder / name for kind, name in RIGID.items() if (folder / name).is_file()}
-        return replace(found, rigid={k: sitk.Euler3DTransform(sitk.ReadTransform(str(p))) for k, p in there.items()})
+        with _named_plainly(folder) as plain:
+            warps = (
+                sitk.ReadImage(str(plain / check_stream(path).name), sitk.sitkVectorFloat32) if path.is_file() else None
+                for path in (folder / WARP, folder / INVERSE_WARP)
+            )
+            found = cls.of(sitk.ReadTransform(str(plain / AFFINE)), *warps)
+            there = {kind: plain / name for kind, name in RIGID.items() if (folder / name).is_file()}
+            rigid = {kind: sitk.Euler3DTransform(sitk.ReadTransform(str(path))) for kind, path in there.items()}
+        return replace(found, rigid=rigid)
+
+
+@contextmanager
+def _named_plainly(folder: Path) -> Iterator[Path]:
+    """The folder under a name that ITK can open: it takes paths as UTF-8, and a folder's name can be any bytes."""
+    with tempfile.TemporaryDirectory() as temporary:
+        link = Path(temporary, "transforms")
+        link.symlink_to(folder.absolute(), target_is_directory=True)
+        yield link
 
 
 def _write(part: sitk.Transform | sitk.Image, path: Path) -> None:

@@ -47,3 +47,11 @@ def test_a_written_transform_reads_back_and_equal_ones_have_equal_bytes(tmp_path
 def test_an_affine_alone_writes_one_file(tmp_path):
     assert [p.name for p in Transform.of(scaled()).write(tmp_path)] == ["affine.tfm"]
     assert Transform.read(tmp_path).warp is None
+
+
+def test_a_folder_whose_name_is_no_utf8_is_read_and_written(tmp_path):
+    """ITK takes a path as UTF-8 and cannot open one of other bytes by itself."""
+    folder = tmp_path / "Donn\udce9es \u2461"
+    Transform.of(scaled(), shift(3.0), shift(-3.0)).write(folder)
+    again = Transform.read(folder)
+    assert again.template_to_native.TransformPoint((1.0, 0.0, 0.0)) == (8.0, 0.0, 0.0)

@@ -229,7 +229,8 @@ HELD |= {  # S: other people's machines, commands and safety
             "what_the_user_chose_for_this_machine_stays a_job_of_several_tasks_without_srun_trains_as_one "
             "warnings_of_libraries_are_no_errors figures_are_drawn_alike_whatever_other_projects_have_set "
             "modules_of_the_current_folder_are_not_taken_unless_the_program_lies_there"},
-    "S06": {"test_surroundings.py": "any_terminal_shows_any_name "
+    "S06": {"prepare/test_transform.py": "a_folder_whose_name_is_no_utf8_is_read_and_written",
+            "test_surroundings.py": "any_terminal_shows_any_name processes_of_a_command_show_any_name_too "
             "in_another_locale_paths_and_texts_are_utf8_all_the_same"},
     "S07": {"test_surroundings.py": "a_user_without_a_name_or_home_can_train"},
     "S08": {"test_surroundings.py": "signs_that_a_terminal_obeys_are_written_out "

@@ -1,6 +1,5 @@
 """Every problem of a cohort found before work starts; what was checked once is not read again until it changes."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from multiprocessing import current_process
@@ -13,6 +12,7 @@ from synthpet.cohort.cohort_checks import check_together, common_grid
 from synthpet.cohort.files import write_json
 from synthpet.cohort.problems import WARNING, Problem, Report
 from synthpet.cohort.subject_checks import Facts, cached, check_subject, restored, state_of
+from synthpet.cohort.text import read_json_object
 from synthpet.compute import in_threads
 from synthpet.console import progress, say
 from synthpet.errors import DataError, DiskError, UsageError
@@ -75,10 +75,11 @@ def validate_cohort(cohort: Cohort, work_dir: Path, n_jobs: int = 1) -> Report:
     if key in _KNOWN and _KNOWN[key][0] == signature:
         return _KNOWN[key][1]
     grid = common_grid(cohort)
-    known = _read_cache(work_dir / CACHE, repr(grid))
-    stale = [s for s in cohort.subjects if known.get(_entry(s), {}).get("state") != states[s.participant_id]]
+    kept = _read_cache(work_dir / CACHE, repr(grid))
+    known = {s.participant_id: _restored(s, kept.get(_entry(s)), states[s.participant_id]) for s in cohort.subjects}
+    stale = [s for s in cohort.subjects if known[s.participant_id] is None]
     fresh = {facts.participant_id: facts for facts in _examine(cohort, stale, grid, n_jobs)}
-    facts = [fresh.get(s.participant_id) or restored(s.participant_id, known[_entry(s)]) for s in cohort.subjects]
+    facts = [found for s in cohort.subjects if (found := known[s.participant_id] or fresh.get(s.participant_id))]
     problems = [problem for found in facts for problem in found.problems] + check_together(cohort, facts)
     problems += [Problem("", "participants.tsv", "E_TABLE", note, WARNING) for note in cohort.notes]
     report = Report(cohort.root.resolve().name, len(cohort.subjects), tuple(problems))
@@ -102,10 +103,18 @@ def _examine(cohort: Cohort, subjects: Sequence[Subject], grid: Any, n_jobs: int
 def _read_cache(path: Path, grid: str) -> dict[str, Any]:
     """Earlier checks on this grid by these rules; none where the file is not there or not whole."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        return content["subjects"] if (content["checks"], content["grid"]) == (CHECKS, grid) else {}
-    except (OSError, ValueError, KeyError, TypeError):
+        content = read_json_object(path)
+        return dict(content["subjects"]) if (content["checks"], content["grid"]) == (CHECKS, grid) else {}
+    except (DataError, ValueError, KeyError, TypeError):
         return {}
+
+
+def _restored(subject: Subject, entry: Any, state: Any) -> Facts | None:
+    """What an earlier check found; None where it looked at other files, or is not kept as it was written."""
+    try:
+        return restored(subject.participant_id, entry) if entry["state"] == state else None
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return None
 
 
 def _remember(work_dir: Path, report: Report, entries: Mapping[str, Any], grid: str, *, changed: bool) -> None:

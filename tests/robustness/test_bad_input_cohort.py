@@ -260,6 +260,14 @@ def test_what_was_checked_is_not_read_again_until_it_changes(cohort, tmp_path, m
     monkeypatch.setattr(validation, "check_subject", lambda c, s, g: (read.append(s.participant_id), real(c, s, g))[1])
     validation._KNOWN.clear()
     assert validate_cohort(cohort, tmp_path / "work") == first and read == []
+    cache = tmp_path / "work" / "cache" / "validated.json"
+    content = json.loads(cache.read_text())
+    for other in ({**content, "subjects": []}, {**content, "subjects": {"sub-00 paired": 1}}, [], {}):
+        cache.write_text(json.dumps(other))  # not as it was written: checked again
+        validation._KNOWN.clear()
+        read.clear()
+        assert validate_cohort(cohort, tmp_path / "work") == first and len(read) == 8
+    read.clear()
     cohort.path("sub-02", "pet").write_bytes(b"")
     assert "sub-02" in validate_cohort(cohort, tmp_path / "work").unusable and read == ["sub-02"]
 

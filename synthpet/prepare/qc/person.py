@@ -66,8 +66,14 @@ def read_checked(participant_id: str, root: Path) -> Checked:
     folder = root / participant_id
     pictures = {path.stem: path.read_bytes() for path in sorted((folder / FIGURES).glob("*.webp"))}
     found = read_json_object(folder / NUMBERS)
-    sides = np.load(folder / ASYMMETRY, allow_pickle=False).astype(np.float32)
-    return Checked(found["Numbers"], sides, pictures, tuple(found["Notes"]))
+    try:
+        sides = np.load(folder / ASYMMETRY, allow_pickle=False).astype(np.float32)
+        return Checked(found["Numbers"], sides, pictures, tuple(found["Notes"]))
+    except (KeyError, TypeError, ValueError, EOFError) as error:
+        raise DataError(
+            f"E_QC {folder}: {NUMBERS} or {ASYMMETRY} is not as it was written ({error}); expected both whole; delete "
+            f"{folder / 'run-qc.json'} and run the same command again"
+        ) from error
 
 
 def _write(raw: RawSubject, root: Path, resolution_mm: float) -> list[Path]:

@@ -94,9 +94,13 @@ def claim(folder: Path, what: str, source: Source) -> None:
         UsageError: as ``check_claim``.
     """
     check_claim(folder, what, source)
-    if read_claim(folder) != Claim(what, source):
+    _write(folder, Claim(what, source))
+
+
+def _write(folder: Path, claimed: Claim) -> None:
+    if _written(folder) != claimed:
         with suppress(DiskError):  # a finished result may be read-only; who has to write more will say it
-            write_json(folder / CLAIM, {"what": what, "source": asdict(source)})
+            write_json(folder / CLAIM, asdict(claimed))
 
 
 def check_claim(folder: Path, what: str, source: Source) -> None:
@@ -116,6 +120,20 @@ def check_claim(folder: Path, what: str, source: Source) -> None:
     if _files(folder) and what not in free and not _is_same(found, Claim(what, source)):
         others = found is not None and found.what == what
         raise UsageError(f"{_there(folder, found, from_others=others)}; {_expected(what)}")
+
+
+def claim_below(folder: Path) -> None:
+    """A folder among results is of the same people as they are; one that was copied there from others is left alone.
+
+    Raises:
+        UsageError: it is of others.
+    """
+    own, above = _written(folder), next((c for p in folder.resolve().parents if (c := _written(p)) is not None), None)
+    if above is None or above.what != RESULTS or (own is not None and own.what != RESULTS):
+        return
+    if own is not None and not own.source.is_same(above.source):
+        raise UsageError(f"{_there(folder, own, from_others=True)}; {_expected(RESULTS)}")
+    _write(folder, above)
 
 
 def _is_same(found: Claim | None, wanted: Claim) -> bool:
@@ -161,13 +179,19 @@ def is_data_set(folder: Path) -> bool:
 
 def read_claim(folder: Path) -> Claim | None:
     """What a folder says of itself; None where it says nothing."""
-    with suppress(DataError, KeyError, TypeError, ValueError):
-        about = read_json_object(folder / CLAIM)
-        return Claim(str(about["what"]), Source(str(about["source"]["place"]), dict(about["source"]["people"])))
+    if (found := _written(folder)) is not None:
+        return found
     what = BY_STAGE.get(str(_manifest(folder).get("stage")))
     if what in (PREPARED, None) and (people := _people_of(folder)):
         return Claim(PREPARED, Source("", people))
     return None if what is None else Claim(what, Source())
+
+
+def _written(folder: Path) -> Claim | None:
+    with suppress(DataError, KeyError, TypeError, ValueError):
+        about = read_json_object(folder / CLAIM)
+        return Claim(str(about["what"]), Source(str(about["source"]["place"]), dict(about["source"]["people"])))
+    return None
 
 
 def _manifest(folder: Path) -> dict[str, object]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from synthpet import __version__
+from synthpet.claim import claim_below
 from synthpet.cohort.files import sha256, write_json
 from synthpet.cohort.text import read_json_object
 from synthpet.console import say
@@ -57,9 +58,11 @@ class Stage:
         Raises:
             BusyError: another process writes into the folder.
             DataError: an input was replaced meanwhile.
+            UsageError: the folder holds results of other people.
         """
         if self._is_found():
             return False
+        claim_below(self.folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         with locked(self.folder, self.name):
             if self._is_found():  # made by another process meanwhile

@@ -7,6 +7,7 @@ from pathlib import Path
 from numpy.typing import NDArray
 from omegaconf import DictConfig, OmegaConf
 
+from synthpet.claim import claim_below
 from synthpet.cohort import Cohort, Fold, check_no_leakage, make_folds, write_folds
 from synthpet.compute import Compute, in_processes
 from synthpet.console import say, training_bars
@@ -48,6 +49,7 @@ def ensure_generators(cfg: DictConfig) -> tuple[Fold, ...]:
     folds = make_folds(paired, cfg.gan.n_folds, cfg.seed)
     for fold in folds:
         check_no_leakage(fold, cohort)
+    claim_below(generator_folder(cfg))
     write_folds(generator_folder(cfg) / "folds.json", folds)
     stages = [_fold_stage(cfg, cohort, fold) for fold in folds]
     missing = [(stage, fold) for stage, fold in zip(stages, folds, strict=True) if not stage.is_current()]

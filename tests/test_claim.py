@@ -11,6 +11,7 @@ from synthpet.errors import UsageError
 from synthpet.phantom.cohort import ensure_phantom
 from synthpet.phantom.raw_dataset import ensure_raw
 from synthpet.prepare.cohort import ensure_prepared
+from synthpet.stage import Stage
 from synthpet.training import ensure_cohort
 from synthpet.validation import open_cohort
 from tests.conftest import write_cohort
@@ -107,3 +108,16 @@ def test_another_patients_page_is_not_replaced(tmp_path):
     with pytest.raises(UsageError, match=r"results of a patient, from other people.*name="):
         claim(folder, PATIENT, Source("", {"t1w": "two"}))
     claim(folder, PATIENT, Source("", {"t1w": "one"}))
+
+
+def test_results_that_were_copied_from_another_study_are_left_alone(tmp_path):
+    one, other = Source("one", {"sub-01": "a"}), Source("other", {"sub-01": "b"})
+    for name, source in (("one", one), ("other", other)):
+        claim(tmp_path / name, RESULTS, source)
+        Stage("generator", tmp_path / name / "gan-x" / "fold-0", {"of": name}).ensure(list)
+    shutil.copytree(tmp_path / "other" / "gan-x", tmp_path / "one" / "gan-y")
+    (tmp_path / "one" / "gan-y" / "fold-0" / "generator.safetensors").touch()
+    before = content(tmp_path / "one" / "gan-y")
+    with pytest.raises(UsageError, match=r"E_CLAIMED .*fold-0: is results, from other people; it holds generator"):
+        Stage("generator", tmp_path / "one" / "gan-y" / "fold-0", {"of": "one"}).ensure(list)
+    assert content(tmp_path / "one" / "gan-y") == before

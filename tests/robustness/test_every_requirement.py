@@ -252,7 +252,8 @@ HELD |= {  # what is loaded, what is lost, whose a folder is
     "L01": {"test_claim.py": "a_simulated_cohort_is_never_written_over_a_prepared_one "
             "a_folder_of_somebodys_own_is_not_written_into "
             "prepare_does_not_write_over_the_cohort_of_another_data_set "
-            "results_of_other_people_are_not_mixed_into_a_work_dir a_data_set_is_no_place_for_results"},
+            "results_of_other_people_are_not_mixed_into_a_work_dir a_data_set_is_no_place_for_results "
+            "results_that_were_copied_from_another_study_are_left_alone"},
     "L02": {"test_claim.py": "another_patients_page_is_not_replaced",
             "uad/test_detect.py": "a_loop_over_files_of_one_name_replaces_nobodys_page"},
     "L03": {"test_stage.py": "what_is_loaded_is_held_to_the_hash_that_it_was_written_with",

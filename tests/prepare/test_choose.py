@@ -120,6 +120,16 @@ def test_without_a_session_of_both_the_nearest_in_time_is_taken(tmp_path):
     assert sessions(tmp_path)[0] == ["a", "c"]  # the scan's own time comes before the session's
 
 
+def test_without_tables_the_times_of_sidecars_count(tmp_path):
+    t1w_and_pet(tmp_path, "a T1w", "b T1w", "c PET")
+    times = {"anat/sub-01_ses-a_T1w": "2019-01-01T10:00:00", "anat/sub-01_ses-b_T1w": "2020-02-01T10:00:00.123"}
+    for name, time in {**times, "pet/sub-01_ses-c_trc-18FFDG_pet": "20200211"}.items():
+        session = name.split("ses-")[1][0]
+        about = {"AcquisitionDateTime": time}
+        (tmp_path / f"sub-01/ses-{session}/{name}.json").write_text(json.dumps(about))
+    assert sessions(tmp_path)[0] == ["b", "c"]
+
+
 def test_flair_and_lesion_of_after_surgery_do_not_go_with_a_t1_of_before(tmp_path):
     t1w_and_pet(tmp_path, "preop T1w", "preop PET")
     make(tmp_path, "sub-01/ses-postop/anat/sub-01_ses-postop_FLAIR.nii.gz")

@@ -175,6 +175,7 @@ HELD |= {  # P: what a reader of raw data must not guess
             "before_surgery_comes_before_after_it_where_both_have_both "
             "a_t1_of_after_surgery_and_a_pet_of_before_are_refused_unless_said "
             "without_a_session_of_both_the_nearest_in_time_is_taken "
+            "without_tables_the_times_of_sidecars_count "
             "flair_and_lesion_of_after_surgery_do_not_go_with_a_t1_of_before",
             "prepare/test_layouts.py": "names_of_plain_folders_tell_contrast_agent_and_surgery"},
     "P04": {"prepare/test_choose.py": "the_best_of_several_t1_is_used_and_it_is_said_why "

@@ -10,6 +10,7 @@ from pathlib import Path
 from synthpet.cohort.names import check_participant_id
 from synthpet.cohort.text import read_table
 from synthpet.errors import DataError
+from synthpet.prepare.raw.inheritance import read_sidecar
 from synthpet.prepare.raw.scan import ANY_SPACE, Scan, natural, words_of_path
 
 # Words of sessions and acquisitions of after (or during) surgery; not posterior, postictal, or after contrast agent
@@ -17,6 +18,7 @@ POSTOPERATIVE = re.compile(
     r"post(?!er|ict|con|gd|gad|inj|ce)|after(op|surg)|resect|operated|apresop|nachop|intraop|intrasurg|seeg|implant|"
     r"electrode"
 )
+SIDECAR_TIMES = ("AcquisitionDateTime", "AcquisitionDate", "SeriesDate", "StudyDate")  # of converters
 Acquired = Callable[[Scan], datetime | None]
 
 
@@ -144,6 +146,8 @@ def _named(pairs: Sequence[_Pair], kind: str) -> str:
 def acquisition_times(root: Path, participant_id: str) -> Acquired:
     """When each of a person's scans was taken: ``acq_time`` of scans.tsv, else of the session in sessions.tsv.
 
+    Where no table says anything of the person: by the images' sidecars. The two are not mixed: one may be shifted.
+
     Args:
         root: the folder that is read.
         participant_id: whose.
@@ -157,9 +161,26 @@ def acquisition_times(root: Path, participant_id: str) -> Acquired:
         times |= dict(_rows(table, "session_id"))
 
     def acquired(scan: Scan) -> datetime | None:
-        return times.get(scan.path.as_posix()) or times.get(f"ses-{scan.session}")
+        if times:
+            return times.get(scan.path.as_posix()) or times.get(f"ses-{scan.session}")
+        return _by_sidecar(root / scan.path)
 
     return acquired
+
+
+def _by_sidecar(image: Path) -> datetime | None:
+    try:
+        about = read_sidecar(image)
+    except DataError:  # said when it is read
+        return None
+    return next((when for when in (_time(about.get(key)) for key in SIDECAR_TIMES) if when), None)
+
+
+def _time(text: object) -> datetime | None:
+    try:
+        return datetime.fromisoformat(str(text).strip()).replace(tzinfo=None)
+    except ValueError:
+        return None
 
 
 def _rows(table: Path, key: str) -> Iterable[tuple[str, datetime]]:
@@ -170,7 +191,6 @@ def _rows(table: Path, key: str) -> Iterable[tuple[str, datetime]]:
     except (DataError, ValueError):
         return
     for row in rows:
-        try:
-            yield row[at], datetime.fromisoformat(row[when]).replace(tzinfo=None)
-        except ValueError:
-            continue
+        time = _time(row[when])
+        if time:
+            yield row[at], time

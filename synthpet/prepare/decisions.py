@@ -33,7 +33,8 @@ def decisions_table(people: Sequence[RawSubject]) -> Table:
         )
         for person in people
     ]
-    return Table(("Subject", "Taken as", "Because of", "Images that are used, and notes"), rows, "", prose=True)
+    header = ("Subject", "Taken as", "Because of", "Images that are used, and notes")
+    return Table(header, rows, "What was decided of each person. Paths are below the folder that was read.", prose=True)
 
 
 def _images(person: RawSubject) -> list[str]:

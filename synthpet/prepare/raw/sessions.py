@@ -117,11 +117,11 @@ def _earliest(pairs: Sequence[_Pair], first: dict[str, datetime | None]) -> _Pai
 
 
 def _notes(chosen: _Pair, pairs: Sequence[_Pair], first: dict[str, datetime | None]) -> Iterable[str]:
-    here = f"ses-{chosen.t1w}" if chosen.t1w else "no session"
+    here = _name(chosen.t1w)
     t1w_sessions = dict.fromkeys(pair.t1w for pair in pairs)
     if len(t1w_sessions) > 1:
         both = "T1w and PET" if chosen.pet == chosen.t1w else "T1w"
-        others = ", ".join(f"ses-{session}" for session in t1w_sessions if session != chosen.t1w)
+        others = ", ".join(_name(session) for session in t1w_sessions if session != chosen.t1w)
         why = "it is the only one of both" if chosen.pet is not None else "it comes first"
         alike = [p for p in pairs if p.one and p.operated == chosen.operated and not p.mixed]
         if not chosen.one:
@@ -133,14 +133,18 @@ def _notes(chosen: _Pair, pairs: Sequence[_Pair], first: dict[str, datetime | No
         yield f"{both} of {here} ({why}), not of {others}"
     if not chosen.one:
         apart = "" if chosen.days is None else f", {chosen.days:.0f} days apart"
-        yield f"PET of {f'ses-{chosen.pet}' if chosen.pet else 'no session'}, T1w of {here}{apart}"
+        yield f"PET of {_name(chosen.pet)}, T1w of {here}{apart}"
     if chosen.operated:
-        yield f"after surgery, as its name says: {here}" + (f", ses-{chosen.pet}" if not chosen.one else "")
+        yield f"after surgery, as its name says: {here}" + (f", {_name(chosen.pet)}" if not chosen.one else "")
 
 
 def _named(pairs: Sequence[_Pair], kind: str) -> str:
     sessions = dict.fromkeys((pair.t1w if kind == "T1w" else pair.pet) or "" for pair in pairs)
-    return ", ".join(f"ses-{session}" if session else "no session" for session in sessions)
+    return ", ".join(map(_name, sessions))
+
+
+def _name(session: str | None) -> str:
+    return f"ses-{session}" if session else "no session"
 
 
 def acquisition_times(root: Path, participant_id: str) -> Acquired:

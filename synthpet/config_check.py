@@ -27,6 +27,14 @@ LOGGING_CLASSES = ("logging.StreamHandler", "logging.FileHandler", "logging.Null
 NAMES = ("name", "study_name")  # last part of options that become parts of folders' names
 LONGEST, LONGEST_COHORT = 80, 200  # bytes; a file system takes 255, and a folder can be named after three options
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
+FOLDERS = {  # where Hydra would write by itself: as in base.yaml, or as it comes where that is not read
+    "hydra.run.dir": (".", "outputs/${now:%Y-%m-%d}/${now:%H-%M-%S}"),
+    "hydra.sweep.dir": (".", "multirun/${now:%Y-%m-%d}/${now:%H-%M-%S}"),
+    "hydra.sweep.subdir": (".", "${hydra.job.num}"),
+    "hydra.output_subdir": (None, ".hydra"),
+    "hydra.job.chdir": (None, False),
+}
+LOG = "${hydra.runtime.output_dir}/${hydra.job.name}.log"
 STREAMS = ("ext://sys.stdout", "ext://sys.stderr")
 
 
@@ -67,8 +75,8 @@ def check_configuration(cfg: "DictConfig") -> None:
     if problems:
         raise UsageError(
             f"E_TARGET configuration: found {', '.join(problems)}; expected values, not code to run: no _target_ but "
-            "that of Hydra's own launchers and sweepers, no callbacks, no env_set. Leave it out, and read the rest of "
-            "a file in which it stood before you use it."
+            "that of Hydra's own launchers and sweepers, no callbacks, no env_set, no folder or log of Hydra's. Leave "
+            "it out, and read the rest of a file in which it stood before you use it."
         )
 
 
@@ -107,11 +115,17 @@ def _is_name(key: str) -> bool:
 
 def _is_allowed(key: str, value: object) -> bool:
     last = key.rsplit(".", 1)[-1]
+    if key in FOLDERS:
+        return value in FOLDERS[key]
+    if key == "hydra.job.name" and "/" in str(value):  # part of the path of a log
+        return False
     if last == "_target_":
         return key in PLUGIN_KEYS and PLUGINS.fullmatch(str(value)) is not None
     if key.startswith(LOGGING):
         if last in ("()", "class", "factory"):
             return value in LOGGING_CLASSES
+        if last == "filename":
+            return value == LOG
         return "://" not in str(value) or value in STREAMS
     return not key.startswith(("hydra.callbacks.", "hydra.job.env_set."))
 

@@ -14,15 +14,18 @@ from collections.abc import MutableMapping
 from contextlib import suppress
 from pathlib import Path
 
-# Schedulers and launchers of several processes, Lightning's and numba's settings, and single switches of libraries
-OTHERS = ("SLURM_", "PMI_", "PMIX_", "OMPI_", "LSB_", "JSM_", "TORCHELASTIC_", "PET_", "PL_", "NUMBA_")
+# Schedulers and launchers of several processes; settings of Lightning, numba, ITK; single switches of libraries
+OTHERS = ("SLURM_", "PMI_", "PMIX_", "OMPI_", "LSB_", "JSM_", "TORCHELASTIC_", "PET_", "PL_", "NUMBA_", "ITK_", "ANTS_")
 OTHERS_SINGLE = (
     "RANK", "LOCAL_RANK", "GROUP_RANK", "NODE_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT",
     "STANDALONE_PORT", "HYDRA_MAIN_MODULE", "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "TORCH_FORCE_WEIGHTS_ONLY_LOAD",
-    "TORCH_LOGS", "SCIPY_ARRAY_API", "PYTHONWARNINGS",
+    "TORCH_LOGS", "SCIPY_ARRAY_API", "PYTHONWARNINGS", "LOKY_PICKLER",
 )  # fmt: skip
 KEPT = ("NUMBA_CACHE_DIR",)  # a place that the user chose
-THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS", "NUMEXPR_MAX_THREADS")
+THREADS = (
+    "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS", "NUMEXPR_MAX_THREADS",
+    "LOKY_MAX_CPU_COUNT",
+)  # fmt: skip
 
 
 def settle() -> None:

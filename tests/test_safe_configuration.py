@@ -125,3 +125,13 @@ def test_a_default_of_a_file_does_not_reach_the_environment_either(tmp_path, mon
 
 def test_one_option_may_still_name_another():
     assert compose("train", "work_dir=/somewhere/${gan.name}").work_dir == "/somewhere/patch3d"
+
+
+@pytest.mark.parametrize(
+    "override",
+    ["hydra.run.dir=/elsewhere", "hydra.sweep.subdir=../../x", "hydra.job.chdir=true", "hydra.job.name=../../x",
+     "hydra.output_subdir=../x", "hydra.job_logging.handlers.file.filename=/elsewhere/.profile"],
+)  # fmt: skip
+def test_hydra_writes_nowhere_by_itself(override):
+    with pytest.raises(UsageError, match="E_TARGET.*no folder or log"):
+        compose("train", override)

@@ -34,6 +34,7 @@ def python(code: str, *, cwd=None, prefix=(), flags=(), **environment: str | Non
         {"SLURM_NTASKS": "4", "SLURM_PROCID": "3"}, {"RANK": "1", "WORLD_SIZE": "2", "MASTER_PORT": "x"},
         {"PL_TRAINER_MAX_STEPS": "1"}, {"NUMBA_DISABLE_JIT": "1", "NUMBA_NUM_THREADS": "many"},
         {"TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD": "1"}, {"OMP_NUM_THREADS": "all"}, {"OMP_NUM_THREADS": ""},
+        {"LOKY_MAX_CPU_COUNT": "all", "LOKY_PICKLER": "dill"}, {"ITK_AUTOLOAD_PATH": "/opt/other/lib"},
         {"PYTHONWARNINGS": "error"}, {"HYDRA_MAIN_MODULE": "other"},
     ],
 )  # fmt: skip

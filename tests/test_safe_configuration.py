@@ -133,5 +133,5 @@ def test_one_option_may_still_name_another():
      "hydra.output_subdir=../x", "hydra.job_logging.handlers.file.filename=/elsewhere/.profile"],
 )  # fmt: skip
 def test_hydra_writes_nowhere_by_itself(override):
-    with pytest.raises(UsageError, match="E_TARGET.*no folder or log"):
+    with pytest.raises(UsageError, match=r"E_TARGET.*no folder or log"):
         compose("train", override)

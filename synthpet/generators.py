@@ -56,7 +56,7 @@ class TrainedGenerator:
         Raises:
             DataError: weights or options are not those of the training.
         """
-        check_files(self.folder, needed=(WEIGHTS, CONFIG))
+        check_files(self.folder, only=(WEIGHTS, CONFIG))
 
     @cached_property
     def config(self) -> dict[str, Any]:

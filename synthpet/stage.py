@@ -8,7 +8,7 @@ before the work and compared after it: a manifest never names an image that the 
 import json
 import platform
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -161,13 +161,13 @@ def read_manifest(folder: Path, name: str = "run.json") -> dict[str, Any]:
     return read_json_object(folder / name) if (folder / name).exists() else {}
 
 
-def check_files(folder: Path, manifest: str = "run.json", needed: Iterable[str] = ()) -> None:
+def check_files(folder: Path, manifest: str = "run.json", only: Sequence[str] = ()) -> None:
     """Hold the files of a finished result to the SHA-256 that they were written with; nothing where none is finished.
 
     Args:
         folder: of the result.
         manifest: its name.
-        needed: files that it has to list.
+        only: the files that are needed, which it has to list; the others may be away. None named: all that it lists.
 
     Raises:
         DataError: naming a file with other content, or a manifest that is none.
@@ -175,10 +175,10 @@ def check_files(folder: Path, manifest: str = "run.json", needed: Iterable[str] 
     if not (folder / manifest).is_file():
         return
     listed = read_manifest(folder, manifest).get("outputs")
-    if not isinstance(listed, dict) or not all(map(_is_listed, listed.items())) or set(needed) - set(listed):
+    if not isinstance(listed, dict) or not all(map(_is_listed, listed.items())) or set(only) - set(listed):
         raise DataError(f"E_MANIFEST {folder / manifest}: does not list what was written; expected a manifest of ours")
-    for name, about in listed.items():
-        path = folder / name
+    for name in only or listed:
+        path, about = folder / name, listed[name]
         if not path.is_file():
             raise DataError(f"E_MISSING {path}: no such file; expected it by {manifest}; run the step again")
         if (found := sha256(path)) != about.get("sha256"):

@@ -56,7 +56,14 @@ def test_a_manifest_that_does_not_list_the_weights_vouches_for_nothing(tmp_path)
     with pytest.raises(DataError, match="E_MANIFEST"):
         TrainedGenerator(tmp_path).check()
     about = {"sha256": sha256(write_json(tmp_path / "x", 1))}
-    write_json(tmp_path / "run.json", {"outputs": dict.fromkeys((CONFIG, "generator.safetensors", "../x"), about)})
+    (tmp_path / CONFIG).write_text("1\n")
+    listed = dict.fromkeys((CONFIG, "generator.safetensors", "metrics.jsonl"), about)
+    write_json(tmp_path / "run.json", {"outputs": listed})
+    with pytest.raises(DataError, match=r"E_MISSING .*generator.safetensors"):
+        TrainedGenerator(tmp_path).check()
+    (tmp_path / "generator.safetensors").write_text("1\n")
+    TrainedGenerator(tmp_path).check()  # the log need not come along
+    write_json(tmp_path / "run.json", {"outputs": {**listed, "../x": about}})
     with pytest.raises(DataError, match="E_MANIFEST"):
         TrainedGenerator(tmp_path).check()
 

@@ -194,6 +194,11 @@ class Completion:
         used = generators_of(subject, self.folds)
         t1w, mask = self.cohort.load_t1w(subject.participant_id), self.cohort.load_mask(subject.participant_id)
         pets = np.stack([self._finish(self._synthesise(k, t1w, mask), mask, self.folds[k]) for k in used])
+        if bad := int((~np.isfinite(pets)).sum()):
+            raise DataError(
+                f"E_NONFINITE {subject.participant_id}: n={bad} voxels of the synthetic PET are no numbers; expected "
+                f"SUVR. Look at the T1, and at the training of {self.cfg.gan.name}"
+            )
         written = self._write_image(subject, "synthetic_pet", pets.mean(axis=0), used)
         if len(used) > 1:
             written += self._write_image(subject, "uncertainty", pets.std(axis=0, ddof=1), used)

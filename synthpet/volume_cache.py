@@ -7,7 +7,7 @@ import numpy as np
 
 from synthpet.cohort import Cohort
 from synthpet.cohort.files import write_array
-from synthpet.console import progress
+from synthpet.console import progress, say
 from synthpet.errors import DataError
 from synthpet.stage import Stage, read_manifest
 
@@ -31,7 +31,13 @@ def cache_volumes(cohort: Cohort, participant_ids: Sequence[str], folder: Path) 
             write_array(path, volume.astype(np.float32))
         return list(paths.values())
 
-    Stage("patch cache", folder, {"participants": list(paths)}, tuple(inputs)).ensure(write)
+    stage = Stage("patch cache", folder, {"participants": list(paths)}, tuple(inputs))
+    try:
+        stage.check_outputs()
+    except DataError as error:
+        say(f"warning: {error}. It is made anew now")
+        (folder / stage.manifest).unlink()
+    stage.ensure(write)
     return paths
 
 

@@ -98,3 +98,13 @@ def test_loaders_that_end_or_hang_are_named_with_what_to_do():
             raise RuntimeError(words)
     with pytest.raises(RuntimeError, match="another"), naming_loaders():
         raise RuntimeError("another")
+
+
+def test_cached_volumes_with_a_changed_byte_are_made_anew(shared_cohort, tmp_path, capsys):
+    ids = [subject.participant_id for subject in shared_cohort.select("paired")]
+    path = cache_volumes(shared_cohort, ids, tmp_path / "cache")[ids[0]]
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    cache_volumes(shared_cohort, ids, tmp_path / "cache")
+    assert path.read_bytes() == whole
+    assert "E_CHANGED" in capsys.readouterr().out

@@ -261,6 +261,7 @@ HELD |= {  # what is loaded, what is lost, whose a folder is
     "L03": {"test_stage.py": "what_is_loaded_is_held_to_the_hash_that_it_was_written_with",
             "test_completion.py": "a_generator_with_a_changed_byte_is_not_used "
             "weights_that_are_no_numbers_synthesise_nothing",
+            "patches/test_data.py": "cached_volumes_with_a_changed_byte_are_made_anew",
             "uad/test_evaluation.py": "a_detector_or_calibration_with_a_changed_byte_is_not_used"},
     "L04": {"test_stage.py": "an_input_that_is_replaced_while_the_stage_runs_leaves_no_manifest",
             "uad/test_evaluation.py": "what_only_the_table_tells_of_patients_reaches_tables"},

@@ -29,7 +29,7 @@ def person(seed):
     gm = np.where(mask, np.clip(template.gm * (1 + field(0.4)), 0, 1), 0).astype(np.float32)
     pet = ndimage.gaussian_filter(1.2 * gm + 0.5 * template.wm, 0.6) + 0.02 * field(1)
     return {
-        "t1w": np.where(mask, template.t1w - 0.1 * (gm - template.gm), 0).astype(np.float32),
+        "t1w": np.where(mask, 0.2 + 0.4 * gm + 0.7 * template.wm, 0).astype(np.float32),
         "brain_mask": mask,
         "gm": gm,
         "wm": np.where(mask, template.wm, 0).astype(np.float32),
@@ -59,6 +59,7 @@ WRONG = {
     "T1 turned about x": (lambda p: {"t1w": p["t1w"][:, ::-1, ::-1]}, ("t1w", "E_ORIENTATION")),
     "PET back to front": (lambda p: {"pet": p["pet"][:, ::-1]}, ("pet", "E_ORIENTATION")),
     "PET mirrored": (lambda p: {"pet": p["pet"][::-1]}, ("pet", "E_LOOK")),
+    "T1 of another": (lambda p: {"t1w": person(7)["t1w"]}, ("t1w", "E_LOOK")),
     "PET without grey matter": (lambda p: {"pet": p["wm"] + 0.5 * p["brain_mask"]}, ("pet", "E_LOOK")),
 }
 

@@ -13,6 +13,7 @@ from synthpet.cohort.coverage import unmeasured, without_padding
 from synthpet.cohort.images import read_grid, voxel_digest
 from synthpet.cohort.index import scale_t1w
 from synthpet.cohort.marks import is_simulated_image, is_synthetic_image
+from synthpet.cohort.problems import ERROR
 from synthpet.errors import DataError, DataLeakageError
 from uad.normative import NormativeSet
 
@@ -84,6 +85,7 @@ def read_patient(
         uptake = without_padding(measured)
         _check_varies(pet, uptake, brain)
         _check_reach(pet, uptake, brain)
+    _check_plausible(t1w, pet, {"t1w": anatomy, "brain_mask": brain, "pet": uptake}, grid)
     files = tuple(path for path in (t1w, pet, mask_file) if path is not None)
     simulated = any(is_simulated_image(path) for path in (*files, *raw))
     synthetic = pet is not None and any(is_synthetic_image(path) for path in (pet, *raw))
@@ -165,6 +167,17 @@ def _check_varies(path: Path, data: NDArray[np.float32], where: NDArray[np.bool_
     if not high > low:
         found = "constant" if data.any() else "all zeros"
         raise DataError(f"E_CONSTANT {path}: {found} where the brain should be; expected an image. Export it again")
+
+
+def _check_plausible(t1w: Path, pet: Path | None, images: dict[str, NDArray | None], grid: Grid) -> None:
+    """Refuse what is wrong for certain: T1 and PET swapped, one computed from the other, turned upside down."""
+    from synthpet.plausibility.subject import look_at
+
+    if not grid.mirrors:
+        return
+    for finding in look_at({kind: data for kind, data in images.items() if data is not None}, grid)[0]:
+        if finding.level == ERROR:
+            raise DataError(f"{finding.code} {t1w if finding.kind == 't1w' else pet}: {finding.message}")
 
 
 def _check_reach(path: Path, pet: NDArray[np.float32], brain: NDArray[np.bool_]) -> None:

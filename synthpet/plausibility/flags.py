@@ -178,7 +178,9 @@ CHECKS: Mapping[str, Check] = {
         "Harmless if a program moved the image on purpose (sform aligned). Otherwise convert again from DICOM.",
         notice=(None, 1.0),
     ),
-    "left_right": Check("sides swapped", "left and right look swapped, compared with the others", SIDES, (-0.1, None)),
+    "left_right": Check(
+        "sides swapped", "left and right may be swapped, compared with the others", SIDES, (-2.0, None), (0.0, None)
+    ),
     "pet_coverage_percent": Check(
         "PET cut",
         "the PET does not reach the whole brain",

@@ -37,8 +37,8 @@ COLUMNS = {
     "qform_sform_mm": "largest distance between where the two positions in the T1's header (qform, sform) put a corner "
     "of the image, mm; 0: they agree, or there is one",
     "sides_conflict": "1: qform and sform disagree on which side is left; 0: they do not",
-    "left_right": "correlation of the person's grey matter asymmetry with that of the others; negative: left and right "
-    "may be swapped; n/a: fewer than 8 people, or no common asymmetry",
+    "left_right": "log10 of the odds that the person's sides are those of the others, by the asymmetry of the grey "
+    "matter; negative: left and right may be swapped; n/a: fewer than 8 people, or no common asymmetry",
     "pet_coverage_percent": "share of the brain mask that the PET's field of view reaches, %",
     "pet_fit": "correlation of the PET with the mixture of the person's own grey and white matter that explains it "
     "best",

@@ -12,7 +12,7 @@ from synthpet.cohort.images import Grid
 from synthpet.cohort.index import scale_t1w
 from synthpet.cohort.problems import ERROR, WARNING
 from synthpet.cohort.template import TemplateImages, resample_template, template_grid
-from synthpet.plausibility.alignment import correlation, tissue_fit
+from synthpet.plausibility.alignment import correlation, own_side_gain, tissue_fit
 from synthpet.plausibility.flags import Norm, judge
 from synthpet.plausibility.measures import GRID_MM, PET_FWHM_MM, coarse_template, likeness, measure_images, own_tissues
 
@@ -20,6 +20,8 @@ COPY = 0.995  # correlation of PET and T1 in the brain, from which one is comput
 BETTER = 0.2  # correlation by which another reading of an image has to be the better one
 ALIKE = 0.5  # correlation that this other reading has to have
 MIXED = 0.05  # correlation by which a PET fits somebody else's T1 better
+OWN_FIT, OWN_GAIN = 0.9, 0.01  # of a T1 to its own tissue maps: 0.97 and 0.1; to those of others 0.8 and 0
+OTHERS = "one of the two is another person's; expected both of one person; see where the files come from"
 OWN = "pet_own_gain"
 AXES = {1: "front to back", 2: "upside down"}
 SWAPPED = "is like the template's T1 and the T1 is not: T1 and PET may be swapped; expected each in its own place"
@@ -54,6 +56,8 @@ def look_at(images: Mapping[str, NDArray], grid: Grid) -> tuple[list[Finding], f
     if found:
         return found, None
     taken["t1w"] = scale_t1w(taken["t1w"], brain)
+    if {"gm", "wm"} <= set(taken) and _of_another(taken["t1w"], [taken["gm"], taken["wm"]], brain):
+        found.append(Finding("t1w", "E_LOOK", f"the T1 does not fit its own tissue maps: {OTHERS}", WARNING))
     numbers = likeness(taken, template) | measure_images(taken, coarse)
     for flag in judge(numbers, Norm()).flags:
         if flag.level == "alarm" or flag.column == OWN:
@@ -118,6 +122,11 @@ def _sure(taken: Mapping[str, NDArray], brain: NDArray[np.bool_], template: Temp
     if pet is not None and not found and (how := _turned(pet, tissues, brain & (pet > 0))):
         found.append(_wrong_way("pet", how))
     return found
+
+
+def _of_another(t1w: NDArray, tissues: Sequence[NDArray], brain: NDArray[np.bool_]) -> bool:
+    """Whether a T1 hardly shows the tissues that were found in it, nor this person's asymmetries."""
+    return tissue_fit(t1w, tissues, brain) < OWN_FIT and own_side_gain(t1w, tissues, brain) < OWN_GAIN
 
 
 def _wrong_way(kind: str, how: str) -> Finding:

@@ -112,6 +112,16 @@ def test_a_mirrored_person_has_the_opposite_asymmetry_of_the_others(person):
     assert found["sub-4"] < -0.2 and min(v for k, v in found.items() if k != "sub-4") > 0.2
 
 
+@pytest.mark.parametrize(("strength", "level"), [(0.1, None), (-0.35, "notice"), (-1.0, "alarm")])
+def test_who_shares_little_of_the_asymmetry_is_looked_at_and_only_a_mirrored_one_is_wrong(strength, level):
+    rng = np.random.default_rng(1)
+    common, strengths = rng.normal(size=4000), [*np.linspace(0.3, 1.7, 12), strength]  # real people share 0.07 to 0.5
+    found = left_right({f"sub-{k}": s * common + 2.5 * rng.normal(size=4000) for k, s in enumerate(strengths)})
+    levels = {who: [flag.level for flag in judge({"left_right": odds}, Norm()).flags] for who, odds in found.items()}
+    assert levels.pop("sub-12") == ([level] if level else [])
+    assert not any(levels.values())
+
+
 def test_sides_are_not_judged_by_few_people_or_without_a_common_asymmetry():
     assert left_right(people_with_sides(7)) == {}
     rng = np.random.default_rng(2)

@@ -6,8 +6,45 @@ import numpy as np
 import pytest
 import SimpleITK as sitk  # noqa: N813
 
+from synthpet.cohort.images import read_image
+from synthpet.cohort.template import template_grid
 from synthpet.command import compose
+from synthpet.plausibility.flags import Norm, judge
+from synthpet.plausibility.measures import asymmetry
+from synthpet.prepare.brain import crop_to_brain, stripped_brain_mask
 from synthpet.prepare.cohort import ensure_prepared
+from synthpet.prepare.itk import IDENTITY, antialias, coarser_grid, correct_bias, resample
+from synthpet.prepare.qc.cohort import left_right
+from synthpet.prepare.registration import choose_engine, register
+from synthpet.prepare.tissue import segment
+
+
+def sides_of(path):
+    """The asymmetry of a real T1, prepared coarsely."""
+    t1w, whole = read_image(path, xform="sform")
+    grid = coarser_grid(whole, 2.0)
+    mask = resample(stripped_brain_mask(t1w, whole, path.name).astype(np.float32), whole, grid, IDENTITY) >= 0.5
+    t1w, mask, grid = crop_to_brain(resample(antialias(t1w, whole, 2.0), whole, grid, IDENTITY), mask, grid)
+    t1w = np.where(mask, correct_bias(t1w, mask, grid), 0).astype(np.float32)
+    found = register(t1w, grid, registration="affine", engine=choose_engine("affine"), seed=0, name=path.name)
+    gm = segment(t1w, mask, grid, found, seed=0, name=path.name)["gm"]
+    target = template_grid(3.0)
+    return asymmetry(resample(antialias(gm, grid, 3.0), grid, target, found.template_to_native), target)
+
+
+@pytest.mark.slow
+def test_sides_of_real_people_raise_no_alarm_and_nearly_all_swapped_ones_do(real_data):
+    people = {p.name[:6]: sides_of(p) for p in sorted(real_data.glob("t1w-ds002748/sub-*/anat/*_T1w.nii.gz"))}
+    assert len(people) >= 15
+
+    def level(who, sides):
+        flags = judge({"left_right": left_right(sides)[who]}, Norm()).flags
+        return flags[0].level if flags else ""
+
+    upright = [level(who, people) for who in people]
+    swapped = [level(who, {**people, who: -people[who]}) for who in people]  # as a flipped image has it, r = 0.99
+    assert upright == [""] * len(people)
+    assert swapped.count("alarm") >= len(people) - 2 and "" not in swapped
 
 
 @pytest.mark.slow

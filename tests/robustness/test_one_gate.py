@@ -28,7 +28,6 @@ WRITES = {
     "np.save": {
         "synthpet/volume_cache.py": "a cache that its manifest makes again",
         "synthpet/prepare/qc/person.py": "into memory",
-        "uad/oneclass.py": "a working file that is deleted at the end",
     },
     "sitk.WriteImage": {"synthpet/prepare/transform.py": "into a temporary folder, then by cohort.files"},
     "sitk.WriteTransform": {"synthpet/prepare/transform.py": "into a temporary folder, then by cohort.files"},

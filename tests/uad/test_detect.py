@@ -137,6 +137,18 @@ def _change(path, change):
     nib.save(nib.Nifti1Image(change(np.asarray(image.dataobj)), image.affine), path)
 
 
+def _swap_with_pet(path):
+    pet = path.with_name("pet.nii.gz")
+    shutil.move(path, path.with_name("x"))
+    shutil.move(pet, path)
+    shutil.move(path.with_name("x"), pet)
+
+
+def _as_mgh(path):
+    nib.save(nib.MGHImage(np.ones((5, 5, 5), np.float32), np.eye(4)), path.with_name("x.mgz"))
+    shutil.move(path.with_name("x.mgz"), path)
+
+
 BAD = {
     "missing": ("t1w", lambda path: path.unlink(), r"E_MISSING t1w=.*no such file; expected a NIfTI"),
     "cut": ("pet", _cut, r"E_TRUNCATED .*pet.nii.gz"),
@@ -152,6 +164,13 @@ BAD = {
         lambda path: shutil.copy(path.with_name("t1w.nii.gz"), path),
         r"E_SAME .*pet.nii.gz: holds the same",
     ),
+    "T1 and PET swapped": ("t1w", _swap_with_pet, r"E_SWAPPED .*t1w.nii.gz: the PET is like the template's T1"),
+    "T1 upside down": (
+        "t1w",
+        lambda path: _change(path, lambda d: d[:, :, ::-1]),
+        r"E_ORIENTATION .*t1w.nii.gz: it",
+    ),
+    "FreeSurfer's": ("t1w", _as_mgh, r"E_NOT_NIFTI .*t1w.nii.gz: FreeSurfer's format is not read; convert it"),
     "empty mask": ("mask", lambda path: _change(path, lambda d: 0 * d), r"E_CONSTANT .*its brain mask is empty"),
 }
 

@@ -6,12 +6,13 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from synthpet.plausibility.flags import Norm, Verdict, judge
+from synthpet.plausibility.flags import MAD_TO_SD, Norm, Verdict, judge
 from synthpet.plausibility.measures import COLUMNS, MEASURES
 from synthpet.prepare.qc.person import Checked
 
 MIN_SIDES = 8  # people from which left and right are compared; with fewer, the common asymmetry is too noisy
-COMMON_SIDES = 0.1  # median correlation from which there is a common asymmetry; 0.35 among 16 real people
+LEAST_SPREAD = 0.1  # of these correlations; 0.13 among 14 real people
+COMMON_SIDES = 0.1  # median correlation from which there is a common asymmetry; 0.31 among 14 real people
 
 
 @dataclass(frozen=True)
@@ -56,21 +57,27 @@ def judge_cohort(checked: Mapping[str, Checked], problems: Mapping[str, str]) ->
 
 
 def left_right(asymmetries: Mapping[str, NDArray]) -> dict[str, float]:
-    """Correlation of each person's asymmetry with the mean of the others.
+    """How much likelier each person's sides are those of the others than swapped: log10 of the odds.
 
     Brains share an asymmetry (the petalias): a mirrored one has the opposite. The template is symmetric and cannot
-    tell. Sides cannot be compared with fewer than ``MIN_SIDES`` people, nor where they share none (simulated brains;
-    half of a cohort mirrored): then nobody has a value.
+    tell. A person's asymmetry correlates with the mean of the others by r, about as much as theirs do, m with a spread
+    of s; that of a mirrored person by -r. Both normal, the odds are exp(2 m r / s^2): where people share little, or
+    differ much, more is needed than a negative r. Sides cannot be compared with fewer than ``MIN_SIDES`` people, nor
+    where they share none (simulated brains; half of a cohort mirrored): then nobody has a value.
 
     Args:
-        asymmetries: (n,) each, from ``qc.asymmetry``.
+        asymmetries: (n,) each, from ``plausibility.measures.asymmetry``.
     """
     if len(asymmetries) < MIN_SIDES:
         return {}
     values = np.stack(list(asymmetries.values())).astype(np.float64)
     total = values.sum(0)
     found = [_correlation(own, total - own) for own in values]
-    return dict(zip(asymmetries, found, strict=True)) if np.median(found) >= COMMON_SIDES else {}
+    shared = float(np.median(found))
+    if shared < COMMON_SIDES:
+        return {}
+    spread = max(MAD_TO_SD * float(np.median(np.abs(np.array(found) - shared))), LEAST_SPREAD)
+    return {who: 2 * shared * r / spread**2 / np.log(10) for who, r in zip(asymmetries, found, strict=True)}
 
 
 def _correlation(a: NDArray, b: NDArray) -> float:

@@ -8,7 +8,6 @@ import importlib
 import importlib.util
 import os
 import sys
-import tempfile
 import warnings
 from collections.abc import MutableMapping
 from contextlib import suppress
@@ -22,6 +21,7 @@ OTHERS_SINGLE = (
     "TORCH_LOGS", "SCIPY_ARRAY_API", "PYTHONWARNINGS", "LOKY_PICKLER",
 )  # fmt: skip
 KEPT = ("NUMBA_CACHE_DIR",)  # a place that the user chose
+NO_HOME = "/nonexistent"  # where nobody can have left settings, keys or modules for others
 THREADS = (
     "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS", "NUMEXPR_MAX_THREADS",
     "LOKY_MAX_CPU_COUNT",
@@ -88,7 +88,7 @@ def _name_the_user(environment: MutableMapping[str, str]) -> None:
         pwd.getpwuid(os.getuid())
     except KeyError:
         environment.setdefault("LOGNAME", "user")
-        environment.setdefault("HOME", tempfile.gettempdir())
+        environment.setdefault("HOME", NO_HOME)
 
 
 def _start_again_in_utf8() -> None:

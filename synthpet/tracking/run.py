@@ -188,6 +188,8 @@ def _chosen(cfg: "DictConfig", job_type: str) -> dict[str, Any]:
 def _start_run(mode: str, folder: Path, **about: Any) -> Any:
     """A run in this mode, or offline where online fails."""
     wandb = import_wandb()
+    if not os.access(Path.home(), os.W_OK):  # where W&B writes a log of its own, or says at length that it could not
+        os.environ["WANDB_CACHE_DIR"] = str(folder / "wandb" / "cache")
     os.environ["WANDB_DATA_DIR"] = str(folder / "wandb")  # copies of tables: not in the home folder
     if mode == "online" and mode not in _refused:
         try:

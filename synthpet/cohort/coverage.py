@@ -45,6 +45,16 @@ def without_padding(suvr: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.where(unmeasured(suvr), np.float32(0), suvr)
 
 
+def constant_ends(data: NDArray[np.float32]) -> list[NDArray[np.bool_]]:
+    """By axis, which planes from the ends of an image inwards hold one value each; none of them where all do."""
+    found = []
+    for axis in range(data.ndim):
+        planes = _constant_planes(data, axis, 0.0)
+        ends = np.logical_and.accumulate(planes) | np.logical_and.accumulate(planes[::-1])[::-1]
+        found.append(ends if not planes.all() else np.zeros_like(planes))
+    return found
+
+
 def _sides(data: NDArray) -> list[NDArray]:
     return [data.take(side, axis) for axis in range(data.ndim) for side in (0, -1)]
 
@@ -68,7 +78,8 @@ def _reaching_border(empty: NDArray[np.bool_]) -> NDArray[np.bool_]:
 def _constant_planes(data: NDArray[np.float32], axis: int, alike: float) -> NDArray[np.bool_]:
     """Which planes across an axis hold one value."""
     others = tuple(a for a in range(data.ndim) if a != axis)
-    return np.asarray(data.max(others) - data.min(others) <= alike)
+    with np.errstate(invalid="ignore"):  # of infinite voxels, which are missing anyway
+        return np.asarray(data.max(others) - data.min(others) <= alike)
 
 
 def _repeated_planes(data: NDArray[np.float32], axis: int) -> NDArray[np.bool_]:

@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from synthpet.cohort.coverage import constant_ends
 from synthpet.cohort.images import Frames
 from synthpet.errors import DataError
 
 OVERLAP_S = 1.0  # frames that overlap by more have wrong durations
+FULL_SHARE = 0.5  # of the mean uptake that a frame has when all of the tracer is there
 MOVED_MM = 4.0  # spacing of the images that frames are compared on
 
 
@@ -130,11 +132,24 @@ def _within(middle_s: NDArray, window_min: tuple[float, float], name: str) -> ND
 
 
 def mean_frame(frames: Frames, weights: NDArray[np.float64]) -> NDArray[np.float32]:
-    """The weighted mean (I, J, K); a voxel that is NaN or infinite in a frame that counts is NaN."""
-    total = np.zeros(frames.grid.shape, np.float64)
+    """The weighted mean (I, J, K); NaN where a frame that counts is NaN, infinite, or padded by planes of one value.
+
+    Frames that were realigned are padded at different ends; their mean would be too low there. A frame with less than
+    half of the mean uptake, such as one before the tracer comes, may be empty and is not looked at.
+    """
+    total, means, padded = np.zeros(frames.grid.shape, np.float64), {}, {}
     for k in np.flatnonzero(weights):
-        total += weights[k] * frames.frame(int(k))
-    return np.where(np.isfinite(total), total, np.nan).astype(np.float32)
+        frame = frames.frame(int(k))
+        total += weights[k] * frame
+        means[k] = float(np.nan_to_num(frame, posinf=0, neginf=0).mean())
+        padded[k] = constant_ends(frame)
+    usual = sum(weights[k] * mean for k, mean in means.items())
+    ends = [planes for k, planes in padded.items() if len(padded) > 1 and means[k] >= FULL_SHARE * usual]
+    gone = ~np.isfinite(total)
+    for axis in range(3):
+        planes = np.logical_or.reduce([frame[axis] for frame in ends]) if ends else np.zeros(total.shape[axis], bool)
+        gone |= planes.reshape([-1 if a == axis else 1 for a in range(3)])
+    return np.where(gone, np.nan, total).astype(np.float32)
 
 
 def frame_shift_mm(frames: Frames, weights: NDArray[np.float64], mean: NDArray[np.float32]) -> float:

@@ -78,3 +78,19 @@ def test_a_pet_of_integers_with_an_intercept_has_the_view_of_its_floats(tmp_path
     np.testing.assert_array_equal(views[0][HEAD], views[1][HEAD])
     assert not views[1][CUT].any()
     assert views[1][:, :, :16][HEAD[:, :, :16]].all()
+
+
+def test_a_frame_that_was_moved_leaves_no_plane_that_is_too_low(tmp_path):
+    """Realigned frames are padded by 0 at different ends; one before the tracer comes is empty."""
+    frames = np.stack([np.zeros(SHAPE, np.float32), uptake(), uptake(), uptake()], -1)
+    frames[:, :, 20:, 1] = 0
+    frames[:, :2, :, 2] = 0
+    path = tmp_path / "sub-01_pet.nii.gz"
+    image = nib.Nifti1Image(frames, np.diag([3.0, 3, 3, 1]))
+    image.set_sform(image.affine, 1)
+    nib.save(image, path)
+    pet = read_pet(path, "sub-01")
+    assert not pet.view[:, :, 20:].any() and not pet.view[:, :2].any()
+    inside = HEAD & pet.view
+    assert inside[:, 2:, :20].sum() == HEAD[:, 2:, :20].sum()
+    assert pet.data[inside].min() > 0.7

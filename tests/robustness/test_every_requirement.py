@@ -198,7 +198,8 @@ HELD |= {  # P: what a reader of raw data must not guess
 }  # fmt: skip
 HELD |= {  # images, and the one gate that they come through
     "V01": {"cohort/test_coverage.py": "padding_of_any_kind_was_not_measured "
-            "a_pet_of_integers_with_an_intercept_has_the_view_of_its_floats",
+            "a_pet_of_integers_with_an_intercept_has_the_view_of_its_floats "
+            "a_frame_that_was_moved_leaves_no_plane_that_is_too_low",
             PEOPLE: "padding_that_is_not_zero_is_found_and_is_zero_for_everybody_who_reads_the_pet"},
     "V02": {"prepare/test_brain.py": "a_brain_with_negative_values_is_what_is_not_background "
             "a_brain_below_zero_is_raised_and_said_and_any_other_is_left_alone",

@@ -70,14 +70,14 @@ def given_brain_mask(mask: NDArray[np.float32], grid: Grid, name: str) -> NDArra
     """A mask from elsewhere: its largest component, holes filled, checked for a brain's volume.
 
     Args:
-        mask: (I, J, K), brain above one half.
+        mask: (I, J, K): 1 in the brain, a probability, percent, labels of its parts, or the brain's own brightness.
         grid: the T1's grid.
         name: the subject and the mask's file, for messages.
 
     Raises:
-        DataError: its volume is not a brain's.
+        DataError: values below 0, or its volume is not a brain's.
     """
-    brain = mask > 0.5
+    brain = _marked(mask, name)
     brain = largest_component(brain) if brain.any() else brain
     volume_ml = _volume_ml(brain, grid)
     if not BRAIN_VOLUME_ML[0] <= volume_ml <= BRAIN_VOLUME_ML[1]:
@@ -86,6 +86,17 @@ def given_brain_mask(mask: NDArray[np.float32], grid: Grid, name: str) -> NDArra
             f"{BRAIN_VOLUME_ML[1]:.0f} mL (1 in the brain, 0 outside)"
         )
     return brain
+
+
+def _marked(mask: NDArray[np.float32], name: str) -> NDArray[np.bool_]:
+    """Probabilities and percent from one half on; of anything else what is not 0."""
+    low, high = float(mask.min()), float(mask.max())
+    if low < 0:
+        raise DataError(f"E_MASK {name}: values from {low:g} to {high:g}; expected 1 in the brain and 0 outside")
+    percent = abs(high - 100) < 1 and (mask > 99).sum() > 0.5 * (mask > 0).sum()  # most of a brain is wholly brain
+    if high <= 1.001 or percent:
+        return mask >= (50 if percent else 0.5)
+    return mask > 0
 
 
 @cache

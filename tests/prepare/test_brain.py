@@ -71,6 +71,21 @@ def test_a_given_mask_needs_the_volume_of_a_brain(radius_mm):
         given_brain_mask(mask.astype(np.float32), GRID, "sub-01")
 
 
+@pytest.mark.parametrize("kind", ["0 and 255", "probability", "percent", "labels", "brightness"])
+def test_masks_of_other_values_mean_the_same_brain(kind):
+    brain, rng = ball(70), np.random.default_rng(0)
+    soft = np.clip((76 - np.linalg.norm(np.indices(GRID.shape) - 20, axis=0) * 4.0) / 12, 0, 1)  # one half at 70 mm
+    values = {"0 and 255": 255 * brain, "probability": soft, "percent": np.round(100 * soft),
+              "labels": brain * rng.integers(1, 99, GRID.shape),
+              "brightness": brain * rng.uniform(0.2, 300, GRID.shape)}[kind]  # fmt: skip
+    np.testing.assert_array_equal(given_brain_mask(values.astype(np.float32), GRID, "sub-01"), brain)
+
+
+def test_a_mask_with_values_below_zero_is_refused():
+    with pytest.raises(DataError, match="E_MASK sub-01: values from -1 to 0"):
+        given_brain_mask(ball(70).astype(np.float32) - 1, GRID, "sub-01")
+
+
 def test_a_good_mask_is_taken_as_it_is():
     np.testing.assert_array_equal(given_brain_mask(ball(70).astype(np.float32), GRID, "sub-01"), ball(70))
 

@@ -209,7 +209,9 @@ HELD |= {  # images, and the one gate that they come through
             "values_that_could_mean_several_things_are_refused_with_the_option "
             "a_named_label_is_the_lesion_and_nothing_else a_label_that_is_not_there_is_refused",
             "prepare/test_reading.py": "a_lesion_mask_that_shows_no_lesion_of_the_brain_is_refused",
-            PEOPLE: "a_lesion_that_evaluation_cannot_use_is_found_before_any_training"},
+            PEOPLE: "a_lesion_that_evaluation_cannot_use_is_found_before_any_training",
+            "prepare/test_brain.py": "masks_of_other_values_mean_the_same_brain "
+            "a_mask_with_values_below_zero_is_refused"},
     "V05": {"test_plausibility.py": "nothing_is_said_of_good_people what_is_wrong_has_its_own_code "
             "without_tissue_maps_the_brightness_of_the_t1_tells two_people_whose_pets_are_mixed_up_are_named "
             "units_that_are_none_of_suvr_are_said",

@@ -46,12 +46,13 @@ def check_raw(cfg: "DictConfig") -> Report:
         say(line)
     problems += [Problem("", line.path, "E_NOT_USED", line.reason, WARNING) for line in raw.not_used]
     problems += _mixed_units(raw.people, [result[1] for result in results])
-    problems += _same_t1w(raw.people, [result[2] for result in results])
+    for kind in ("T1w", "PET"):
+        problems += _same_image(raw.people, [result[2].get(kind, "") for result in results], kind)
     return Report(root.resolve().name, len(raw.people), tuple(problems))
 
 
-def _check_person(person: RawSubject, settings: Settings) -> tuple[list[Problem], str, str]:
-    """Problems of one person, the unit of the PET, and the SHA-256 of the T1's voxels; empty where unknown."""
+def _check_person(person: RawSubject, settings: Settings) -> tuple[list[Problem], str, dict[str, str]]:
+    """Problems of one person, the unit of the PET, and the SHA-256 of the voxels of T1w and PET, where known."""
     who, problems = person.subject.participant_id, []
     root = person.root or Path()
 
@@ -65,11 +66,10 @@ def _check_person(person: RawSubject, settings: Settings) -> tuple[list[Problem]
     if person.t1w is None:
         reasons = re.split(r"; (?=E_[A-Z])", person.problem)
         problems += [Problem.of(DataError(text), root, who) for text in reasons]
-        return problems + [Problem(who, "", "E_NOTE", note, WARNING) for note in person.notes], "", ""
+        return problems + [Problem(who, "", "E_NOTE", note, WARNING) for note in person.notes], "", {}
     t1w = tried(partial(read_image_with_gaps, person.t1w, xform=settings.xform))
     if t1w:
         tried(partial(check_voxels, person.t1w, t1w[2], who))
-    digest = hashlib.sha256(t1w[0].tobytes()).hexdigest() if t1w else ""
     pet = tried(partial(read_pet, person.pet, who, settings.pet_window_min, settings.xform)) if person.pet else None
     if person.flair:
         tried(partial(read_flair, person.flair, who, settings.xform))
@@ -88,7 +88,9 @@ def _check_person(person: RawSubject, settings: Settings) -> tuple[list[Problem]
         *(pet.notes if pet else ()),
     )
     problems += [Problem(who, "", "E_NOTE", note, WARNING) for note in notes]
-    return problems, str(pet.about.get("Units", "")) if pet else "", digest
+    voxels = {"T1w": t1w[0] if t1w else None, "PET": pet.data if pet else None}
+    digests = {kind: hashlib.sha256(data.tobytes()).hexdigest() for kind, data in voxels.items() if data is not None}
+    return problems, str(pet.about.get("Units", "")) if pet else "", digests
 
 
 def _mixed_units(people: Sequence[RawSubject], units: Sequence[str]) -> list[Problem]:
@@ -105,14 +107,15 @@ def _mixed_units(people: Sequence[RawSubject], units: Sequence[str]) -> list[Pro
     ]
 
 
-def _same_t1w(people: Sequence[RawSubject], digests: Sequence[str]) -> list[Problem]:
+def _same_image(people: Sequence[RawSubject], digests: Sequence[str], kind: str) -> list[Problem]:
+    """The same voxels under two ids."""
     owners: dict[str, list[str]] = {}
     for person, digest in zip(people, digests, strict=True):
         if digest:
             owners.setdefault(digest, []).append(person.subject.participant_id)
-    words = "the T1w has the same voxels as that of {}; expected one id a person; keep one of them"
+    words = "the {} has the same voxels as that of {}; expected one id a person; keep one of them"
     return [
-        Problem(who, "", "E_LEAK_SAME_IMAGE", words.format(", ".join(other for other in ids if other != who)))
+        Problem(who, "", "E_LEAK_SAME_IMAGE", words.format(kind, ", ".join(other for other in ids if other != who)))
         for ids in owners.values()
         if len(ids) > 1
         for who in ids

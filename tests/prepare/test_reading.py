@@ -52,6 +52,17 @@ def test_validation_gives_all_reasons_of_a_person(folder, scan, tmp_path):
     assert [problem.code for problem in check_raw(cfg).errors] == ["E_NOT_STRIPPED", "E_RESOLUTION"]
 
 
+def test_a_t1_or_pet_under_two_ids_is_found_in_the_raw_folder(folder, scan, tmp_path):
+    cfg = folder(scan.t1w)
+    uptake = np.random.default_rng(0).uniform(1, 9, (8, 8, 8)).astype(np.float32)
+    for who in ("sub-01", "sub-02"):
+        write_image(tmp_path / f"raw/{who}/pet/{who}_trc-18FFDG_pet.nii.gz", uptake, Grid.of((8, 8, 8), np.eye(4)))
+    write_image(tmp_path / "raw/sub-02/anat/sub-02_T1w.nii.gz", scan.t1w, scan.grid)
+    problems = check_raw(cfg).errors
+    assert {(p.participant_id, p.code) for p in problems} == {(w, "E_LEAK_SAME_IMAGE") for w in ("sub-01", "sub-02")}
+    assert {p.message[:7] for p in problems} == {"the T1w", "the PET"}
+
+
 @pytest.mark.parametrize("how", ["mp2rage", "z-scores"])
 def test_a_brain_with_values_below_zero_keeps_its_whole_mask(how, folder, scan):
     brain = scan.t1w > 0

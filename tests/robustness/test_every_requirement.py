@@ -164,7 +164,8 @@ HELD |= {  # P: what a reader of raw data must not guess
             "prepare/test_cohort.py": "pages_say_who_was_taken_as_what_and_why "
             "an_unanswered_question_stops_before_anything_is_made"},
     "P11": {"uad/test_native_space.py": "a_raw_patient_is_prepared_examined_and_shown_in_the_own_space"},
-    "P10": {"prepare/test_reading.py": "validation_gives_all_reasons_of_a_person "
+    "P10": {"prepare/test_reading.py": "a_t1_or_pet_under_two_ids_is_found_in_the_raw_folder "
+            "validation_gives_all_reasons_of_a_person "
             "validation_finds_what_preparation_refuses"},
     "P08": {PEOPLE: "a_control_with_a_lesion_is_an_error_and_an_empty_mask_is_none",
             "cohort/test_index.py": "usual_words_of_a_table_are_understood_and_said_on_every_page"},

@@ -16,7 +16,7 @@ from scipy.ndimage import gaussian_filter
 
 from synthpet.phantom.fields import FWHM, Lattice
 from synthpet.phantom.mishaps import benign_asymmetry
-from synthpet.phantom.variation import REFERENCE_AGE, WHITE_MATTER, Effects, real_people, unblurred
+from synthpet.phantom.variation import REFERENCE_AGE, WHITE_MATTER, Effects, real_people, unblurred, undone
 from synthpet.template.gyri import gyrus_of, gyrus_points
 
 WHITE_MATTER_UPTAKE = 0.554
@@ -84,28 +84,31 @@ class Uptake:
             on the left, then all on the right.
         white: the same for white matter.
         effects: draws people.
+        ageing: (n,), effect of a decade on the log of uptake.
     """
 
     lattice: Lattice
     grey: NDArray[np.float32]
     white: NDArray[np.float32]
     effects: Effects
+    ageing: NDArray[np.float64]
 
     def expected(self, age: float) -> "Effect":
         """The effect of age (years) alone."""
-        slope = real_people().slope * (age - REFERENCE_AGE) / 10
-        return self._effect(np.stack([slope, slope]), 0.0)
+        return self._effect(np.stack([self._aged(age)] * 2), 0.0)
 
     def draw(self, rng: np.random.Generator, age: float, *, uneven: bool = False) -> "Effect":
         """One person's effect, that of age included; ``uneven``: with a wide, benign asymmetry."""
-        ageing = real_people().slope * (age - REFERENCE_AGE) / 10
-        regional = self.effects.draw(rng) + ageing
+        regional = self.effects.draw(rng) + self._aged(age)
         detail = sum(
             sd * self.lattice.random_field(rng, fwhm, symmetric=DETAIL_SYMMETRIC) for fwhm, sd in DETAIL.items()
         )
         if uneven:
             detail = detail + benign_asymmetry(rng, self.lattice)
         return self._effect(regional, detail)
+
+    def _aged(self, age: float) -> NDArray[np.float64]:
+        return self.ageing * (age - REFERENCE_AGE) / 10
 
     def _effect(self, regional: NDArray[np.float64], detail: NDArray[np.float32] | float) -> "Effect":
         grey, white = ((shares @ regional.ravel()).reshape(self.lattice.shape) for shares in (self.grey, self.white))
@@ -140,7 +143,7 @@ def prepare_uptake(lattice: Lattice, grey: NDArray, white: NDArray, uptake: NDAr
     roots = [
         unblurred(people.covariance(sign=sign) * np.sqrt(np.outer(left, left)), same + sign * other) for sign in (1, -1)
     ]
-    return Uptake(coarse, *shares, Effects(*roots))
+    return Uptake(coarse, *shares, Effects(*roots), undone(people.slope, same + other))
 
 
 def _crisp(grey: NDArray, white: NDArray) -> tuple[NDArray, NDArray]:

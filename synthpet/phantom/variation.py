@@ -98,6 +98,10 @@ def unblurred(measured: NDArray[np.float64], seen: NDArray[np.float64]) -> NDArr
         seen: (n, n), how much of the effect on a region (column) shows in each region (row).
     """
     values, vectors = np.linalg.eigh(measured)
-    root = vectors * np.sqrt(np.maximum(values, 0))
+    return undone(vectors * np.sqrt(np.maximum(values, 0)), seen)
+
+
+def undone(measured: NDArray[np.float64], seen: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The effects x, (n,) or (n, m), for which ``seen @ x`` is about ``measured``, by ridge regression."""
     regular = seen.T @ seen + RIDGE * np.eye(len(seen))
-    return np.linalg.solve(regular, seen.T @ root)
+    return np.asarray(np.linalg.solve(regular, seen.T @ measured), np.float64)

@@ -56,7 +56,8 @@ def compare(people: Sequence[Seen], registration: str, grey: NDArray[np.bool_]) 
         grey: (I, J, K) the template's grey matter on their grid.
     """
     young = np.stack([seen.uptake for seen in people if seen.age <= OLDEST_OF_YOUNG])
-    return [*_spreads(young), *_with_age(people), *_by_distance(young), *_anatomy(people, registration, grey)]
+    anatomy = _anatomy([seen for seen in people if seen.age <= OLDEST_OF_YOUNG], registration, grey)
+    return [*_spreads(young), *_with_age(people), *_by_distance(young), *anatomy]
 
 
 def _spreads(uptake: NDArray[np.float64]) -> list[Figure]:
@@ -90,9 +91,12 @@ def _with_age(people: Sequence[Seen]) -> list[Figure]:
 def _by_distance(uptake: NDArray[np.float64]) -> list[Figure]:
     ends = ("0", *(f"{mm:g}" for mm in pet.DISTANCE_MM), "")
     names = [f"{low} to {high} mm" if high else f"beyond {low} mm" for low, high in pairwise(ends)]
-    found = zip(names, pet.correlation_by_distance(uptake), CORRELATION_BY_DISTANCE, strict=True)
-    return [Figure(f"correlation of regions of one side, {name}", simulated, real, ADNI)
-            for name, simulated, real in found]  # fmt: skip
+    found = zip(names, pet.correlation_by_distance(uptake), pet.mean_by_distance(real_people().same_side),
+                CORRELATION_BY_DISTANCE, strict=True)  # fmt: skip
+    return [
+        Figure(f"correlation of regions of one side, {name}", simulated, real, f"{HEDY} ({ADNI}: {adni:.2f})")
+        for name, simulated, real, adni in found
+    ]
 
 
 def _anatomy(people: Sequence[Seen], registration: str, grey: NDArray[np.bool_]) -> list[Figure]:

@@ -58,12 +58,13 @@ def see(plan_and_age: tuple[Plan, tuple[float, float]], template: Template, sett
     anatomy, grid = person.anatomy, template.lattice
     brain = strip_skull(anatomy, plan.rng("mask"))
     scanner = replace(plan.scanner, pet_fwhm_mm=PET_FWHM_MM, pet_noise=PET_NOISE)
-    where = where_regions_are(anatomy.template_points(grid), block_mean(anatomy.gm), block_mean(anatomy.wm))
+    gm, wm = block_mean(anatomy.gm), block_mean(anatomy.wm)
+    where, tissue = where_regions_are(anatomy.template_points(grid), gm, wm), gm + wm > 0.5
 
     def regional(tracer: NDArray[np.float32], noise: np.random.Generator | None) -> NDArray[np.float64]:
         pet = acquire_pet(scanner, block_mean(tracer), grid, noise)
         means = [[pet[inside].mean() for inside in sides] for sides in where]
-        return np.log(np.array(means) / pet[brain].mean())
+        return np.log(np.array(means) / pet[tissue].mean())  # as real ones: all regions by their volume, no fluid
 
     t1w = scale_t1w(acquire_t1w(plan.scanner, anatomy, plan.rng("t1w")), brain)
     volume = np.array([[inside.sum() for inside in sides] for sides in where]) * grid.spacing_mm**3 / 1000

@@ -90,11 +90,15 @@ def _r2(design: NDArray, values: NDArray) -> float:
 
 def correlation_by_distance(uptake: NDArray[np.float64]) -> list[float]:
     """Mean correlation between grey-matter regions of one side, by the distance of their middles (``DISTANCE_MM``)."""
+    return mean_by_distance(np.mean([np.corrcoef(uptake[..., side].T) for side in (0, 1)], axis=0))
+
+
+def mean_by_distance(correlation: NDArray[np.float64]) -> list[float]:
+    """Mean of a correlation (n, n) of the regions of one side, by the distance of their middles (``DISTANCE_MM``)."""
     points, names = gyrus_points(), real_people().names
     middle = np.stack([points.xyz_mm[points.region == k].mean(axis=0) for k in range(len(points.names))])
     index = [names.index(name) for name in points.names]
     distance = np.linalg.norm(middle[:, None] - middle, axis=-1)
-    sides = np.mean([np.corrcoef(uptake[:, index, side].T) for side in (0, 1)], axis=0)
     edges = (0.0, *DISTANCE_MM, np.inf)
-    above = np.triu(np.ones_like(distance, bool), 1)
-    return [float(sides[above & (distance > low) & (distance <= high)].mean()) for low, high in pairwise(edges)]
+    above, among = np.triu(np.ones_like(distance, bool), 1), correlation[np.ix_(index, index)]
+    return [float(among[above & (distance > low) & (distance <= high)].mean()) for low, high in pairwise(edges)]

@@ -17,6 +17,7 @@ from synthpet.training import ensure_cohort, generator_folder
 from synthpet.validation import open_cohort
 from uad.normative import NormativeSet, normative_set
 from uad.rivals.asymmetry import Asymmetry
+from uad.rivals.deviation import Options
 from uad.rivals.residual import Residual, synthesiser
 from uad.rivals.zmap import ZMap
 from uad.tracking import track_detector
@@ -118,7 +119,7 @@ def make_detector(cfg: DictConfig, cohort: Cohort, synthetic: Path | None, folde
         chosen: Any = OmegaConf.to_container(cfg.detector)
         own = {key: chosen[key] for key in chosen if key not in ("name", "seeds")}
         return OneClassDetector(folder, seed, accelerator=cfg.trainer.accelerator, **own)
-    options: dict[str, Any] = {key: cfg.detector[key] for key in ("smooth_fwhm_mm", "spread_fwhm_mm", "direction")}
+    options: dict[str, Any] = {key: cfg.detector[key] for key in Options.__annotations__}
     if cfg.detector.method == "zmap":
         return ZMap(image=cfg.detector.get("image", "pet"), **options)
     if cfg.detector.method == "asymmetry":

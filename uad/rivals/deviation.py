@@ -1,19 +1,32 @@
 """What the rivals share: one signed map per person, judged voxel by voxel against that of controls."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
 from synthpet.cohort import Cohort
 from synthpet.smoothing import smooth_within
+from uad.clusters import check_symmetric
 from uad.maps import ControlStatistics, to_z, towards
 from uad.normative import NormativeSet, check_normative
+from uad.rivals.mirror import Mirror
 
-STATISTICS = "statistics.npz"
+STATISTICS, MIRROR, PLAIN = "statistics.npz", "mirror.npz", "plain.npz"
 Measure = tuple[NDArray[np.float32], NDArray[np.bool_]]
+
+
+class Options(TypedDict, total=False):
+    """What ``PetDeviation`` takes."""
+
+    smooth_fwhm_mm: float
+    surround_fwhm_mm: float
+    spread_fwhm_mm: float
+    mirror: bool
+    direction: str
 
 
 class PetDeviation(ABC):
@@ -21,19 +34,27 @@ class PetDeviation(ABC):
 
     Args:
         smooth_fwhm_mm: Gaussian smoothing of the raw map within the brain, FWHM.
+        surround_fwhm_mm: less the same smoothed by this (a difference of Gaussians), which takes out what whole lobes
+            have in common; 0: not.
         spread_fwhm_mm: pools the controls' spread over neighbours, FWHM.
+        mirror: takes out what the other side lets expect (``uad.rivals.mirror``), and joins the map with that of
+            the plain deviation, which sees what both sides have.
         direction: hypo, hyper or both: which deviations count as abnormal.
 
-    After ``fit``, ``statistics_`` holds what is normal and ``spacing_mm_`` the voxel size.
+    After ``fit``, ``statistics_`` holds what is normal and ``spacing_mm_`` the voxel size; with ``mirror`` also
+    ``mirror_`` and, of the map without, ``plain_``.
     """
 
     image = "pet"  # what the signed map is about
 
     def __init__(
-        self, *, smooth_fwhm_mm: float = 10.0, spread_fwhm_mm: float = 10.0, direction: str = "hypo"
+        self, *, smooth_fwhm_mm: float = 10.0, surround_fwhm_mm: float = 0.0, spread_fwhm_mm: float = 10.0,
+        mirror: bool = False, direction: str = "hypo",
     ) -> None:  # fmt: skip
         self.smooth_fwhm_mm = smooth_fwhm_mm
+        self.surround_fwhm_mm = surround_fwhm_mm
         self.spread_fwhm_mm = spread_fwhm_mm
+        self.mirror = mirror
         self.direction = direction
 
     def fit(self, normative: NormativeSet, cohort: Cohort) -> "PetDeviation":
@@ -45,12 +66,15 @@ class PetDeviation(ABC):
 
         Raises:
             DataLeakageError: a patient or held-out control is among them.
+            GridMismatchError: ``mirror``, and the grid does not mirror about x = 0.
         """
         check_normative(normative, cohort)
         self.spacing_mm_ = cohort.grid.spacing_mm
-        self.statistics_ = ControlStatistics.of(
-            self._measure_controls(normative, cohort), self.spacing_mm_, spread_fwhm_mm=self.spread_fwhm_mm
-        )
+        if self.mirror:
+            check_symmetric(cohort.grid)
+            self.mirror_ = Mirror.learn(self._measure_controls(normative, cohort), self.spacing_mm_)
+            self.plain_ = self._learn(self._measure_controls(normative, cohort))
+        self.statistics_ = self._learn(self._less_mirror(*found) for found in self._measure_controls(normative, cohort))
         return self
 
     def z_map(
@@ -69,8 +93,12 @@ class PetDeviation(ABC):
             brain and where fewer than half of the controls have brain.
         """
         raw, where = self.measure(t1w, pet, mask)
-        signed = to_z(raw, where, self.statistics_, small_sample=True)
-        return {"z": towards(signed, self.direction), f"z_{self.image}": signed}
+        signed = to_z(*self._less_mirror(raw, where), self.statistics_, small_sample=True)
+        z = towards(signed, self.direction)
+        if self.mirror:
+            signed = to_z(raw, where, self.plain_, small_sample=True)
+            z = np.maximum(z, towards(signed, self.direction))
+        return {"z": z, f"z_{self.image}": signed}
 
     def files(self, normative: NormativeSet, cohort: Cohort) -> tuple[Path, ...]:
         """Every image that determines what ``fit`` learns from this set."""
@@ -78,12 +106,17 @@ class PetDeviation(ABC):
 
     def save(self, folder: Path) -> list[Path]:
         """Write what ``fit`` learned."""
-        return [self.statistics_.save(folder / STATISTICS)]
+        written = [self.statistics_.save(folder / STATISTICS)]
+        if self.mirror:
+            written += [self.mirror_.save(folder / MIRROR), self.plain_.save(folder / PLAIN)]
+        return written
 
     def restore(self, folder: Path, cohort: Cohort) -> None:
         """Read what ``save`` wrote."""
         self.spacing_mm_ = cohort.grid.spacing_mm
         self.statistics_ = ControlStatistics.load(folder / STATISTICS)
+        if self.mirror:
+            self.mirror_, self.plain_ = Mirror.load(folder / MIRROR), ControlStatistics.load(folder / PLAIN)
 
     @abstractmethod
     def measure(self, t1w: NDArray[np.float32], pet: NDArray[np.float32], mask: NDArray[np.bool_]) -> Measure:
@@ -93,4 +126,14 @@ class PetDeviation(ABC):
         return (self.measure(*scan) for scan in normative.scans())
 
     def _smooth(self, raw: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
-        return smooth_within(raw, mask, self.smooth_fwhm_mm, self.spacing_mm_) if self.smooth_fwhm_mm else raw
+        smooth = smooth_within(raw, mask, self.smooth_fwhm_mm, self.spacing_mm_) if self.smooth_fwhm_mm else raw
+        return smooth - self._surround(raw, mask) if self.surround_fwhm_mm else smooth
+
+    def _surround(self, raw: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+        return smooth_within(raw, mask, self.surround_fwhm_mm, self.spacing_mm_)
+
+    def _less_mirror(self, raw: NDArray[np.float32], where: NDArray[np.bool_]) -> Measure:
+        return (self.mirror_.less(raw, where) if self.mirror else raw), where
+
+    def _learn(self, maps: Iterable[Measure]) -> ControlStatistics:
+        return ControlStatistics.of(maps, self.spacing_mm_, spread_fwhm_mm=self.spread_fwhm_mm)

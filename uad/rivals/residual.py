@@ -5,6 +5,7 @@ from dataclasses import replace
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
+from typing import Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from synthpet.errors import DataError, DataLeakageError, UsageError
 from synthpet.generators import TrainedGenerator
 from synthpet.smoothing import smooth_within
 from uad.normative import Member, NormativeSet, check_synthetic, generator_hashes
-from uad.rivals.deviation import Measure, PetDeviation
+from uad.rivals.deviation import Measure, Options, PetDeviation
 
 Synthesise = Callable[[NDArray[np.float32], NDArray[np.bool_]], NDArray[np.float32]]
 
@@ -31,18 +32,13 @@ class Residual(PetDeviation):
     Args:
         synthetic_folder: synthetic PET of the controls, cross-fitted, from ``synthpet.complete``.
         synthesise: T1 and mask to PET for everybody else; see ``synthesiser``.
-        smooth_fwhm_mm: as in ``PetDeviation``.
-        spread_fwhm_mm: as in ``PetDeviation``.
-        direction: as in ``PetDeviation``.
+        options: of ``PetDeviation``.
 
     Source: Yaakub et al., MICCAI SASHIMI 2019 (pseudo-normal PET by a GAN, voxelwise z of the difference).
     """
 
-    def __init__(
-        self, synthetic_folder: Path, synthesise: Synthesise, *, smooth_fwhm_mm: float = 10.0,
-        spread_fwhm_mm: float = 10.0, direction: str = "hypo",
-    ) -> None:  # fmt: skip
-        super().__init__(smooth_fwhm_mm=smooth_fwhm_mm, spread_fwhm_mm=spread_fwhm_mm, direction=direction)
+    def __init__(self, synthetic_folder: Path, synthesise: Synthesise, **options: Unpack[Options]) -> None:
+        super().__init__(**options)
         self.synthetic_folder = Path(synthetic_folder)
         self.synthesise = synthesise
 

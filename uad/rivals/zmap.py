@@ -1,10 +1,12 @@
 """The voxel z-map: of the PET what clinics use, of the T1 what can be said without a PET."""
 
+from typing import Unpack
+
 import numpy as np
 from numpy.typing import NDArray
 
 from synthpet.errors import UsageError
-from uad.rivals.deviation import Measure, PetDeviation
+from uad.rivals.deviation import Measure, Options, PetDeviation
 
 MEASURED = ("pet", "t1w")
 
@@ -14,21 +16,16 @@ class ZMap(PetDeviation):
 
     Args:
         image: pet (SUVR), or t1w (as scaled by ``scale_t1w``): what is measured.
-        smooth_fwhm_mm: as in ``PetDeviation``.
-        spread_fwhm_mm: as in ``PetDeviation``.
-        direction: as in ``PetDeviation``; of the T1, hypo means darker.
+        options: of ``PetDeviation``; of the T1, the direction hypo means darker.
 
     Raises:
         UsageError: another image.
     """
 
-    def __init__(
-        self, *, image: str = "pet", smooth_fwhm_mm: float = 10.0, spread_fwhm_mm: float = 10.0,
-        direction: str = "hypo",
-    ) -> None:  # fmt: skip
+    def __init__(self, *, image: str = "pet", **options: Unpack[Options]) -> None:
         if image not in MEASURED:
             raise UsageError(f"detector.image={image}: expected one of {', '.join(MEASURED)}")
-        super().__init__(smooth_fwhm_mm=smooth_fwhm_mm, spread_fwhm_mm=spread_fwhm_mm, direction=direction)
+        super().__init__(**options)
         self.image = image
 
     def measure(self, t1w: NDArray[np.float32], pet: NDArray[np.float32], mask: NDArray[np.bool_]) -> Measure:

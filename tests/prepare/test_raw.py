@@ -128,7 +128,9 @@ def test_attenuation_corrected_and_static_reconstructions_are_preferred(tmp_path
     make(tmp_path, T1W, *(f"sub-01/pet/sub-01_trc-18FFDG_rec-{r}_pet.nii.gz" for r in ("acdyn", "acstat", "nacstat")))
     raw = read_raw(tmp_path)
     assert only(raw).pet.name == "sub-01_trc-18FFDG_rec-acstat_pet.nii.gz"
-    assert only(raw).notes == ()
+    assert only(raw).notes == (
+        "sub-01_trc-18FFDG_rec-nacstat_pet.nii.gz is not used: not corrected for attenuation (nacstat)",
+    )
     assert any(reason.startswith("not corrected for attenuation (nacstat)") for reason in reasons(raw).values())
 
 

@@ -49,6 +49,7 @@ class Look:
         word = named_uncorrected(scan.path, scan.participant_id)
         uncorrected = word or said_uncorrected(about or {})
         if uncorrected and not self._asked_for():
+            self.notes.append(f"{scan.path.name} is not used: {NOT_CORRECTED} ({uncorrected})")
             return f"{NOT_CORRECTED} ({uncorrected}); expected a corrected one, or name it by pet="
         if uncorrected:
             self.notes.append(f"PET {NOT_CORRECTED} ({uncorrected}), as pet= asks for it")

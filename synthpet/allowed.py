@@ -80,6 +80,20 @@ class Rule:
 
 
 @dataclass(frozen=True)
+class Devices(Rule):
+    """How many devices, or which: whether the machine has them is seen later."""
+
+    def holds(self, value: Any) -> bool:
+        """A number of them, -1 or auto (all), or a list of their numbers."""
+        if isinstance(value, list):
+            return bool(value) and all(map(whole(0).holds, value)) and len(set(value)) == len(value)
+        return value in ("auto", -1) or whole().holds(value)
+
+    def __str__(self) -> str:
+        return "a number of devices, 1 or more, a list of their numbers such as [0,1], or auto (-1): all"
+
+
+@dataclass(frozen=True)
 class Flag(Rule):
     """True or false."""
 
@@ -120,6 +134,7 @@ GAN = {
     "augmentation": NOT_BELOW_0, "n_folds": whole(2),
 }  # fmt: skip
 TRAINER = {
+    "devices": Devices(),
     "accelerator": one_of("auto", "cpu", "gpu", "cuda", "mps", "tpu"),
     "strategy": one_of("auto", "ddp", "ddp_find_unused_parameters_true", "ddp_find_unused_parameters_false"),
     "precision": one_of("auto", "32-true", "bf16-mixed", "16-mixed"),
@@ -139,14 +154,14 @@ DETECTOR = {
     "autoencoder.tile": whole(), "autoencoder.learning_rate": RATE, "autoencoder.steps_per_checkpoint": whole(),
 }  # fmt: skip
 COHORT = {
-    "source": one_of("phantom", "folder", "bids"), "seed": whole(0), "resolution_mm": real(above=0, most=20),
+    "source": one_of("phantom", "folder", "bids"), "seed": whole(0), "resolution_mm": real(least=0.3, most=20),
     "n_paired": whole(0), "n_unpaired": whole(0), "n_heldout": whole(0), "n_patients": whole(0),
     "anatomy": one_of("syn", "affine"), "age": real(least=0, most=120, n=2, ascending=True), "mri_visible": SHARE,
     "lesion_depth": real(least=0, most=1, n=2, ascending=True),
     "lesion_radius_mm": real(above=0, most=200, n=2, ascending=True),
     "lesion_shapes": Rule(("focal", "band", "lobe", "bilateral", "multifocal"), n=0),
-    "scan.motion_mm": NOT_BELOW_0, "scan.misregistration_mm": NOT_BELOW_0, "scan.attenuation": NOT_BELOW_0,
-    "scan.hyperglycaemia": SHARE,
+    "scan.motion_mm": real(least=0, most=50), "scan.misregistration_mm": real(least=0, most=50),
+    "scan.attenuation": SHARE, "scan.hyperglycaemia": SHARE,
     "variants.ventricles": SHARE, "variants.cisterna": SHARE, "variants.asymmetry": SHARE,
 }  # fmt: skip
 OTHERS = {
@@ -170,7 +185,7 @@ NEEDED = {"gan": GAN, "trainer": TRAINER}
 WHOLE_GROUPS = {"gan": GAN, "trainer": TRAINER, "detector": DETECTOR}  # which have no other options than these
 ALLOWED = {f"{group}.{key}": rule for group, rules in (WHOLE_GROUPS | {"cohort": COHORT}).items()
            for key, rule in rules.items()} | OTHERS  # fmt: skip
-FREE = ("gan.name", "detector.name", "trainer.devices")  # names are checked elsewhere, devices by Lightning
+FREE = ("gan.name", "detector.name")  # names are checked with those of folders
 
 
 def check_values(cfg: "DictConfig") -> None:

@@ -11,6 +11,9 @@ def misfits(options: Mapping[str, Any]) -> Iterator[str]:
     Args:
         options: value by name with dots.
     """
+    counts = [f"cohort.n_{role}" for role in ("paired", "unpaired", "heldout", "patients")]
+    if counts[0] in options and not any(options.get(key) for key in counts):
+        yield f"{', '.join(f'{key}=0' for key in counts)}: expected somebody"
     if "gan.name" in options:
         yield from _of_patches(options)
     if "detector.nu" in options:

@@ -37,7 +37,7 @@ def test_another_value_of_the_same_kind_is_accepted(override):
         ("gan.n_steps=0.5", "a whole number"),
         ("trainer.steps_per_checkpoint=0", "1 or more"),
         ("compute.n_jobs=-1", "1 or more"),
-        ("cohort.resolution_mm=0", "a number above 0"),
+        ("cohort.resolution_mm=0", "a number from 0.3 to 20"),
         ("detection.false_per_scan=0", "a number above 0"),
         ("trainer.compile=3", "true or false"),
         ("gan.generator=3", "names with values"),

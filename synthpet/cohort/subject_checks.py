@@ -106,6 +106,11 @@ class _Check:
         if not path.exists() and not path.is_symlink():
             if kind in ("t1w", "brain_mask", *NEEDED[role]):
                 self.add(kind, "E_MISSING", f"no such file; expected the {kind} of a {role} subject; add it")
+            elif (role, kind) == ("patient", "pet"):
+                words = (
+                    "no PET: `uad.evaluate` and `uad.compare` need one of every patient; add it, or take the row out"
+                )
+                self.add(kind, "E_NO_PET", words, WARNING)
             return None
         try:
             data, gaps, found = read_image_with_gaps(path)

@@ -104,6 +104,11 @@ def test_padding_that_is_not_zero_is_found_and_is_zero_for_everybody_who_reads_t
     assert not pet[:, :, 14:].any() and pet[:, :, :14][mask[:, :, :14]].all()
 
 
+def test_a_patient_without_pet_is_said_before_any_training(cohort, tmp_path):
+    cohort.path("sub-07", "pet").unlink()
+    assert ("sub-07", "E_NO_PET") in found(cohort, tmp_path, "warning")
+
+
 @pytest.mark.parametrize(
     ("code", "draw"), [("E_NO_LESION", lambda mask: ~mask), ("E_LESION", lambda mask: np.where(mask, 2, 1))]
 )

@@ -20,7 +20,7 @@ from synthpet.phantom.variation import real_people
 TOLERANCE, FACTOR, SHARE = 0.15, 1.5, 0.9  # of medians; of single regions, for this share of them
 CORRELATION_BY_DISTANCE = (0.52, 0.36, 0.21, 0.03, -0.08, -0.18)  # ADNI, regions of one side
 HELD = ("t1w_sd_0mm", "t1w_sd_6mm")
-HEDY, YOUNG_HEDY, ADNI = "hedyPET, 80 people of 18 to 99", "hedyPET, 40 people of 18 to 49", "ADNI, 537 people"
+HEDY, YOUNG_HEDY, ADNI = "hedyPET", "hedyPET, 18-49", "ADNI"
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def _spreads(uptake: NDArray[np.float64]) -> list[Figure]:
                   YOUNG_HEDY),
         Figure(f"share of regions whose SD is within a factor of {FACTOR:g}", near, None, YOUNG_HEDY, near >= SHARE),
         Figure.of("correlation of a region with its mirror image (median)", np.median(pet.mirror_correlation(uptake)),
-                  np.median(np.diag(real.other_side)), f"{HEDY}, age and sex taken out"),
+                  np.median(np.diag(real.other_side)), HEDY),
         Figure.of("SD of left minus right (median, log)", np.median(pet.asymmetry_sd(uptake)),
                   np.nanmedian(real.asymmetry_sd), HEDY),
     ]  # fmt: skip
@@ -82,9 +82,9 @@ def _with_age(people: Sequence[Seen]) -> list[Figure]:
         Figure("change per decade: correlation over regions with the real one",
                float(np.corrcoef(slope, real.slope)[0, 1]), None, HEDY),
         Figure.of("share of a region's variance that age and volumes explain (median)",
-                  np.median(pet.explained_by_volume(people)), np.median(real.explained), f"{HEDY}, sex as well"),
+                  np.median(pet.explained_by_volume(people)), np.median(real.explained), HEDY),
         Figure("share that the expected PET explains: all that a T1 -> PET method can know (median)",
-               float(np.median(pet.explained_by_expected(people))), None, "only a simulation can tell"),
+               float(np.median(pet.explained_by_expected(people))), None, "(only a simulation tells)"),
     ]  # fmt: skip
 
 
@@ -94,7 +94,7 @@ def _by_distance(uptake: NDArray[np.float64]) -> list[Figure]:
     found = zip(names, pet.correlation_by_distance(uptake), pet.mean_by_distance(real_people().same_side),
                 CORRELATION_BY_DISTANCE, strict=True)  # fmt: skip
     return [
-        Figure(f"correlation of regions of one side, {name}", simulated, real, f"{HEDY} ({ADNI}: {adni:.2f})")
+        Figure(f"correlation of regions of one side, {name}", simulated, real, f"{HEDY}; {ADNI} {adni:.2f}")
         for name, simulated, real, adni in found
     ]
 
@@ -102,7 +102,7 @@ def _by_distance(uptake: NDArray[np.float64]) -> list[Figure]:
 def _anatomy(people: Sequence[Seen], registration: str, grey: NDArray[np.bool_]) -> list[Figure]:
     t1ws, masks = (np.stack([getattr(seen, kind) for seen in people]) for kind in ("t1w", "mask"))
     found = t1w.anatomy_figures(t1ws.astype(np.float32), masks, grey)
-    source = f"15 people, {'SyN' if registration == 'syn' else 'affine registration'}, 3 mm"
+    source = f"ds002748, {'SyN' if registration == 'syn' else 'affine'}"
     return [
         Figure.of(t1w.WORDS[name], found[name], real, source) if name in HELD
         else Figure(t1w.WORDS[name], found[name], real, source)

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 
 PAIRS = (("sd", "SD between people"), ("mirror", "correlation with the mirror image"),
          ("asymmetry_sd", "SD of left minus right"), ("slope_decade", "change per decade"))  # fmt: skip
+REGION_WORDS = {
+    "sd": "SD", "sd_real": "real", "mirror": "mirror r", "mirror_real": "real ", "asymmetry_sd": "left - right SD",
+    "asymmetry_sd_real": "real  ", "slope_decade": "per decade", "slope_decade_real": "real   ",
+}  # fmt: skip
 LIMITS = """How uptake differs within a region, and how alike the two sides are in that, is not known from regional
 means: the phantom's figures for it are assumptions (`DETAIL` in synthpet/phantom/metabolism.py). Sex, disease and
 medication are not in these people. Anatomy is compared with 15 people of one scanner."""
@@ -91,7 +95,7 @@ def make_page(
     )  # fmt: skip
     columns = tuple(regions[0])
     by_region = Table(
-        columns,
+        [REGION_WORDS.get(column, column) for column in columns],
         [(str(row["region"]), *(_number(row[c]) for c in columns[1:])) for row in regions],
         "Each region, both sides together; real figures: hedyPET.",
     )

@@ -60,6 +60,7 @@ WRONG = {
     "PET back to front": (lambda p: {"pet": p["pet"][:, ::-1]}, ("pet", "E_ORIENTATION")),
     "PET mirrored": (lambda p: {"pet": p["pet"][::-1]}, ("pet", "E_LOOK")),
     "T1 of another": (lambda p: {"t1w": person(7)["t1w"]}, ("t1w", "E_LOOK")),
+    "lesion outside": (lambda p: {"lesion_mask": ~p["brain_mask"]}, ("lesion_mask", "E_LOOK")),
     "PET without grey matter": (lambda p: {"pet": p["wm"] + 0.5 * p["brain_mask"]}, ("pet", "E_LOOK")),
 }
 

@@ -102,7 +102,9 @@ def _coarse(images: Mapping[str, NDArray], grid: Grid) -> tuple[dict[str, NDArra
 
 
 def _kind(column: str) -> str:
-    return next((kind for kind in ("pet", "flair", "lesion") if column.startswith(kind)), "t1w")
+    """The image that a number is about, as ``cohort.names`` calls it."""
+    kinds = {"pet": "pet", "flair": "flair", "lesion": "lesion_mask"}
+    return kinds.get(column.split("_")[0], "t1w")
 
 
 def _sure(taken: Mapping[str, NDArray], brain: NDArray[np.bool_], template: TemplateImages) -> list[Finding]:

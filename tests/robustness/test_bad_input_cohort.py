@@ -230,7 +230,7 @@ def test_skip_goes_on_without_the_bad_and_says_whom_it_left_out(cohort, tmp_path
         cohort.path(subject.participant_id, "brain_mask").write_bytes(b"")
     with pytest.raises(DataError, match="no subject is left"):
         open_cohort(settings(cohort, tmp_path, "on_invalid=skip"))
-    with pytest.raises(UsageError, match="expected stop or skip"):
+    with pytest.raises(UsageError, match="expected one of stop, skip"):
         open_cohort(settings(cohort, tmp_path, "on_invalid=perhaps"))
 
 

@@ -1,6 +1,6 @@
 """Whose a folder is: what made it and from which people; nothing else is ever written into it.
 
-``.made_by.json`` says so from the first moment on, also of a folder whose making was interrupted. Folders of versions
+``.made_by`` says so from the first moment on, also of a folder whose making was interrupted. Folders of versions
 without it are known by their manifests. A folder that a person made has neither.
 """
 
@@ -16,7 +16,7 @@ from synthpet.cohort.files import sha256, write_json
 from synthpet.cohort.text import read_json_object
 from synthpet.errors import DataError, DiskError, UsageError
 
-CLAIM = ".made_by.json"
+CLAIM = ".made_by"
 SIMULATED, PREPARED, RAW, RESULTS, PATIENT = (
     "a cohort simulated by synthpet.phantom", "a cohort made by synthpet.prepare",
     "raw data simulated by synthpet.phantom", "results", "results of a patient",

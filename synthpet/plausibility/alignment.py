@@ -45,7 +45,8 @@ def tissue_fit(image: NDArray, tissues: Sequence[NDArray], inside: NDArray[np.bo
     columns = np.column_stack([np.ones(int(inside.sum())), *(tissue[inside] for tissue in tissues)])
     values = np.asarray(image[inside], np.float64)
     fitted = columns @ np.linalg.lstsq(columns, values, rcond=None)[0]
-    return float(np.corrcoef(fitted, values)[0, 1]) if np.ptp(values) > 0 and np.ptp(fitted) > 0 else 0.0
+    varies = values.size and np.ptp(values) > 0 and np.ptp(fitted) > 0
+    return float(np.corrcoef(fitted, values)[0, 1]) if varies else 0.0
 
 
 def own_side_gain(image: NDArray, tissues: Sequence[NDArray], inside: NDArray[np.bool_]) -> float:

@@ -1,6 +1,6 @@
 """What every option may be: the one table of words and ranges, read before any work starts."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
@@ -71,9 +71,9 @@ class Rule:
         if self.number is None:
             return ""
         kind = ("an odd number" if self.odd else "a whole number") if self.number is int else "a number"
-        low = f"above {self.above:g}" if self.above is not None else f"from {self.least:g}"
+        low = f"above {self.above:g}" if self.above is not None else f"from {self.least:.10g}"
         if self.most is not None:
-            return f"{kind} {low} to {self.most:g}"
+            return f"{kind} {low} to {self.most:.10g}"
         if self.below is not None:
             return f"{kind} {low} to less than {self.below:g}"
         return f"{kind} {low}" if self.above is not None else f"{kind}, {self.least:g} or more"
@@ -102,6 +102,21 @@ class Flag(Rule):
 
     def __str__(self) -> str:
         return "true or false"
+
+
+@dataclass(frozen=True)
+class Text(Rule):
+    """A word; a number is one, too, as people and groups can be called so."""
+
+    def holds(self, value: Any) -> bool:
+        """Also a list without any where a list is asked for."""
+        return (self.n == 0 and value == []) or super().holds(value)
+
+    def _holds_one(self, value: Any) -> bool:
+        return isinstance(value, str | int | float) and not isinstance(value, bool)
+
+    def __str__(self) -> str:
+        return ("a list of words, such as [01,02]" if self.n == 0 else "a word") + (", or null" if self.null else "")
 
 
 def one_of(*words: str, null: bool = False) -> Rule:
@@ -144,6 +159,7 @@ DETECTOR = {
     "method": one_of("zmap", "asymmetry", "residual", "ocsvm_voxel", "svdd", "ocsvm_subject", "latent_zmap"),
     "image": one_of("pet", "t1w"), "direction": one_of("hypo", "hyper", "both"), "seeds": whole(0, n=0),
     "smooth_fwhm_mm": NOT_BELOW_0, "spread_fwhm_mm": NOT_BELOW_0, "pool_fwhm_mm": NOT_BELOW_0,
+    "surround_fwhm_mm": NOT_BELOW_0, "mirror": Flag(),
     "latents": one_of("raw", "whitened", "conditional"), "n_directions": whole(null=True),
     "nu": real(above=0, most=1), "gamma": Rule(("scale",), number=float, above=0),
     "score": one_of("decision", "distance"), "score_every": whole(),
@@ -178,11 +194,17 @@ OTHERS = {
     "detection.rank_by": one_of("mass", "size", "mean"), "compare.n_resamples": whole(),
     "layout": one_of("auto", "bids", "caps", "petprep", "patterns"), "xform": one_of("sform", "qform", null=True),
     "registration": one_of("syn", "affine", "rigid"), "min_similarity": real(least=-1, most=1),
+    "heldout_share": real(least=0, below=1), "session": Text(null=True), "tracer": Text(null=True),
+    "participant_label": Text(n=0, null=True), "control_groups": Text(n=0), "patient_groups": Text(n=0),
+    **{f"columns.{name}": Text(null=True) for name in ("group", "role", "age", "sex", "site", "lesion_site")},
     "raw_flair_share": SHARE, "raw_cut_share": SHARE, "realism": Flag(), "realism_people": whole(n=2),
     "patients_per_anatomy": whole(),
 }  # fmt: skip
 NEEDED = {"gan": GAN, "trainer": TRAINER}
-WHOLE_GROUPS = {"gan": GAN, "trainer": TRAINER, "detector": DETECTOR}  # which have no other options than these
+WHOLE_GROUPS: dict[str, dict[str, Rule]] = {  # which have no other options than these and those of the files
+    "gan": GAN, "trainer": TRAINER, "detector": DETECTOR, "columns": {},
+}  # fmt: skip
+ALSO_NAMES = ("session",)  # options of one value that may be names with values, too
 ALLOWED = {f"{group}.{key}": rule for group, rules in (WHOLE_GROUPS | {"cohort": COHORT}).items()
            for key, rule in rules.items()} | OTHERS  # fmt: skip
 FREE = ("gan.name", "detector.name")  # names are checked with those of folders
@@ -194,6 +216,7 @@ def check_values(cfg: "DictConfig") -> None:
     Raises:
         UsageError: naming every one with what is allowed.
     """
+    from synthpet.config_names import config_names
     from synthpet.fitting_together import misfits
 
     found = dict(_options(cfg))
@@ -202,7 +225,10 @@ def check_values(cfg: "DictConfig") -> None:
         for key, value in found.items()
         if key in ALLOWED and not ALLOWED[key].holds(value)
     ]
-    problems += [_unknown(key) for key in found if _is_strange(key)]
+    strange = [key for key in found if _is_strange(key)]
+    known = config_names() if strange else []
+    problems += [_unknown(key) for key in strange if key not in known]
+    problems += [f"{key}: found names with values; expected {ALLOWED[key]}" for key in _with_names(found)]
     problems += [
         f"{group}.{key}: was not given; expected {rule}"
         for group, rules in NEEDED.items()
@@ -236,6 +262,12 @@ def _leaves(node: object, key: str = "") -> Iterator[tuple[str, Any]]:
             yield from _leaves(child, f"{key}.{name}" if key else str(name))
     else:
         yield key, node
+
+
+def _with_names(found: Iterable[str]) -> set[str]:
+    """Options of one value under which there are names."""
+    above = {key.rpartition(".")[0] for key in found}
+    return {key for key in above if key in ALLOWED and key not in ALSO_NAMES}
 
 
 def _is_strange(key: str) -> bool:

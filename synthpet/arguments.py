@@ -7,7 +7,7 @@ from pathlib import Path
 # Options whose value is always text, by the last part of their name
 TEXTS = (
     "work_dir", "bids_dir", "verify", "out", "path", "generators", "t1w", "pet", "flair", "mask", "raw", "anatomy",
-    "brain_mask", "lesion_mask", "participants", "suvr_reference", "brain_mask_command", "address", "session", "name",
+    "brain_mask", "lesion_mask", "participants", "suvr_reference", "brain_mask_command", "address", "name",
 )  # fmt: skip
 OVERRIDE = re.compile(r"([+~]{0,2}[A-Za-z_][\w.@/]*)(?:=(.*))?", re.DOTALL)
 QUOTES = ("'", '"')

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, NoReturn
 from synthpet.allowed import check_values
 from synthpet.arguments import expand
 from synthpet.config_check import guard_hydra
+from synthpet.config_names import config_names
 from synthpet.console import complain
 from synthpet.errors import DiskError, Stopped, SynthPetError
 from synthpet.interruption import stopping_by_signal
@@ -206,7 +207,7 @@ def _usage_message(error: BaseException) -> str:
         lines = [f"UsageError: {name} was not given; expected {name}=<...>"]
     option = re.search(r"Could not override '([^']+)'|Could not find '([^']+)'", text + cause)
     if option:
-        names = _config_names()
+        names = config_names()
         wanted = option[1] or option[2]
         near = difflib.get_close_matches(wanted, names, n=3, cutoff=0.5)
         if near:
@@ -216,26 +217,3 @@ def _usage_message(error: BaseException) -> str:
         lines.append(f"  {available[1]} can be: {', '.join(available[2].split())}")
     lines.append("  `--help` lists the options.")
     return "\n".join(lines)
-
-
-def _config_names() -> list[str]:
-    """Every option name of the YAML files, with dots (``cohort.seed``), and every group (``gan``, ``gan/semi3d``)."""
-    from importlib.resources import files
-
-    from omegaconf import DictConfig, OmegaConf
-
-    root = Path(str(files("synthpet.configs")))
-    names: set[str] = set()
-
-    def walk(node: object, prefix: str) -> None:
-        if isinstance(node, DictConfig):
-            for key in map(str, node):
-                names.add(prefix + key)
-                walk(node._get_node(key), f"{prefix}{key}.")
-
-    for path in root.rglob("*.yaml"):
-        group = path.parent.relative_to(root).as_posix()
-        walk(OmegaConf.load(path), "" if group in (".", "study") else f"{group}.")
-        if group != ".":
-            names |= {group, f"{group}/{path.stem}"}
-    return sorted(names)

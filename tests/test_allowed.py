@@ -47,6 +47,22 @@ REFUSED = [
 ]
 
 
+REFUSED_BY_PREPARE = [
+    ("participant_label=01", "a list of words"), ("participant_label=[[1]]", "a list of words"),
+    ("session=[a]", "a word, or null"), ("columns.group=[1]", "a word, or null"),
+    ("heldout_share=x", "a number from 0"),
+    ("+columns.foo=x", "no such option"), ("registration=bspline", "one of syn, affine, rigid"),
+    ("registration={a: 1}", "one of syn, affine, rigid"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("override", "expected"), REFUSED_BY_PREPARE)
+def test_what_prepare_cannot_read_is_refused(override, expected):
+    with pytest.raises(UsageError, match=f"(expected|:) {expected}"):
+        compose("prepare", "bids_dir=x", override)
+    compose("prepare", "bids_dir=x", "session={t1w: a, pet: b}", "participant_label=[01,02]", "columns.role=null")
+
+
 @pytest.mark.parametrize(("overrides", "expected"), REFUSED)
 def test_a_value_that_cannot_work_is_refused_with_what_is_allowed(overrides, expected):
     with pytest.raises(UsageError, match=rf"(?s)(: |, ){expected}|expected.* {expected}|: {expected}"):

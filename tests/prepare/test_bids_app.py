@@ -64,5 +64,5 @@ def test_the_options_of_the_configuration_are_those_of_the_code():
         patterns={"pet": "{label}/pet.nii"}, session="07", leave_out=options.leave_out,
         rules=type(options.rules)(seed=3),
     )  # fmt: skip
-    with pytest.raises(UsageError, match="heldout_share=1: expected a share"):
+    with pytest.raises(UsageError, match="heldout_share=1: expected a number from 0 to less than 1"):
         RawOptions.of(compose("prepare", "bids_dir=x", "heldout_share=1"))

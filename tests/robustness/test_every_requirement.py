@@ -251,7 +251,8 @@ HELD |= {  # S: other people's machines, commands and safety
     "S11": {"test_arguments.py": "a_name_that_leads_elsewhere_is_refused "
             "every_name_is_checked_before_anything_is_made a_name_of_any_language_and_a_named_option_are_accepted"},
     "S12": {"test_allowed.py": "a_value_that_cannot_work_is_refused_with_what_is_allowed all_problems_are_said_at_once "
-            "a_value_of_a_file_is_held_to_the_same_table what_the_files_have_is_allowed "
+            "what_prepare_cannot_read_is_refused a_value_of_a_file_is_held_to_the_same_table "
+            "what_the_files_have_is_allowed "
             "the_table_has_every_option_that_a_network_is_built_from "
             "patches_are_refused_exactly_where_the_networks_cannot_take_them"},
     "S13": {"test_training.py": "another_stride_of_inference_trains_nothing_again_and_starts_nothing_anew"},

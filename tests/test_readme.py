@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from synthpet.command import _config_names, compose
+from synthpet.command import compose
+from synthpet.config_names import config_names
 from synthpet.prepare.bids_app import to_overrides
 
 ROOT = Path(__file__).parents[1]
@@ -115,7 +116,7 @@ def test_files_of_the_repository_that_the_readme_names_exist():
 
 def test_options_that_the_readme_names_exist():
     """``group=option`` is a file, ``section.key`` and ``key=value`` are keys; ``group=`` heads a table of options."""
-    names = set(_config_names())
+    names = set(config_names())
     wrong = []
     for text in TICKED:
         if found := re.fullmatch(r"(\w+)=([\w|\\]+)", text):

@@ -1,7 +1,7 @@
 """What stands out in a person's numbers: against fixed limits, and against the others of the cohort.
 
 The limits are ours: set wide of 16 real people and of the simulated cohort, and within what deliberately bad subjects
-show (tests/prepare/test_qc_flags.py). Outliers: robust z from median and median absolute deviation, Iglewicz and
+show (tests/prepare/test_qc.py). Outliers: robust z from median and median absolute deviation, Iglewicz and
 Hoaglin, How to Detect and Handle Outliers (1993).
 """
 

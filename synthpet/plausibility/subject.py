@@ -18,6 +18,7 @@ from synthpet.plausibility.measures import GRID_MM, PET_FWHM_MM, coarse_template
 
 COPY = 0.995  # correlation of PET and T1 in the brain, from which one is computed from the other
 BETTER = 0.2  # correlation by which another reading of an image has to be the better one
+OVERLAP = 0.6  # of an image with its turned self, so that the two can be compared
 ALIKE = 0.5  # correlation that this other reading has to have
 MIXED = 0.05  # correlation by which a PET fits somebody else's T1 better
 OWN_FIT, OWN_GAIN = 0.9, 0.01  # of a T1 to its own tissue maps: 0.97 and 0.1; to those of others 0.8 and 0
@@ -138,10 +139,12 @@ def _wrong_way(kind: str, how: str) -> Finding:
 
 def _turned(image: NDArray, references: Sequence[NDArray], inside: NDArray[np.bool_]) -> str:
     """How an image lies the wrong way round; empty where no turn about the middle explains it far better."""
-    as_it_is = tissue_fit(image, references, inside)
-    turns = [axes for n in (1, 2) for axes in combinations(AXES, n)]
-    fits = {axes: tissue_fit(np.flip(image, axes), references, inside & np.flip(image != 0, axes)) for axes in turns}
-    best = max(fits, key=lambda axes: fits[axes])
-    if fits[best] < max(ALIKE, as_it_is + BETTER):
-        return ""
+    best: tuple[int, ...] = ()
+    most = max(ALIKE, tissue_fit(image, references, inside) + BETTER)
+    for axes in (axes for n in (1, 2) for axes in combinations(AXES, n)):
+        both = inside & np.flip(image != 0, axes)
+        if both.sum() < OVERLAP * inside.sum():  # of a PET that is cut
+            continue
+        if (fit := tissue_fit(np.flip(image, axes), references, both)) >= most:
+            best, most = axes, fit
     return " and ".join(AXES[axis] for axis in best)

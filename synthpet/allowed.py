@@ -106,17 +106,21 @@ class Flag(Rule):
 
 @dataclass(frozen=True)
 class Text(Rule):
-    """A word; a number is one, too, as people and groups can be called so."""
+    """A word; unless ``strict``, a number is one, as people and groups can be called so, and a list may be empty."""
+
+    strict: bool = False
 
     def holds(self, value: Any) -> bool:
         """Also a list without any where a list is asked for."""
-        return (self.n == 0 and value == []) or super().holds(value)
+        return (self.n == 0 and value == [] and not self.strict) or super().holds(value)
 
     def _holds_one(self, value: Any) -> bool:
-        return isinstance(value, str | int | float) and not isinstance(value, bool)
+        kinds = str if self.strict else str | int | float
+        return isinstance(value, kinds) and not isinstance(value, bool) and value != ""
 
     def __str__(self) -> str:
-        return ("a list of words, such as [01,02]" if self.n == 0 else "a word") + (", or null" if self.null else "")
+        listed = "a list of words, such as [real]" if self.strict else "a list of words, such as [01,02]"
+        return (listed if self.n == 0 else "a word") + (", or null" if self.null else "")
 
 
 def one_of(*words: str, null: bool = False) -> Rule:
@@ -192,6 +196,10 @@ OTHERS = {
     "normative.smooth_fwhm_mm": Rule(("match",), number=float, least=0), "normative.force": Flag(),
     "detection.false_per_scan": POSITIVE, "detection.min_volume_mm3": NOT_BELOW_0, "detection.max_clusters": whole(),
     "detection.rank_by": one_of("mass", "size", "mean"), "compare.n_resamples": whole(),
+    "compare.detectors": Text(n=0, strict=True), "compare.columns": Text(n=0, strict=True),
+    "compare.reference": Text(strict=True), "work_dir": Text(), "cohort.path": Text(),
+    "compute.address": Text(null=True), "compute.memory_per_worker": Text(null=True),
+    "logger.project": Text(), "logger.group": Text(null=True),
     "layout": one_of("auto", "bids", "caps", "petprep", "patterns"), "xform": one_of("sform", "qform", null=True),
     "registration": one_of("syn", "affine", "rigid"), "min_similarity": real(least=-1, most=1),
     "heldout_share": real(least=0, below=1), "session": Text(null=True), "tracer": Text(null=True),

@@ -182,7 +182,7 @@ def _with_dask(
 def _dask_client(compute: Compute) -> Iterator[Any]:
     """A client of the scheduler at ``address``, or of a cluster on this machine that ends with the work."""
     try:
-        import dask
+        import dask.utils
         from distributed import Client, LocalCluster
     except ImportError as error:
         raise UsageError("compute=dask needs Dask: pip install 'synthpet-uad[dask]', or compute=local") from error
@@ -198,6 +198,12 @@ def _dask_client(compute: Compute) -> Iterator[Any]:
         with client:
             yield client
         return
+    try:
+        dask.utils.parse_bytes(compute.memory_per_worker or "1GB")
+    except ValueError as error:
+        raise UsageError(
+            f"compute.memory_per_worker={compute.memory_per_worker}: expected such as 4GB, or null"
+        ) from error
     with (
         dask.config.set({"distributed.scheduler.allowed-failures": 0}),
         LocalCluster(

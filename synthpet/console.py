@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sized
 from contextlib import contextmanager
 from multiprocessing import current_process
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TextIO, TypeVar
 
 from synthpet.printable import printable
 
@@ -18,14 +18,18 @@ BAR_EVERY_S = 0.5  # how often bars are drawn anew
 
 def say(message: str) -> None:
     """Print one line at once, also when the output is piped."""
-    sys.stdout.write(printable(message) + "\n")
-    sys.stdout.flush()
+    _write(sys.stdout, message)
 
 
 def complain(message: str) -> None:
     """The same where errors are read."""
-    sys.stderr.write(printable(message) + "\n")
-    sys.stderr.flush()
+    _write(sys.stderr, message)
+
+
+def _write(stream: TextIO | None, message: str) -> None:
+    if stream is not None:  # closed before the command began
+        stream.write(printable(message) + "\n")
+        stream.flush()
 
 
 def bar(done: int, total: int, width: int = 20) -> str:
@@ -36,7 +40,7 @@ def bar(done: int, total: int, width: int = 20) -> str:
 
 def on_terminal() -> bool:
     """Whether bars can be drawn: a terminal, and no other process that draws its own."""
-    return sys.stdout.isatty() and current_process().name == "MainProcess"
+    return sys.stdout is not None and sys.stdout.isatty() and current_process().name == "MainProcess"
 
 
 def losses_of(metrics: Mapping[str, Any], at_most: int | None = None) -> str:

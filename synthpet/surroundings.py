@@ -99,7 +99,8 @@ def _start_again_in_utf8() -> None:
     if sys.getfilesystemencoding() == "utf-8" or sys.flags.utf8_mode:
         return
     os.environ["PYTHONUTF8"] = "1"  # processes of this command, too
-    os.environ.setdefault("PYTHONIOENCODING", f"{sys.stdout.encoding}:backslashreplace")
+    shown_in = getattr(sys.stdout, "encoding", "utf-8")
+    os.environ.setdefault("PYTHONIOENCODING", f"{shown_in}:backslashreplace")
     os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])  # noqa: S606 - itself
 
 

@@ -103,6 +103,12 @@ def test_processes_of_a_command_show_any_name_too():
     assert "rich \\u2192 12" in python(code, PYTHONIOENCODING="latin-1")
 
 
+def test_a_command_whose_output_is_closed_says_nothing_and_works():
+    code = SETTLED + "from synthpet.console import say, complain, on_terminal; say('x'); complain('y'); on_terminal()"
+    closed = f"exec {sys.executable} -c \"{code}\" >&- 2>&-"
+    assert subprocess.run(closed, shell=True, cwd=ROOT, timeout=60).returncode == 0  # noqa: S602
+
+
 def test_in_another_locale_paths_and_texts_are_utf8_all_the_same(tmp_path):
     """C++ libraries take a path as UTF-8; in such a locale Python reads its bytes otherwise."""
     code = SETTLED + (

@@ -241,6 +241,7 @@ HELD |= {  # S: other people's machines, commands and safety
             "modules_of_the_current_folder_are_not_taken_unless_the_program_lies_there"},
     "S06": {"prepare/test_transform.py": "a_folder_whose_name_is_no_utf8_is_read_and_written",
             "test_surroundings.py": "any_terminal_shows_any_name processes_of_a_command_show_any_name_too "
+            "a_command_whose_output_is_closed_says_nothing_and_works "
             "in_another_locale_paths_and_texts_are_utf8_all_the_same"},
     "S07": {"test_surroundings.py": "a_user_without_a_name_or_home_can_train"},
     "S08": {"test_surroundings.py": "signs_that_a_terminal_obeys_are_written_out "

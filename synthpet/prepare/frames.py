@@ -168,8 +168,10 @@ def frame_shift_mm(frames: Frames, weights: NDArray[np.float64], mean: NDArray[n
     shifts = []
     for k in chosen:
         frame = _binned(frames.frame(int(k)), step)
+        if not np.ptp(frame) > 0:  # before the tracer comes
+            continue
         shifts.append(phase_cross_correlation(reference, frame, upsample_factor=10, normalization=None)[0])
-    return float(np.linalg.norm(np.asarray(shifts) * spacing, axis=1).max())
+    return float(np.linalg.norm(np.asarray(shifts) * spacing, axis=1).max()) if shifts else 0.0
 
 
 def _binned(data: NDArray[np.float32], step: list[int]) -> NDArray[np.float32]:

@@ -4,7 +4,6 @@ Memory holds a handful of volumes (mean PETs, voxelwise moments), whatever the n
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,8 @@ from synthpet.cohort import Cohort
 from synthpet.cohort.files import write_json, write_tsv
 from synthpet.compute import in_threads
 from synthpet.console import progress
-from synthpet.evaluation_source import IMAGES, ROLES, Case, Source
+from synthpet.evaluation_records import Evaluation, Measured, Spread
+from synthpet.evaluation_source import BASELINES, IMAGES, ROLES, Case, Source
 from synthpet.explainable import predictors
 from synthpet.quality import (
     Moments,
@@ -30,7 +30,7 @@ from synthpet.quality import (
     ssim,
 )
 from synthpet.quality_failures import profile, profile_voxels
-from synthpet.quality_summary import BASELINES, COLUMNS, summarise
+from synthpet.quality_summary import COLUMNS, summarise
 from synthpet.regions import grey_matter, named_regions
 from synthpet.stage import Stage
 from synthpet.tracking.stages import track_quality
@@ -42,39 +42,6 @@ if TYPE_CHECKING:
 METHODS = (*BASELINES, "synthetic", "expected")
 MIN_SEAM_STEPS = 500  # a few voxels at the brain's edge, where every image is steep, do not make a seam
 CORRELATED = ("synthetic", "expected")  # a mean PET has no individual deviation to correlate
-
-
-@dataclass(frozen=True)
-class Measured:
-    """What was measured on one case; regions are those of ``named_regions``."""
-
-    case: Case
-    rows: list[dict[str, Any]]
-    regional_means: dict[str, NDArray[np.float64]]  # method or "real": (n_regions,) in SUVR
-    seams: dict[str, float]  # "synthetic" and, where there, "real"
-    uncertainty: float | None  # mean over the brain, SUVR
-    profiles: dict[str, NDArray[np.float32]]  # "synthetic" and, where there, "real": SUVR at ``profile_voxels``
-    t1w: NDArray[np.float32] | None  # (places, predictors) of ``explainable``, where there is a real PET
-
-
-@dataclass(frozen=True)
-class Spread:
-    """Voxelwise moments over the cases of one role: "real" and the keys of ``IMAGES`` that are there."""
-
-    moments: dict[str, Moments]
-    brain: NDArray[np.bool_]  # (I, J, K), inside everybody's brain
-    grey_matter: NDArray[np.bool_]  # (I, J, K), the template's, within ``brain``
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """The result: ``summary`` becomes quality.json, ``rows`` quality.tsv, the rest is for pictures."""
-
-    source: Source
-    summary: dict[str, Any]
-    rows: list[dict[str, Any]]
-    measured: dict[str, list[Measured]]
-    spreads: dict[str, Spread]
 
 
 def evaluate_synthesis(

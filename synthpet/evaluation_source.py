@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from synthpet.cohort import Cohort, Fold, check_no_leakage, make_folds, read_folds, read_image
 from synthpet.errors import DataError
 from synthpet.quality import Moments
-from synthpet.quality_summary import BASELINES
 
 # Patients have a synthetic PET too, but no error: their measured PET differs from it by the lesion.
 ROLES = ("paired", "heldout", "unpaired")
 TRUTH = {"paired": "pet", "heldout": "pet", "unpaired": "withheld_pet"}
+BASELINES = ("mean_pet", "mean_brain_pet")
 IMAGES = {"synthetic": "synthetic_pet", "resampled": "resampled_pet", "expected": "expected_pet"}
 
 

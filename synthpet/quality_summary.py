@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from synthpet.evaluation_source import BASELINES
 from synthpet.explainable import DEFINITIONS as EXPLAINED
 from synthpet.explainable import narrowness
 from synthpet.quality import SSIM_WINDOW, bootstrap_gap_closed, gap_closed, variance_ratio
@@ -13,9 +14,8 @@ from synthpet.quality_failures import DEFINITIONS as FAILURES
 from synthpet.quality_failures import failures
 
 if TYPE_CHECKING:
-    from synthpet.evaluation import Measured, Spread
+    from synthpet.evaluation_records import Measured, Spread
 
-BASELINES = ("mean_pet", "mean_brain_pet")
 METRICS = ("mae", "rmse", "psnr", "ssim")
 HIGHER_IS_BETTER = {"mae": False, "rmse": False, "psnr": True, "ssim": True}
 COLUMNS = {

@@ -15,8 +15,9 @@ import pytest
 from synthpet.cohort.files import read_tsv, write_tsv
 from synthpet.command import compose
 from synthpet.tracking import Run, tracked
+from synthpet.tracking.client import import_wandb
 from synthpet.tracking.layout import DETECTION, PICTURE, PINNED, QUALITY, TABLES, TRAINING
-from synthpet.tracking.run import import_wandb, without_ids
+from synthpet.tracking.run import without_ids
 from tests.conftest import GRID, ellipsoid, write_cohort
 from tests.offline_run import runs_in
 

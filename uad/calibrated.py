@@ -19,6 +19,7 @@ from synthpet.errors import DataError
 from synthpet.model_files import read_arrays
 from synthpet.stage import Stage
 from uad.calibration import LOWEST_Z, Calibration, ClusterCounts, calibrate_threshold, cluster_counts
+from uad.findings import CalibratedDetector, HeldOut
 from uad.normative import NormativeSet
 from uad.patient import covered, side_by_side
 from uad.rivals import ZMap
@@ -40,48 +41,6 @@ DEFINITIONS = {
     "edge": f"voxels within {EDGE_MM:g} mm of the brain mask's edge: their share of all brain voxels, and of those "
     "above the threshold (null: none is), over the held-out controls; equal shares: the edge does not dominate",
 }
-
-
-@dataclass(frozen=True)
-class HeldOut:
-    """What the held-out controls show.
-
-    Args:
-        counts: number of clusters at every threshold, by participant.
-        kept: number of clusters at the calibrated threshold, by participant.
-        mean_z: (I, J, K), mean of ``|z|`` over the controls that have brain there.
-        exceedance: (I, J, K), share of them above the threshold.
-        edge: ``share_of_brain`` and ``share_above_threshold`` of voxels near the mask's edge.
-    """
-
-    counts: dict[str, ClusterCounts]
-    kept: dict[str, int]
-    mean_z: NDArray[np.float32]
-    exceedance: NDArray[np.float32]
-    edge: dict[str, float | None]
-
-
-@dataclass(frozen=True)
-class CalibratedDetector:
-    """A detector, the threshold of its clusters, and what healthy people look like at it.
-
-    Args:
-        detector: trained.
-        t1w: signed z-map of the T1 alone.
-        grid: of all images.
-        options: ``cfg.detection`` as plain values.
-        calibration: the threshold.
-        heldout: of the controls it was calibrated on.
-        manifest: of the calibration, for the provenance of what is found with it.
-    """
-
-    detector: Detector
-    t1w: ZMap
-    grid: Grid
-    options: Mapping[str, Any]
-    calibration: Calibration
-    heldout: HeldOut
-    manifest: Mapping[str, Any]
 
 
 def ensure_calibrated(

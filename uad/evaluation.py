@@ -1,7 +1,7 @@
 """A detector on the patients of a cohort: calibrated on held-out controls, clusters ranked, lesions found or missed."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,41 +17,30 @@ from synthpet.errors import DataError
 from synthpet.prepare.native import NativeSpace
 from synthpet.stage import Stage
 from synthpet.validation import open_cohort
-from uad.calibrated import DEFINITIONS as CALIBRATION_DEFINITIONS
-from uad.calibrated import CalibratedDetector, check_heldout, ensure_calibrated, sweep
+from uad.calibrated import check_heldout, ensure_calibrated, sweep
 from uad.clusters import COLUMNS as CLUSTER_COLUMNS
-from uad.clusters import Cluster
 from uad.detection import COLUMNS as RANK_COLUMNS
-from uad.detection import DEFINITIONS as RANK_DEFINITIONS
-from uad.detection import Detection, FrocPoint, detect_lesion, found_over_thresholds, froc, summarise
+from uad.detection import Detection, detect_lesion, found_over_thresholds, froc
+from uad.evaluation_records import (
+    FOUND_COLUMNS,
+    FROC_COLUMNS,
+    WHO,
+    PatientResult,
+    SeedResult,
+    headline,
+    summarise_seed,
+)
+from uad.findings import CalibratedDetector, Findings
 from uad.native_space import native_places
 from uad.normal_pet import normal_pet
 from uad.normative import NormativeSet
-from uad.patient import Findings, examine, side_by_side, write_maps
+from uad.patient import examine, side_by_side, write_maps
 from uad.patient_page import Case, make_page, notices, projections_of, provenance, settings_of
 from uad.rivals.deviation import STATISTICS
 from uad.tracking import track_evaluation
 from uad.training import detector_folder, ensure_detectors
 from uad.voxel_metrics import DEFINITIONS as METRICS
-from uad.voxel_metrics import VoxelMetrics, mean_and_sd, voxel_metrics
-
-WHO = {"participant_id": "BIDS id", "seed": "of the detector"}
-FROC_COLUMNS = {
-    "seed": "of the detector",
-    "threshold": "clusters are voxels with z above it; from where no held-out control has a cluster to where they have "
-    "the most",
-    "sensitivity": "share of the lesions that a kept cluster touches",
-    "false_per_scan": "mean number of kept clusters per held-out control",
-}
-DEFINITIONS = {
-    **RANK_DEFINITIONS,
-    "control_counts": CALIBRATION_DEFINITIONS["control_counts"],
-    "lesion_free": "patients without a lesion mask, or with an empty one: examined, but in no sensitivity; how many of "
-    "them have no candidate, and the number of candidates of each",
-    "calibration": "see calibration.json of the detector",
-    "voxel_metrics": "mean and standard deviation over patients; voxel_metrics.json defines them",
-}
-FOUND_COLUMNS = {**WHO, "threshold": "as in froc.tsv", "found": "1: a kept cluster touches the lesion, 0: none does"}
+from uad.voxel_metrics import voxel_metrics
 
 
 def evaluation_folder(cfg: DictConfig) -> Path:
@@ -106,35 +95,6 @@ def check_patients(cohort: Cohort) -> tuple[Subject, ...]:
             + "\n  ".join(f"missing: {path.relative_to(cohort.root)}" for path in missing)
         )
     return patients
-
-
-@dataclass(frozen=True)
-class PatientResult:
-    """One patient: clusters by rank; where the lesion is known, whether it was found, also at each threshold (s,)."""
-
-    patient: Subject
-    clusters: list[Cluster]
-    detection: Detection | None
-    metrics: VoxelMetrics | None
-    found: NDArray[np.float64]
-    written: list[Path]
-
-
-@dataclass(frozen=True)
-class SeedResult:
-    """One detector on all patients; ``curve`` is its FROC curve over ``thresholds``, empty without lesions."""
-
-    seed: int
-    calibrated: CalibratedDetector
-    patients: list[PatientResult]
-    thresholds: list[float]
-    curve: list[FrocPoint]
-    summary: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def scored(self) -> list[PatientResult]:
-        """The patients whose lesion is known."""
-        return [result for result in self.patients if result.detection is not None]
 
 
 @dataclass(frozen=True)
@@ -301,48 +261,8 @@ def write_table(path: Path, rows: Sequence[Mapping[str, Any]], columns: Mapping[
     return [write_tsv(path, rows, columns), write_json(path.with_suffix(".json"), about)]
 
 
-def summarise_seed(result: SeedResult) -> dict[str, Any]:
-    """The content of ``summary.json`` for one seed; patients without a known lesion are counted apart."""
-    calibrated = result.calibrated
-    kept = calibrated.heldout.kept
-    free = [p for p in result.patients if p.detection is None]
-    max_clusters = calibrated.options["max_clusters"]
-    detections = [p.detection for p in result.patients if p.detection is not None]
-    metrics = [p.metrics for p in result.patients if p.metrics is not None]
-    summary = summarise(detections, list(kept.values()), max_clusters=max_clusters) if detections else {"n_patients": 0}
-    return {
-        **summary,
-        "control_counts": kept,
-        "lesion_free": {
-            "n": len(free),
-            "n_no_candidate": sum(not p.clusters for p in free),
-            "n_clusters": {p.patient.participant_id: len(p.clusters) for p in free},
-        },
-        "calibration": asdict(calibrated.calibration) | {"edge": calibrated.heldout.edge},
-        "definitions": DEFINITIONS,
-        "voxel_metrics": {n: {"mean": m, "sd": sd} for n, (m, sd) in mean_and_sd(metrics).items()} if metrics else {},
-    }
-
-
 def say_result(name: str, summaries: Mapping[int, Mapping[str, Any]]) -> None:
     """The headline of an evaluation, a line a seed."""
     for seed, summary in summaries.items():
         for line in headline(summary):
             say(f"{name}, seed {seed}: {line}")
-
-
-def headline(summary: Mapping[str, Any]) -> list[str]:
-    """The result of one seed in sentences."""
-    lines = []
-    if summary["n_patients"]:
-        low, high = (100 * limit for limit in summary["sensitivity_interval"])
-        rank = summary["mean_rank"]
-        lines.append(
-            f"{summary['n_detected']} of {summary['n_patients']} lesions detected (95 % interval {low:.0f} to "
-            f"{high:.0f} %), mean rank {'n/a' if rank is None else f'{rank:.1f}'} (misses counted as "
-            f"{summary['rank_of_a_miss']}: {summary['mean_rank_censored']:.1f}), "
-            f"{summary['false_clusters_per_control']:.1f} clusters per held-out control"
-        )
-    if free := summary["lesion_free"]["n"]:
-        lines.append(f"{free} patients without a known lesion, {summary['lesion_free']['n_no_candidate']} no candidate")
-    return lines

@@ -9,9 +9,9 @@ from omegaconf import DictConfig, OmegaConf
 from synthpet.cohort import Cohort
 from synthpet.report.assemble import Parts, assemble
 from synthpet.report.html import Link, Page, Picture, Table
-from uad.calibrated import CalibratedDetector
-from uad.evaluation import DEFINITIONS, PatientResult, SeedResult, headline
+from uad.evaluation_records import DEFINITIONS, PatientResult, SeedResult, headline
 from uad.figures import controls, froc_curve
+from uad.findings import CalibratedDetector
 from uad.normative import NormativeSet
 from uad.patient_page import notices, provenance, settings_of
 from uad.patient_words import settings_table

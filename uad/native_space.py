@@ -11,7 +11,7 @@ from synthpet.cohort import Grid, write_image
 from synthpet.cohort.files import write_json
 from synthpet.cohort.names import sidecar_path
 from uad.clusters import Cluster
-from uad.patient import Findings
+from uad.findings import Findings
 
 if TYPE_CHECKING:
     from synthpet.prepare.native import NativeSpace

@@ -19,14 +19,15 @@ from synthpet.errors import DataError, UsageError
 from synthpet.prepare.native import NativeSpace
 from synthpet.stage import Stage
 from synthpet.training import ensure_cohort
-from uad.calibrated import CalibratedDetector, check_heldout, ensure_calibrated
+from uad.calibrated import check_heldout, ensure_calibrated
 from uad.clusters import COLUMNS
 from uad.comparison_table import plain_table
 from uad.evaluation import ensure_evaluation, write_table
+from uad.findings import CalibratedDetector, Findings
 from uad.native_space import NATIVE_COLUMNS, native_places, write_native_maps
 from uad.normal_pet import normal_pet
 from uad.normative import NormativeSet
-from uad.patient import Findings, examine, write_maps
+from uad.patient import examine, write_maps
 from uad.patient_images import PatientImages, check_files, check_stranger, check_units, read_patient
 from uad.patient_page import Case, make_page, notices, projections_of, provenance, settings_of
 from uad.raw_patient import Given, on_cohort_grid

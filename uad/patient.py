@@ -2,9 +2,8 @@
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,46 +12,12 @@ from synthpet.cohort import Grid, write_image
 from synthpet.cohort.files import write_json
 from synthpet.cohort.names import sidecar_path
 from synthpet.compute import in_threads
-from uad.clusters import Cluster, find_clusters
-
-if TYPE_CHECKING:
-    from uad.calibrated import CalibratedDetector
-
-
-@dataclass(frozen=True)
-class Findings:
-    """What a calibrated detector finds in one person; every array is (I, J, K) on one grid.
-
-    Args:
-        t1w: as scaled by ``scale_t1w``.
-        pet: SUVR; None: there is no PET.
-        mask: brain.
-        maps: ``z``, high = abnormal; ``z_t1w``, signed z of the T1 alone; ``z_pet``, that of the PET, negative = less
-            uptake than normal, where the detector gives it.
-        labels: rank of the cluster a voxel belongs to, 0: none.
-        clusters: by rank.
-    """
-
-    t1w: NDArray[np.float32]
-    pet: NDArray[np.float32] | None
-    mask: NDArray[np.bool_]
-    maps: dict[str, NDArray[np.float32]]
-    labels: NDArray[np.int16]
-    clusters: list[Cluster]
-
-    @property
-    def z(self) -> NDArray[np.float32]:
-        """The map that was thresholded, high = abnormal."""
-        return self.maps["z"]
-
-    @property
-    def untested(self) -> NDArray[np.bool_]:
-        """Brain that is not judged: there z is exactly 0."""
-        return self.mask & (self.z == 0)
+from uad.clusters import find_clusters
+from uad.findings import CalibratedDetector, Findings
 
 
 def examine(
-    t1w: NDArray[np.float32], pet: NDArray[np.float32] | None, mask: NDArray[np.bool_], calibrated: "CalibratedDetector"
+    t1w: NDArray[np.float32], pet: NDArray[np.float32] | None, mask: NDArray[np.bool_], calibrated: CalibratedDetector
 ) -> Findings:
     """Find and describe the clusters of one person.
 

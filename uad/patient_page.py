@@ -17,10 +17,10 @@ from uad.calibration import Calibration
 from uad.clusters import Cluster
 from uad.detection import Detection
 from uad.figures import LESION_COLOUR, pet_layer, planes, projections, t1w_layer, z_layer
+from uad.findings import Findings
 from uad.native_space import NativePlace
 from uad.normal_pet import change_percent
 from uad.normative import NormativeSet
-from uad.patient import Findings
 from uad.patient_words import (
     candidate_words,
     candidates_table,

@@ -10,8 +10,8 @@ from synthpet.report.html import Table
 from uad.calibration import Calibration
 from uad.clusters import COLUMNS, Cluster
 from uad.detection import Detection
+from uad.findings import Findings
 from uad.native_space import NATIVE_COLUMNS, NativePlace
-from uad.patient import Findings
 
 UNTESTED_SHARE = 0.2  # a region is named as not tested from this share of its grey matter
 PET_WORDS = {"hypo": "lower", "hyper": "higher"}

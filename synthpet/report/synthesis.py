@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from synthpet import __version__
 from synthpet.cohort.files import write_bytes, write_text
-from synthpet.evaluation import Evaluation, Measured
+from synthpet.evaluation_records import Evaluation, Measured
 from synthpet.evaluation_source import Case
 from synthpet.quality_summary import HIGHER_IS_BETTER, METRICS, values_of
 from synthpet.regions import named_regions

@@ -11,8 +11,8 @@ def main() -> None:
     parser.add_argument("--project", default="synthpet-uad", help="logger.project of the runs (default: %(default)s)")
     chosen = parser.parse_args()
     try:
+        from synthpet.tracking.client import import_wandb
         from synthpet.tracking.layout import workspace
-        from synthpet.tracking.run import import_wandb
 
         import_wandb()
 

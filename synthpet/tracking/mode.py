@@ -87,7 +87,7 @@ def check_online() -> None:
     Raises:
         Exception: there is no key, the server does not know it, or does not answer.
     """
-    from synthpet.tracking.run import import_wandb
+    from synthpet.tracking.client import import_wandb
 
     wandb = import_wandb()
     _check_answer(wandb.setup().settings.base_url)

@@ -2,9 +2,8 @@
 
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from multiprocessing import current_process
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from synthpet.cohort import Cohort
 from synthpet.console import say
+from synthpet.tracking.client import import_wandb
 from synthpet.tracking.mode import LOCAL, check_online, group_of, in_a_line, is_simulated, is_wanted, wandb_folder
 from synthpet.tracking.products import Product, cohort_product
 
@@ -21,34 +21,7 @@ if TYPE_CHECKING:
 
 WAIT_S = 30  # for W&B to start a run, and to upload what is left of it at its end
 SENT = ("gan", "detector", "normative", "detection", "evaluate")  # groups of the configuration, none with a path
-SERVER = (
-    "WANDB_API_KEY", "WANDB_BASE_URL", "WANDB_IDENTITY_TOKEN_FILE", "WANDB_CREDENTIALS_FILE", "WANDB_CONFIG_DIR",
-    "WANDB_INSECURE_DISABLE_SSL",
-)  # fmt: skip
-_settled: list[bool] = []  # whether this process has left out what other projects told W&B
 _refused: set[str] = set()  # modes that did not work in this process: said once, not tried again
-
-
-def import_wandb() -> Any:
-    """W&B's client, told to be silent and to report nothing about itself, which it otherwise does offline too.
-
-    Raises:
-        ImportError: it is not installed.
-    """
-    if not _settled:
-        leave_out_other_projects(os.environ)
-        _settled.append(True)
-    import wandb
-
-    return wandb
-
-
-def leave_out_other_projects(environment: MutableMapping[str, str]) -> None:
-    """Keep what reaches and trusts the server: ids, names, tags, notes of others would become those of our runs."""
-    kept = SERVER if current_process().name == "MainProcess" else (*SERVER, "WANDB_SERVICE")  # our parent's
-    for name in [name for name in environment if name.startswith("WANDB_") and name not in kept]:
-        del environment[name]
-    environment.update({"WANDB_SILENT": "true", "WANDB_ERROR_REPORTING": "false"})
 
 
 class Run:

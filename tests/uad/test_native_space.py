@@ -17,9 +17,9 @@ from synthpet.prepare.transform import Transform
 from tests.prepare.conftest import native_to_template, scan  # noqa: F401 - a fixture
 from uad.clusters import find_clusters
 from uad.evaluation import ensure_evaluation
+from uad.findings import Findings
 from uad.native_space import native_places, write_native_maps
 from uad.new_patient import ensure_detection
-from uad.patient import Findings
 
 GRID = template_grid(4.0)
 NATIVE = Grid.of((80, 96, 70), np.array([[2.0, 0.3, 0, 11], [-0.3, 2.0, 0.1, -7], [0, -0.1, 2.5, 30], [0, 0, 0, 1]]))

@@ -7,8 +7,8 @@ import pytest
 from scipy import ndimage
 
 from tests.conftest import GRID, ellipsoid
-from uad.calibrated import CalibratedDetector, HeldOut
 from uad.calibration import calibrate_threshold
+from uad.findings import CalibratedDetector, HeldOut
 from uad.maps import ControlStatistics
 from uad.patient import covered, examine, side_by_side
 from uad.rivals import ZMap

@@ -50,6 +50,7 @@ def test_both_generators_share_one_cohort_and_leave_nothing_elsewhere(tiny):
     assert [path.name for path in tiny.iterdir()] == ["outputs"]
     names = {path.name for path in (tiny / "outputs" / "phantom-tiny").iterdir()}
     assert {name for name in names if not name.startswith(("uad-", "evaluation-", "comparison"))} == {
+        ".made_by",
         "cohort",
         "cache",
         "gan-patch3d",

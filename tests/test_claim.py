@@ -6,6 +6,7 @@ import pytest
 
 from synthpet.claim import NOBODY, PATIENT, PREPARED, RESULTS, SIMULATED, Source, check_place, claim, read_claim
 from synthpet.cohort.files import sha256, write_json
+from synthpet.cohort.problems import Report
 from synthpet.command import compose
 from synthpet.errors import UsageError
 from synthpet.phantom.cohort import ensure_phantom
@@ -63,11 +64,13 @@ def test_prepare_does_not_write_over_the_cohort_of_another_data_set(prepared, tm
     claim(prepared.root, PREPARED, Source.of(raw, {"sub-00": raw / "sub-00/anat/sub-00_T1w.nii.gz"}))  # now its own
 
 
-def test_results_of_other_people_are_not_mixed_into_a_work_dir(tmp_path):
+def test_results_of_other_people_are_not_mixed_into_a_work_dir(tmp_path, monkeypatch):
+    monkeypatch.setattr("synthpet.validation.validate_cohort", lambda *_: Report("cohort", 8, ()))  # looks at images
     one, other = write_cohort(tmp_path / "one"), write_cohort(tmp_path / "other", first_seed=50)
     work = tmp_path / "work"
     for _ in range(2):
         open_cohort(compose("train", f"cohort={one.root}", f"work_dir={work}"))
+        (work / "validation.json").touch()
     with pytest.raises(UsageError, match=r"E_CLAIMED .*work: is results, from other people.*another work_dir="):
         open_cohort(compose("train", f"cohort={other.root}", f"work_dir={work}"))
     with pytest.raises(UsageError, match=r"E_CLAIMED .*work: is results, from other people"):

@@ -86,7 +86,7 @@ def whose_pet(people: Mapping[str, Mapping[str, NDArray]], grid: Grid) -> dict[s
         seen = (images["brain_mask"] > 0.5) & (images["pet"] > 0)
         fits = {other: tissue_fit(images["pet"], maps, seen) for other, maps in tissues.items()}
         best = max(fits, key=lambda other: fits[other])
-        if fits[best] - fits[who] > MIXED:
+        if fits[best] >= ALIKE and fits[best] - fits[who] > MIXED:
             found[who] = (best, fits[best], fits[who])
     return found
 

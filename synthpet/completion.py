@@ -63,12 +63,11 @@ def ensure_completed(cfg: DictConfig) -> Path:
     """
     if cfg.complete.residual not in ("none", "resampled"):
         raise UsageError(f"complete.residual={cfg.complete.residual}: expected none or resampled")
+    source = generators_of(cfg)
     if cfg.complete.generators is None:
-        source = generator_folder(cfg)
         folds = ensure_generators(cfg)
         cohort = open_cohort(cfg)  # ensure_generators has made or found it
     else:
-        source = _generators(Path(cfg.complete.generators).expanduser())
         folds = tuple(replace(fold, test=()) for fold in read_folds(source / FOLDS))
         cohort = ensure_cohort(cfg)
         _check_strangers(source, folds, cohort)
@@ -81,12 +80,15 @@ def ensure_completed(cfg: DictConfig) -> Path:
     return completion.folder
 
 
-def _generators(source: Path) -> Path:
-    """The folder, if it is one of generators.
+def generators_of(cfg: DictConfig) -> Path:
+    """The folder of the generators that make the synthetic PET: trained here, or those of ``complete.generators``.
 
     Raises:
-        UsageError: it is not; names what is there.
+        UsageError: ``complete.generators`` is no such folder; names what is there.
     """
+    if cfg.complete.generators is None:
+        return generator_folder(cfg)
+    source = Path(cfg.complete.generators).expanduser()
     if (source / FOLDS).exists():
         return source
     near = sorted(path.parent for path in (*source.glob(f"*/{FOLDS}"), *source.parent.glob(f"*/{FOLDS}")))

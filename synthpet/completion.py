@@ -63,7 +63,7 @@ def ensure_completed(cfg: DictConfig) -> Path:
     """
     if cfg.complete.residual not in ("none", "resampled"):
         raise UsageError(f"complete.residual={cfg.complete.residual}: expected none or resampled")
-    source = generators_of(cfg)
+    source = generators_source(cfg)
     if cfg.complete.generators is None:
         folds = ensure_generators(cfg)
         cohort = open_cohort(cfg)  # ensure_generators has made or found it
@@ -80,7 +80,7 @@ def ensure_completed(cfg: DictConfig) -> Path:
     return completion.folder
 
 
-def generators_of(cfg: DictConfig) -> Path:
+def generators_source(cfg: DictConfig) -> Path:
     """The folder of the generators that make the synthetic PET: trained here, or those of ``complete.generators``.
 
     Raises:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from omegaconf import DictConfig, OmegaConf
 
 from synthpet.cohort import Cohort
-from synthpet.completion import generators_of
+from synthpet.completion import generators_source
 from synthpet.device import device_name
 from synthpet.errors import UsageError
 from synthpet.evaluation import ensure_evaluated
@@ -127,7 +127,7 @@ def make_detector(cfg: DictConfig, cohort: Cohort, synthetic: Path | None, folde
         return Asymmetry(**options)
     if cfg.detector.method == "residual" and synthetic is not None:
         device = device_name(cfg.trainer.accelerator)
-        return Residual(synthetic, synthesiser(generators_of(cfg), synthetic, cohort, device=device), **options)
+        return Residual(synthetic, synthesiser(generators_source(cfg), synthetic, cohort, device=device), **options)
     raise UsageError(
         f"detector.method={cfg.detector.method}: expected ocsvm_voxel, svdd, ocsvm_subject, "
         "latent_zmap, zmap, asymmetry or residual"

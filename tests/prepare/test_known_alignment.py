@@ -16,7 +16,7 @@ from synthpet.cohort.index import Subject
 from synthpet.cohort.template import template_grid
 from synthpet.phantom.anatomy import displacement_to_template
 from synthpet.phantom.fields import FWHM
-from synthpet.phantom.person import Plan, make_person, tracer
+from synthpet.phantom.person import Plan, make_person
 from synthpet.phantom.raw_dataset import write_raw_subject
 from synthpet.phantom.raw_protocol import draw_protocol
 from synthpet.phantom.raw_scan import Visit
@@ -29,6 +29,7 @@ from synthpet.prepare.raw import RawSubject
 from synthpet.prepare.registration import choose_engine
 from synthpet.prepare.settings import Settings
 from synthpet.prepare.subject import Prepared, prepare_subject
+from tests.phantom.test_raw_scan import SETTINGS as PEOPLE
 
 BAR_MM, BAR_DEGREES, SHARE = 1.0, 1.0, 0.95
 FLIP = RAS_TO_LPS[:3, :3]
@@ -54,7 +55,7 @@ def visit_of(draw: int, template: Template) -> Visit:
     """A person, and how the person is scanned: everything random."""
     scanner = draw_scanner(np.random.default_rng((77, draw)), ("siteA", "siteB")[draw % 2])
     plan = Plan(f"sub-d{draw:02d}", "paired", draw, scanner, (77, 0, draw))
-    return Visit(plan, make_person(plan, template, {}), draw_protocol(plan))
+    return Visit(plan, make_person(plan, template, PEOPLE), draw_protocol(plan))
 
 
 def untilted(visit: Visit) -> Visit:
@@ -146,8 +147,7 @@ def phantom_pet(visit: Visit, prepared: Prepared, brain: np.ndarray, settings: S
     """The person's uptake without noise on the template's grid (I, J, K), never having been a file of a scanner."""
     anatomy, grid = visit.person.anatomy, template_grid(settings.resolution_mm)
     fwhm_mm = np.hypot(visit.plan.scanner.pet_fwhm_mm, np.sqrt(max(settings.resolution_mm**2 - 2.1**2, 0)))
-    uptake = tracer(visit.plan, anatomy, None, visit.person.age)
-    blurred = gaussian_filter(uptake, fwhm_mm / FWHM / anatomy.lattice.spacing_mm)
+    blurred = gaussian_filter(visit.person.tracer(), fwhm_mm / FWHM / anatomy.lattice.spacing_mm)
     points = np.argwhere(brain) @ grid.matrix[:3, :3].T + grid.matrix[:3, 3]
     to_native = prepared.transform.template_to_native
     native = FLIP @ np.transpose([to_native.TransformPoint((FLIP @ point).tolist()) for point in points])

@@ -37,8 +37,8 @@ class PetDeviation(ABC):
         surround_fwhm_mm: less the same smoothed by this (a difference of Gaussians), which takes out what whole lobes
             have in common; 0: not.
         spread_fwhm_mm: pools the controls' spread over neighbours, FWHM.
-        mirror: takes out what the other side lets expect (``uad.rivals.mirror``), and joins the map with that of
-            the plain deviation, which sees what both sides have.
+        mirror: takes out what the other side lets expect (``uad.rivals.mirror``); ``z`` is the mean of this map's and
+            of the plain deviation's, which sees what both sides have (not in a paper).
         direction: hypo, hyper or both: which deviations count as abnormal.
 
     After ``fit``, ``statistics_`` holds what is normal and ``spacing_mm_`` the voxel size; with ``mirror`` also
@@ -97,7 +97,7 @@ class PetDeviation(ABC):
         z = towards(signed, self.direction)
         if self.mirror:
             signed = to_z(raw, where, self.plain_, small_sample=True)
-            z = np.maximum(z, towards(signed, self.direction))
+            z = (z + towards(signed, self.direction)) / 2
         return {"z": z, f"z_{self.image}": signed}
 
     def files(self, normative: NormativeSet, cohort: Cohort) -> tuple[Path, ...]:

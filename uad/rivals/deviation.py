@@ -97,7 +97,7 @@ class PetDeviation(ABC):
         z = towards(signed, self.direction)
         if self.mirror:
             signed = to_z(raw, where, self.plain_, small_sample=True)
-            z = (z + towards(signed, self.direction)) / 2
+            z = np.mean([z, towards(signed, self.direction)], axis=0, dtype=np.float32)
         return {"z": z, f"z_{self.image}": signed}
 
     def files(self, normative: NormativeSet, cohort: Cohort) -> tuple[Path, ...]:

@@ -235,7 +235,7 @@ def check_values(cfg: "DictConfig") -> None:
     ]
     strange = [key for key in found if _is_strange(key)]
     known = config_names() if strange else []
-    problems += [_unknown(key) for key in strange if key not in known]
+    problems += [_unknown(key) for key in strange if key not in known or _within(key)]
     problems += [f"{key}: found names with values; expected {ALLOWED[key]}" for key in _with_names(found)]
     problems += [
         f"{group}.{key}: was not given; expected {rule}"
@@ -282,9 +282,13 @@ def _is_strange(key: str) -> bool:
     return key.partition(".")[0] in WHOLE_GROUPS and key not in ALLOWED and key not in FREE
 
 
+def _within(key: str) -> list[str]:
+    """Options that lie under a name."""
+    return [name for name in ALLOWED if name.startswith(f"{key}.")]
+
+
 def _unknown(key: str) -> str:
-    within = [name for name in ALLOWED if name.startswith(f"{key}.")]
-    if within:
+    if within := _within(key):
         return f"{key}: expected names with values, such as {within[0]}"
     near = get_close_matches(key, ALLOWED, n=3, cutoff=0.5)
     return f"{key}: no such option; expected one of those that `--help` lists" + (

@@ -13,7 +13,7 @@ from synthpet.command import compose
 from synthpet.console import complain, say
 from synthpet.printable import one_line, printable
 from synthpet.surroundings import _is_only_here, _warnings_are_no_errors, leave_out_others
-from synthpet.tracking import mode, run
+from synthpet.tracking import client, mode
 
 ROOT = Path(__file__).parents[1]
 SETTLED = "from synthpet.surroundings import settle; settle(); "
@@ -166,7 +166,7 @@ def test_wandb_hears_nothing_of_other_projects(monkeypatch):
          "WANDB_SWEEP_ID", "WANDB_MODE", "WANDB_SERVICE", "WANDB_USERNAME", "WANDB_INIT_TIMEOUT"), "x"
     )  # fmt: skip
     environment = server | others | {"PATH": "/bin"}
-    run.leave_out_other_projects(environment)
+    client.leave_out_other_projects(environment)
     silent = {"WANDB_SILENT": "true", "WANDB_ERROR_REPORTING": "false"}
     assert environment == server | {"PATH": "/bin"} | silent
 

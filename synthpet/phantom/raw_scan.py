@@ -12,6 +12,7 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import affine_transform, distance_transform_edt, gaussian_filter
+from scipy.spatial import ConvexHull
 
 from synthpet.cohort.images import Grid
 from synthpet.phantom.fields import FWHM, Lattice
@@ -55,10 +56,10 @@ class Visit:
 
     @cached_property
     def outermost_mm(self) -> NDArray[np.float64]:
-        """The brain's outermost points in many directions, (4, n), the last row 1: what a field of view goes around."""
-        points = self.person.anatomy.lattice.points_mm()[:, self.inside][:, ::37].astype(float)
-        directions = np.random.default_rng(0).normal(size=(400, 3))
-        chosen = points[:, np.unique(np.argmax(directions @ points, axis=1))]
+        """Corners of the brain's convex hull, (4, n), the last row 1: what a field of view goes around."""
+        first, last = (np.diff(self.inside, axis=2, **beyond) for beyond in ({"prepend": False}, {"append": False}))
+        points = self.person.anatomy.lattice.points_mm()[:, self.inside & (first | last)].astype(float)
+        chosen = points[:, ConvexHull(points.T).vertices]
         return np.vstack([chosen, np.ones(chosen.shape[1])])
 
     @cached_property
@@ -160,7 +161,9 @@ def _pet_grid(visit: Visit, rng: np.random.Generator) -> Grid:
     grid = _box(points, protocol.pet_spacing_mm, PET_MARGIN_MM, rng)
     if not protocol.cut:
         return grid
-    low, high = points[2].min(), points[2].max()
+    some = visit.person.anatomy.lattice.points_mm()[:, visit.inside][:, ::37]
+    heights = protocol.pet_pose[2, :3] @ some + protocol.pet_pose[2, 3]
+    low, high = np.percentile(heights, (0.2, 99.8))  # without the tip of the brainstem
     missed = CUT_SHARE * (high - low)
     end = low + missed if protocol.cut == "bottom" else high - missed
     slices = int((end - grid.matrix[2, 3]) / grid.spacing_mm[2])

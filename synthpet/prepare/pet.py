@@ -128,7 +128,8 @@ def _measured(mean: NDArray[np.float32], name: str) -> tuple[NDArray[np.float32]
             "(NaN at the image's border counts as outside the field of view)"
         )
     missing = int((~finite).sum())
-    notes = (f"PET: {missing} voxels at the border are NaN, taken as outside the field of view",) if missing else ()
+    said = f"PET: {missing} voxels at the border are NaN, or empty in a frame: taken as outside the field of view"
+    notes = (said,) if missing else ()
     return np.where(view, data, np.float32(0)), view, notes
 
 

@@ -26,7 +26,6 @@ READS_IMAGES = {
 WRITES = {
     "nib.save": {},
     "np.save": {
-        "synthpet/volume_cache.py": "a cache that its manifest makes again",
         "synthpet/prepare/qc/person.py": "into memory",
     },
     "sitk.WriteImage": {"synthpet/prepare/transform.py": "into a temporary folder, then by cohort.files"},

@@ -58,14 +58,15 @@ def test_a_terminal_that_closes_leaves_no_temporary_folder(tmp_path, number, exp
         "try:\n"
         f"    with stopping_by_signal(), tempfile.TemporaryDirectory(dir={str(tmp_path)!r}):\n"
         "        print('ready', flush=True)\n"
-        "        time.sleep(60)\n"
+        "        while True:\n"
+        "            time.sleep(0.1)\n"  # a signal just before a long sleep would wait for its end
         "except Stopped as stopped:\n"
         "    _exit_on_error(stopped)\n"
     )
     process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     process.stdout.readline()
     process.send_signal(number)
-    assert process.wait(10) == expected
+    assert process.wait(60) == expected
     assert b"Interrupted. What was finished is kept" in process.stderr.read()
     assert list(tmp_path.iterdir()) == []
 

@@ -55,3 +55,9 @@ def test_of_two_people_nothing_can_be_told():
     t1w, pets, _ = people(2, 0.5, np.random.default_rng(4))
     with pytest.raises(ValueError, match="three people"):
         explained_share(pets, t1w, GROUPS)
+
+
+def test_a_set_that_does_not_differ_at_all_has_collapsed():
+    t1w, pets, honest = people(20, 0.5, np.random.default_rng(5))
+    found = knowable(pets, np.ones_like(honest), explained_share(pets, t1w, GROUPS))
+    assert (found.ratio, found.known, found.collapsed) == (0.0, 0.0, True)

@@ -127,10 +127,9 @@ class PetDeviation(ABC):
 
     def _smooth(self, raw: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
         smooth = smooth_within(raw, mask, self.smooth_fwhm_mm, self.spacing_mm_) if self.smooth_fwhm_mm else raw
-        return smooth - self._surround(raw, mask) if self.surround_fwhm_mm else smooth
-
-    def _surround(self, raw: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
-        return smooth_within(raw, mask, self.surround_fwhm_mm, self.spacing_mm_)
+        if not self.surround_fwhm_mm:
+            return smooth
+        return smooth - smooth_within(raw, mask, self.surround_fwhm_mm, self.spacing_mm_)
 
     def _less_mirror(self, raw: NDArray[np.float32], where: NDArray[np.bool_]) -> Measure:
         return (self.mirror_.less(raw, where) if self.mirror else raw), where

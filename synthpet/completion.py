@@ -25,8 +25,8 @@ from synthpet.console import progress
 from synthpet.device import device_name
 from synthpet.errors import DataError, DataLeakageError, UsageError
 from synthpet.generators import TrainedGenerator, seen_voxels
-from synthpet.smoothing import smooth_within
 from synthpet.stage import Stage, read_manifest
+from synthpet.template.smoothing import smooth_within
 from synthpet.tracking.stages import track_completion
 from synthpet.training import ensure_cohort, ensure_generators, generator_folder
 from synthpet.validation import open_cohort

@@ -31,8 +31,8 @@ from synthpet.quality import (
 )
 from synthpet.quality_failures import profile, profile_voxels
 from synthpet.quality_summary import COLUMNS, summarise
-from synthpet.regions import grey_matter, named_regions
 from synthpet.stage import Stage
+from synthpet.template.regions import grey_matter, named_regions
 from synthpet.tracking.stages import track_quality
 from synthpet.validation import open_cohort
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from synthpet.smoothing import smooth_within
+from synthpet.template.smoothing import smooth_within
 
 if TYPE_CHECKING:
     from synthpet.cohort import Cohort

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from synthpet.regions import grey_matter
+from synthpet.template.regions import grey_matter
 
 if TYPE_CHECKING:
     from synthpet.cohort import Grid

@@ -6,8 +6,8 @@ import sys
 import numpy as np
 import pytest
 
-from synthpet.cohort.template import template_grid
-from synthpet.regions import NAMES, cortical_lobe, grey_matter, named_regions, nearest_region, seitzman_points
+from synthpet.template.icbm import template_grid
+from synthpet.template.regions import NAMES, cortical_lobe, grey_matter, named_regions, nearest_region, seitzman_points
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_the_labelled_points_are_those_of_the_library():
 
 def test_naming_a_region_imports_no_data_frames():
     code = (
-        "import sys; from synthpet.regions import nearest_region; nearest_region((8, -18, 8)); "
+        "import sys; from synthpet.template.regions import nearest_region; nearest_region((8, -18, 8)); "
         "sys.exit('pandas' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

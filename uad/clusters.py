@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from synthpet.cohort.images import Grid, GridMismatchError
 from synthpet.errors import DataError
-from synthpet.regions import nearest_region
+from synthpet.template.regions import nearest_region
 
 MAX_CLUSTERS = 10  # kept per scan
 NEIGHBOURS = np.ones((3, 3, 3), bool)  # 26-connectivity
@@ -185,7 +185,7 @@ def check_symmetric(grid: Grid) -> None:
         first, step = grid.matrix[0, 3], grid.matrix[0, 0]
         raise GridMismatchError(
             f"E_GRID not symmetric: x from {first:g} to {first + step * (grid.shape[0] - 1):g} mm; expected a grid "
-            "whose first axis mirrors about x = 0, such as synthpet.cohort.template.template_grid gives"
+            "whose first axis mirrors about x = 0, such as synthpet.template.icbm.template_grid gives"
         )
 
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from synthpet.cohort.files import write_bytes
 from synthpet.errors import UsageError
 from synthpet.model_files import read_arrays
-from synthpet.smoothing import smooth_within
+from synthpet.template.smoothing import smooth_within
 
 KINDS = ("raw", "whitened", "conditional")
 MIN_RELATIVE_VARIANCE = 1e-4  # Not in the paper: of the largest; less variable directions are not blown up further

@@ -16,7 +16,7 @@ from scipy import ndimage, stats
 from synthpet.cohort.files import write_bytes
 from synthpet.errors import DataError, UsageError
 from synthpet.model_files import read_arrays
-from synthpet.smoothing import FWHM_PER_SIGMA
+from synthpet.template.smoothing import FWHM_PER_SIGMA
 
 DIRECTIONS = ("hypo", "hyper", "both")
 MIN_SHARE = 0.5  # Not in the paper: a voxel is judged where at least this share of the controls has brain

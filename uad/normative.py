@@ -94,7 +94,7 @@ class NormativeSet:
         """A measured PET (I, J, K) at the resolution of the set."""
         if self.smooth_fwhm_mm == 0:
             return pet
-        from synthpet.smoothing import smooth_within
+        from synthpet.template.smoothing import smooth_within
 
         return smooth_within(pet, mask, self.smooth_fwhm_mm, self.grid.spacing_mm)
 

@@ -147,7 +147,7 @@ def _beside(t1w: Path) -> Path | None:
 def _from_t1w(path: Path, t1w: NDArray[np.float32], grid: Grid) -> NDArray[np.bool_]:
     from scipy.ndimage import binary_fill_holes
 
-    from synthpet.cohort.template import template_images
+    from synthpet.template.icbm import template_images
 
     brain, template = binary_fill_holes(~unmeasured(t1w)), template_images(grid).brain_mask
     dice = 2 * (brain & template).sum() / (brain.sum() + template.sum())

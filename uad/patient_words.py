@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from synthpet.cohort import Grid
-from synthpet.regions import named_regions
 from synthpet.report.html import Table
+from synthpet.template.regions import named_regions
 from uad.calibration import Calibration
 from uad.clusters import COLUMNS, Cluster
 from uad.detection import Detection

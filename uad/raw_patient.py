@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from synthpet.claim import PATIENT, Source, claim
 from synthpet.cohort import Cohort, Subject, read_image
 from synthpet.cohort.names import image_path, resolution_label
-from synthpet.cohort.template import template_grid
 from synthpet.cohort.text import read_json_object
 from synthpet.command import compose
 from synthpet.console import say
 from synthpet.errors import DataError
+from synthpet.template.icbm import template_grid
 
 if TYPE_CHECKING:
     from synthpet.prepare.settings import Settings

@@ -10,7 +10,7 @@ from scipy import optimize
 
 from synthpet.cohort import Cohort, read_image
 from synthpet.errors import DataError
-from synthpet.smoothing import smooth_within
+from synthpet.template.smoothing import smooth_within
 
 WIDEST_MM = 20.0  # FWHM; no PET is blurred more than that
 PRECISION_MM = 0.05

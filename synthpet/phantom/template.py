@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from scipy.ndimage import binary_fill_holes, distance_transform_edt, gaussian_filter
 
 from synthpet.cohort.images import Grid
-from synthpet.cohort.template import BRAIN_THRESHOLD, native_template, template_grid
 from synthpet.phantom.fields import Lattice
 from synthpet.phantom.metabolism import (
     Uptake,
@@ -17,6 +16,7 @@ from synthpet.phantom.metabolism import (
     read_uptake_table,
     squared_distances,
 )
+from synthpet.template.icbm import BRAIN_THRESHOLD, native_template, template_grid
 
 SHELL_MM = 8.0  # how far outside the template's brain an individual brain may reach
 T1_OF_BRAINSTEM = 0.84

@@ -13,9 +13,9 @@ from scipy import ndimage
 
 from synthpet.cohort.coverage import without_padding
 from synthpet.cohort.images import Grid, read_form_distance
-from synthpet.cohort.template import TemplateImages, resample_template, template_grid, template_images
 from synthpet.plausibility.alignment import correlation, own_side_gain, residual_motion, tissue_fit
-from synthpet.smoothing import FWHM_PER_SIGMA
+from synthpet.template.icbm import TemplateImages, resample_template, template_grid, template_images
+from synthpet.template.smoothing import FWHM_PER_SIGMA
 
 GRID_MM = 3.0
 INNER_MM = 6.0  # the brain without its rim, whose width depends on the tool that stripped it
@@ -134,7 +134,7 @@ def inner_brain(template: TemplateImages, grid: Grid) -> NDArray[np.bool_]:
 
 
 def _measure_pet(taken: Mapping[str, NDArray], brain: NDArray[np.bool_], grid: Grid) -> dict[str, float]:
-    from synthpet.regions import named_regions
+    from synthpet.template.regions import named_regions
 
     pet = taken["pet"]
     seen = brain & (pet > 0)

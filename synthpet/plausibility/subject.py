@@ -11,10 +11,10 @@ from synthpet.cohort.coverage import without_padding
 from synthpet.cohort.images import Grid
 from synthpet.cohort.index import scale_t1w
 from synthpet.cohort.problems import ERROR, WARNING
-from synthpet.cohort.template import TemplateImages, resample_template, template_grid
 from synthpet.plausibility.alignment import correlation, own_side_gain, tissue_fit
 from synthpet.plausibility.flags import Norm, judge
 from synthpet.plausibility.measures import GRID_MM, PET_FWHM_MM, coarse_template, likeness, measure_images, own_tissues
+from synthpet.template.icbm import TemplateImages, resample_template, template_grid
 
 COPY = 0.995  # correlation of PET and T1 in the brain, from which one is computed from the other
 BETTER = 0.2  # correlation by which another reading of an image has to be the better one

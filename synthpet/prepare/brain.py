@@ -8,8 +8,8 @@ from scipy import ndimage
 
 from synthpet.cohort.coverage import unmeasured
 from synthpet.cohort.images import Grid
-from synthpet.cohort.template import template_images
 from synthpet.errors import DataError
+from synthpet.template.icbm import template_images
 
 # Intracranial volumes of children and adults lie within; a whole head has 3000 mL and more.
 BRAIN_VOLUME_ML = (700.0, 2300.0)

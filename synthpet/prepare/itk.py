@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from synthpet.cohort.images import Grid
-from synthpet.smoothing import FWHM_PER_SIGMA
+from synthpet.template.smoothing import FWHM_PER_SIGMA
 
 RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 N4_SPACING_MM = 4.0

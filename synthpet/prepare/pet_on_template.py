@@ -14,7 +14,7 @@ from synthpet.errors import DataError
 from synthpet.prepare.itk import antialias_fwhm_mm, resample
 from synthpet.prepare.pet import RawPet
 from synthpet.prepare.reference import reference_uptake
-from synthpet.smoothing import FWHM_PER_SIGMA, smooth_within
+from synthpet.template.smoothing import FWHM_PER_SIGMA, smooth_within
 
 COVERAGE_REFUSED, COVERAGE_NOTED = 0.5, 0.95  # share of the brain that the field of view reaches
 NEGATIVE_SHARE = 0.05  # of the brain: more is no uptake

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthpet.cohort.images import Grid, read_image
-from synthpet.cohort.template import template_images
 from synthpet.errors import DataError, UsageError
 from synthpet.prepare.itk import IDENTITY, resample
+from synthpet.template.icbm import template_images
 
 REGIONS = {  # name: in the sidecar's words
     "brain": "whole brain (mean within the brain mask)",

@@ -15,10 +15,10 @@ import SimpleITK as sitk  # noqa: N813 - the library's customary name
 from numpy.typing import NDArray
 
 from synthpet.cohort.images import Grid
-from synthpet.cohort.template import template_grid, template_images
 from synthpet.errors import DataError, UsageError
 from synthpet.prepare.itk import antialias, coarser_grid, lps_geometry, one_thread, resample, to_itk
 from synthpet.prepare.transform import Transform
+from synthpet.template.icbm import template_grid, template_images
 
 REGISTRATION_MM = 2.0
 SYN_ITERATIONS = (40, 20, 0)  # at 8, 4 and 2 mm: the last level would follow the template's blurred folding

@@ -23,7 +23,7 @@ from synthpet.prepare.itk import (
     resample,
     to_itk,
 )
-from synthpet.smoothing import smooth_within
+from synthpet.template.smoothing import smooth_within
 
 RIM_MM = 10.0  # of the T1's surroundings that count: there the T1 is 0 and the uptake falls off
 SEARCH_MM = 8.0

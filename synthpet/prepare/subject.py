@@ -12,7 +12,6 @@ from synthpet.cohort.files import write_json
 from synthpet.cohort.images import Grid, write_image
 from synthpet.cohort.index import scale_t1w
 from synthpet.cohort.names import image_path, resolution_label, sidecar_path
-from synthpet.cohort.template import TemplateImages, template_grid, template_images
 from synthpet.cohort.text import read_json_object
 from synthpet.errors import DataError
 from synthpet.plausibility.alignment import correlation
@@ -32,6 +31,7 @@ from synthpet.prepare.sidecars import about_transforms, sidecar
 from synthpet.prepare.tissue import TISSUES, segment
 from synthpet.prepare.transform import Transform
 from synthpet.stage import Stage
+from synthpet.template.icbm import TemplateImages, template_grid, template_images
 
 TRANSFORMS = "transforms"  # folder below the subject's
 __all__ = ["Prepared", "Settings", "prepare_subject", "read_measures", "subject_stage", "write_subject"]

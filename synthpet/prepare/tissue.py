@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from scipy import ndimage, stats
 
 from synthpet.cohort.images import Grid
-from synthpet.cohort.template import template_grid, template_images
 from synthpet.errors import DataError
 from synthpet.prepare.itk import resample
 from synthpet.prepare.transform import Transform
+from synthpet.template.icbm import template_grid, template_images
 
 TISSUES = ("csf", "gm", "wm")  # from dark to bright in a T1
 PRIOR_MM = 2.0  # grid of the priors

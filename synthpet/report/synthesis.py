@@ -13,7 +13,6 @@ from synthpet.cohort.files import write_bytes, write_text
 from synthpet.evaluation_records import Evaluation, Measured
 from synthpet.evaluation_source import Case
 from synthpet.quality_summary import HIGHER_IS_BETTER, METRICS, values_of
-from synthpet.regions import named_regions
 from synthpet.report.assemble import Parts, assemble
 from synthpet.report.figures import Panel, contact_sheet, regional_bars, slices, strips
 from synthpet.report.html import Page, Picture
@@ -35,6 +34,7 @@ from synthpet.report.words import (
     settings_words,
     spread_words,
 )
+from synthpet.template.regions import named_regions
 
 LABELS = {
     "mae": "Mean absolute error, SUVR",

@@ -9,7 +9,7 @@ from scipy import ndimage
 from synthpet.cohort import Cohort, Subject, write_image
 from synthpet.cohort.index import write_participants
 from synthpet.cohort.names import image_path, resolution_label
-from synthpet.cohort.template import template_grid, template_images
+from synthpet.template.icbm import template_grid, template_images
 
 NOISE = 0.05
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from synthpet.cohort.template import MARGIN_MM, native_template, template_grid, template_images
+from synthpet.template.icbm import MARGIN_MM, native_template, template_grid, template_images
 
 
 @pytest.mark.parametrize("resolution_mm", [2.0, 3.0, 5.0])

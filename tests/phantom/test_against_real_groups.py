@@ -11,7 +11,7 @@ from synthpet.explainable import explained_share, knowable, predictors
 from synthpet.phantom.cohort import ensure_phantom
 from synthpet.phantom.fields import Lattice
 from synthpet.quality_failures import profile, profile_voxels
-from synthpet.regions import named_regions
+from synthpet.template.regions import named_regions
 
 
 def controls_of(root):

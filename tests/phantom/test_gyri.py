@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from synthpet.cohort.template import template_grid, template_images
 from synthpet.template.gyri import gyrus_name, gyrus_of, gyrus_points
+from synthpet.template.icbm import template_grid, template_images
 
 
 @pytest.mark.parametrize(

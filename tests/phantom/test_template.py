@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from synthpet.cohort.template import template_grid
 from synthpet.phantom.metabolism import grey_matter_uptake, read_uptake_table
+from synthpet.template.icbm import template_grid
 
 
 def at(lattice, values, *point_mm):

@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from synthpet.cohort.files import write_tsv
 from synthpet.cohort.images import Grid, write_image
-from synthpet.cohort.template import native_template
+from synthpet.template.icbm import native_template
 
 NATIVE = Grid.of((96, 112, 76), np.diag([1.8, 1.9, 2.3, 1.0]))  # anisotropic, corner at the origin
 

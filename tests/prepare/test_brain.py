@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from synthpet.cohort.images import Grid
-from synthpet.cohort.template import template_grid, template_images
 from synthpet.errors import DataError
 from synthpet.prepare.brain import (
     above_zero,
@@ -14,6 +13,7 @@ from synthpet.prepare.brain import (
     stripped_brain_mask,
     trim_to_tissue,
 )
+from synthpet.template.icbm import template_grid, template_images
 
 GRID = Grid.of((40, 40, 40), np.diag([4.0, 4.0, 4.0, 1.0]))
 

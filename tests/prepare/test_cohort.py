@@ -8,13 +8,13 @@ import pytest
 import SimpleITK as sitk  # noqa: N813
 
 from synthpet.cohort import Cohort
-from synthpet.cohort.template import template_grid, template_images
 from synthpet.command import compose
 from synthpet.errors import DataError, UsageError
 from synthpet.prepare import subject
 from synthpet.prepare.brain import trim_to_tissue
 from synthpet.prepare.cohort import ensure_prepared
 from synthpet.prepare.transform import Transform
+from synthpet.template.icbm import template_grid, template_images
 from tests.prepare.trees import make
 
 

@@ -13,7 +13,6 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from synthpet.cohort.index import Subject
-from synthpet.cohort.template import template_grid
 from synthpet.phantom.anatomy import displacement_to_template
 from synthpet.phantom.fields import FWHM
 from synthpet.phantom.person import Plan, make_person
@@ -29,6 +28,7 @@ from synthpet.prepare.raw import RawSubject
 from synthpet.prepare.registration import choose_engine
 from synthpet.prepare.settings import Settings
 from synthpet.prepare.subject import Prepared, prepare_subject
+from synthpet.template.icbm import template_grid
 from tests.phantom.test_raw_scan import SETTINGS as PEOPLE
 
 BAR_MM, BAR_DEGREES, SHARE = 1.0, 1.0, 0.95

@@ -5,11 +5,11 @@ import pytest
 from scipy import ndimage
 
 from synthpet.cohort.images import Grid
-from synthpet.cohort.template import template_grid, template_images
 from synthpet.errors import DataError
 from synthpet.prepare.itk import IDENTITY
 from synthpet.prepare.pet import RawPet
 from synthpet.prepare.pet_on_template import alignment, normalised_mutual_information, pet_on_template
+from synthpet.template.icbm import template_grid, template_images
 
 GRID = template_grid(3.0)
 TEMPLATE = template_images(GRID)

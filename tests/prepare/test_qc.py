@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from synthpet.cohort.template import template_grid, template_images
 from synthpet.plausibility.alignment import residual_motion
 from synthpet.plausibility.flags import CHECKS, Norm, Verdict, judge
 from synthpet.plausibility.measures import COLUMNS, asymmetry, measure_header, measure_images
 from synthpet.prepare.qc.cohort import Checked, judge_cohort, left_right, table_rows
+from synthpet.template.icbm import template_grid, template_images
 
 GRID = template_grid(4.0)
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from synthpet.cohort.template import template_grid, template_images
 from synthpet.prepare.qc.cohort import Checked, judge_cohort
 from synthpet.prepare.qc.page import cohort_page, person_page
 from synthpet.prepare.qc.pictures import BOX_MM, STRIP_SCALE, draw_person
+from synthpet.template.icbm import template_grid, template_images
 
 GRID = template_grid(4.0)
 

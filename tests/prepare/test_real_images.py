@@ -7,7 +7,6 @@ import pytest
 import SimpleITK as sitk  # noqa: N813
 
 from synthpet.cohort.images import read_image
-from synthpet.cohort.template import template_grid
 from synthpet.command import compose
 from synthpet.plausibility.flags import Norm, judge
 from synthpet.plausibility.measures import asymmetry
@@ -17,6 +16,7 @@ from synthpet.prepare.itk import IDENTITY, antialias, coarser_grid, correct_bias
 from synthpet.prepare.qc.cohort import left_right
 from synthpet.prepare.registration import choose_engine, register
 from synthpet.prepare.tissue import segment
+from synthpet.template.icbm import template_grid
 
 
 def sides_of(path):

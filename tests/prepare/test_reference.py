@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from synthpet.cohort.images import write_image
-from synthpet.cohort.template import template_grid, template_images
 from synthpet.errors import DataError, UsageError
 from synthpet.prepare.reference import check_reference, reference_region, reference_uptake
+from synthpet.template.icbm import template_grid, template_images
 
 GRID = template_grid(3.0)
 BRAIN = template_images(GRID).brain_mask

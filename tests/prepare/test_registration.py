@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import SimpleITK as sitk  # noqa: N813
 
-from synthpet.cohort.template import template_grid, template_images
 from synthpet.errors import DataError, UsageError
 from synthpet.prepare import registration
 from synthpet.prepare.itk import correct_bias
 from synthpet.prepare.registration import choose_engine, describe_engine, register
 from synthpet.prepare.transform import Transform
+from synthpet.template.icbm import template_grid, template_images
 
 LPS = np.array([-1.0, -1.0, 1.0])
 

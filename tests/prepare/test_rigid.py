@@ -6,9 +6,9 @@ from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
 from synthpet.cohort.images import Grid
-from synthpet.cohort.template import template_grid, template_images
 from synthpet.prepare.brain import crop_to_brain
 from synthpet.prepare.rigid import describe_rigid, register_rigid
+from synthpet.template.icbm import template_grid, template_images
 
 LPS = np.array([-1.0, -1.0, 1.0])
 SOURCE = template_grid(3.0)

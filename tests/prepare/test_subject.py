@@ -11,13 +11,13 @@ from scipy import ndimage
 from synthpet.cohort.images import Grid, read_image, write_image
 from synthpet.cohort.index import Subject
 from synthpet.cohort.names import image_path
-from synthpet.cohort.template import native_template, template_grid, template_images
 from synthpet.errors import DataError
 from synthpet.prepare.brain import stripped_brain_mask
 from synthpet.prepare.raw import RawSubject
 from synthpet.prepare.settings import Settings
 from synthpet.prepare.subject import prepare_subject, read_measures, read_notes, write_subject
 from synthpet.prepare.transform import Transform
+from synthpet.template.icbm import native_template, template_grid, template_images
 
 SETTINGS = Settings(4.0, "affine", "simpleitk", 0.4, 0)
 PET = Grid.of((80, 90, 60), np.array([[-2.4, 0, 0, 170], [0, 2.4, 0, 3], [0, 0, 3.2, -20], [0, 0, 0, 1]]))

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import SimpleITK as sitk  # noqa: N813
 
-from synthpet.cohort.template import template_grid, template_images
 from synthpet.errors import DataError
 from synthpet.prepare.tissue import segment
 from synthpet.prepare.transform import Transform
+from synthpet.template.icbm import template_grid, template_images
 
 GRID = template_grid(2.0)
 IDENTITY = Transform.of(sitk.AffineTransform(3))

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from matplotlib import image as reader
 
-from synthpet.cohort.template import template_grid
 from synthpet.report.figures import Panel, regional_bars, slices, strips
+from synthpet.template.icbm import template_grid
 
 GRID = template_grid(5.0)
 

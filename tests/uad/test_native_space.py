@@ -9,11 +9,11 @@ from scipy import ndimage
 
 from synthpet.cohort import Cohort, Grid, read_image, write_image
 from synthpet.cohort.files import read_tsv, write_json
-from synthpet.cohort.template import native_template, template_grid
 from synthpet.command import compose
 from synthpet.errors import DataError
 from synthpet.prepare.native import NativeSpace
 from synthpet.prepare.transform import Transform
+from synthpet.template.icbm import native_template, template_grid
 from tests.prepare.conftest import native_to_template, scan  # noqa: F401 - a fixture
 from uad.clusters import find_clusters
 from uad.evaluation import ensure_evaluation

@@ -10,7 +10,7 @@ from synthpet.cohort import read_folds, write_image
 from synthpet.cohort.files import write_json
 from synthpet.cohort.names import sidecar_path
 from synthpet.errors import DataError, DataLeakageError, UsageError
-from synthpet.smoothing import smooth_within
+from synthpet.template.smoothing import smooth_within
 from tests.uad.conftest import edit_json
 from uad.normative import check_normative, normative_set
 

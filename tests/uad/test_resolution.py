@@ -7,7 +7,7 @@ import pytest
 
 from synthpet.cohort import write_image
 from synthpet.errors import DataError, UsageError
-from synthpet.smoothing import smooth_within
+from synthpet.template.smoothing import smooth_within
 from uad.normative import normative_set
 from uad.resolution import WIDEST_MM, matching_fwhm_mm
 

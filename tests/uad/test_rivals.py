@@ -298,7 +298,7 @@ def manifest_with(folder, **changes):
 
 def test_a_patients_expected_pet_is_the_mean_over_the_folds_generators(cohort, synthetic_folder, generators):
     from synthpet.generators import TrainedGenerator
-    from synthpet.smoothing import smooth_within
+    from synthpet.template.smoothing import smooth_within
 
     t1w, mask = cohort.load_t1w("sub-07"), cohort.load_mask("sub-07")
     one, two = (

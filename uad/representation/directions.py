@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from synthpet.smoothing import FWHM_PER_SIGMA
+from synthpet.template.smoothing import FWHM_PER_SIGMA
 from synthpet.volume_cache import PET
 
 DEPTH, FWHM_MM = 0.25, 20.0  # share of the uptake lost in the middle of a Gaussian blob, and its width

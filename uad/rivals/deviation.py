@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthpet.cohort import Cohort
-from synthpet.smoothing import smooth_within
+from synthpet.template.smoothing import smooth_within
 from uad.clusters import check_symmetric
 from uad.maps import ControlStatistics, to_z, towards
 from uad.normative import NormativeSet, check_normative

@@ -15,11 +15,11 @@ from synthpet.phantom.realism.compare import TOLERANCE, Figure, compare
 from synthpet.phantom.realism.people import RESOLUTION_MM, plans, see
 from synthpet.phantom.realism.uptake import regional_table
 from synthpet.phantom.template import load_template
-from synthpet.regions import grey_matter
 from synthpet.report.assemble import Parts, assemble
 from synthpet.report.figures import CYCLE, png
 from synthpet.report.html import Page, Picture, Table
 from synthpet.stage import Stage
+from synthpet.template.regions import grey_matter
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig

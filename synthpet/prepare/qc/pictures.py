@@ -14,8 +14,8 @@ from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
 from synthpet.cohort.images import Grid
-from synthpet.cohort.template import template_images
 from synthpet.report.scales import PET_COLOURS, T1W_SHOWN, suvr_top
+from synthpet.template.icbm import template_images
 
 BOX_MM = ((-80.0, 80.0), (-116.0, 82.0), (-76.0, 92.0))  # x, y, z shown: the template's brain and a margin
 AXIAL, CORONAL, SAGITTAL = 2, 1, 0

@@ -40,7 +40,7 @@ class Regions:
 @cache
 def grey_matter(grid: Grid) -> NDArray[np.bool_]:
     """The template's grey matter on a grid in template space, (I, J, K)."""
-    from synthpet.cohort.template import template_images
+    from synthpet.template.icbm import template_images
 
     return template_images(grid).gm > GM_THRESHOLD
 

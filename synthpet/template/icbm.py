@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from synthpet.cohort.images import Grid
-from synthpet.smoothing import FWHM_PER_SIGMA
+from synthpet.template.smoothing import FWHM_PER_SIGMA
 
 BRAIN_THRESHOLD = 0.2  # of the template's T1 maximum, as in nilearn's load_mni152_brain_mask
 MARGIN_MM = 9.0  # around the brain: room for larger brains, a smoothing kernel, an imperfect registration

@@ -8,8 +8,8 @@ from omegaconf import OmegaConf
 from synthpet.cohort import Cohort
 from synthpet.cohort.files import write_json
 from synthpet.cohort.problems import Problem, Report
-from synthpet.console import say
 from synthpet.errors import DataError, UsageError
+from synthpet.runtime.console import say
 from synthpet.validation import VALIDATION, validate_cohort
 
 if TYPE_CHECKING:

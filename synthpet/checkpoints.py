@@ -13,10 +13,10 @@ from pytorch_lightning.plugins.io import TorchCheckpointIO
 from torch import Tensor
 
 from synthpet.cohort.files import write_bytes
-from synthpet.console import say
 from synthpet.errors import DataError, Stopped, TrainingError
-from synthpet.interruption import before_stopping, take_signals
 from synthpet.model_files import read_checkpoint
+from synthpet.runtime.console import say
+from synthpet.runtime.signals import before_stopping, take_signals
 
 CHECKPOINT = "last.ckpt"
 PREVIOUS = "previous.ckpt"

@@ -23,10 +23,10 @@ from synthpet.allowed import check_values
 from synthpet.arguments import expand
 from synthpet.config_check import guard_hydra
 from synthpet.config_names import config_names
-from synthpet.console import complain
 from synthpet.errors import DiskError, Stopped, SynthPetError
-from synthpet.interruption import stopping_by_signal
-from synthpet.surroundings import settle
+from synthpet.runtime.console import complain
+from synthpet.runtime.signals import stopping_by_signal
+from synthpet.runtime.surroundings import settle
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -95,7 +95,7 @@ def _checked(run: Callable[["DictConfig"], object], config_name: str) -> Callabl
             _check_options(cfg, config_name)
             check_values(cfg)
             if (work_dir := _work_dir(cfg)) is not None:
-                from synthpet.claim import check_place
+                from synthpet.runtime.claim import check_place
 
                 check_place(work_dir)
             run(settled(cfg))

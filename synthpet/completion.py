@@ -20,12 +20,12 @@ from synthpet.cohort.files import sha256, write_json
 from synthpet.cohort.images import voxel_digest
 from synthpet.cohort.index import write_dataset_description
 from synthpet.cohort.names import image_path, sidecar_path
-from synthpet.compute import Compute, in_processes
-from synthpet.console import progress
-from synthpet.device import device_name
 from synthpet.errors import DataError, DataLeakageError, UsageError
 from synthpet.generators import TrainedGenerator, seen_voxels
-from synthpet.stage import Stage, read_manifest
+from synthpet.runtime.compute import Compute, in_processes
+from synthpet.runtime.console import progress
+from synthpet.runtime.device import device_name
+from synthpet.runtime.stage import Stage, read_manifest
 from synthpet.template.smoothing import smooth_within
 from synthpet.tracking.stages import track_completion
 from synthpet.training import ensure_cohort, ensure_generators, generator_folder

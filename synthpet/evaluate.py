@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 def main(cfg: "DictConfig") -> None:
     """Evaluate, or say that it is up to date; print the headline and where everything lies."""
     from synthpet.cohort.text import read_json_object
-    from synthpet.console import say
     from synthpet.evaluation import ensure_evaluated
     from synthpet.report.words import console_lines
+    from synthpet.runtime.console import say
 
     folder = ensure_evaluated(cfg)
     for line in console_lines(read_json_object(folder / "quality.json")):

@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 
 from synthpet.cohort import Cohort
 from synthpet.cohort.files import write_json, write_tsv
-from synthpet.compute import in_threads
-from synthpet.console import progress
 from synthpet.evaluation_records import Evaluation, Measured, Spread
 from synthpet.evaluation_source import BASELINES, IMAGES, ROLES, Case, Source
 from synthpet.explainable import predictors
@@ -31,7 +29,9 @@ from synthpet.quality import (
 )
 from synthpet.quality_failures import profile, profile_voxels
 from synthpet.quality_summary import COLUMNS, summarise
-from synthpet.stage import Stage
+from synthpet.runtime.compute import in_threads
+from synthpet.runtime.console import progress
+from synthpet.runtime.stage import Stage
 from synthpet.template.regions import grey_matter, named_regions
 from synthpet.tracking.stages import track_quality
 from synthpet.validation import open_cohort

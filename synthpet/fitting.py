@@ -27,16 +27,16 @@ from synthpet.checkpoints import (
 from synthpet.cohort import Fold
 from synthpet.cohort.files import sha256, write_text
 from synthpet.cohort.text import read_rows
-from synthpet.console import BAR_EVERY_S, Bar, bar, losses_of, on_terminal, say
-from synthpet.device import resolve_precision
 from synthpet.errors import TrainingError
 from synthpet.gan import ConditionalGAN
 from synthpet.generators import CONFIG, WEIGHTS, save_generator, write_seen
 from synthpet.inference import synthesise
 from synthpet.model_card import GENERATOR, write_model_card
 from synthpet.patches.data import PatchDataModule, naming_loaders
+from synthpet.runtime.console import BAR_EVERY_S, Bar, bar, losses_of, on_terminal, say
+from synthpet.runtime.device import resolve_precision
+from synthpet.runtime.stage import Stage
 from synthpet.several_devices import DEFAULT, is_first, n_devices, train_on
-from synthpet.stage import Stage
 from synthpet.tracking import Run, tracked
 from synthpet.tracking.stages import generator_product
 from synthpet.validation import open_cohort

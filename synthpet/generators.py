@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from synthpet.cohort.files import sha256, write_bytes, write_json
 from synthpet.cohort.images import voxel_digest
 from synthpet.cohort.text import read_json_object
-from synthpet.device import resolve_precision
 from synthpet.errors import DataError
 from synthpet.model_files import load_network, plain_yaml
-from synthpet.stage import check_files
+from synthpet.runtime.device import resolve_precision
+from synthpet.runtime.stage import check_files
 
 if TYPE_CHECKING:
     from torch import nn

@@ -9,7 +9,7 @@ from typing import Any
 
 from synthpet.cohort import Cohort
 from synthpet.cohort.files import sha256, write_text
-from synthpet.stage import versions
+from synthpet.runtime.stage import versions
 
 CARD = "MODEL_CARD.md"
 ROLE_WORDS = {

@@ -7,13 +7,13 @@ from pathlib import Path
 from numpy.typing import NDArray
 from omegaconf import DictConfig, OmegaConf
 
-from synthpet.claim import claim_below
 from synthpet.cohort import Cohort, Fold, check_no_leakage, make_folds, write_folds
-from synthpet.compute import Compute, in_processes
-from synthpet.console import say, training_bars
-from synthpet.device import has_gpu
 from synthpet.errors import DataError
-from synthpet.stage import Stage
+from synthpet.runtime.claim import claim_below
+from synthpet.runtime.compute import Compute, in_processes
+from synthpet.runtime.console import say, training_bars
+from synthpet.runtime.device import has_gpu
+from synthpet.runtime.stage import Stage
 from synthpet.validation import open_cohort
 from synthpet.volume_cache import cache_volumes
 

@@ -6,16 +6,16 @@ from multiprocessing import current_process
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from synthpet.claim import RESULTS, claim, source_of
 from synthpet.cohort import Cohort, Subject
 from synthpet.cohort.cohort_checks import check_together, common_grid
 from synthpet.cohort.files import write_json
 from synthpet.cohort.problems import WARNING, Problem, Report
 from synthpet.cohort.subject_checks import Facts, cached, check_subject, restored, state_of
 from synthpet.cohort.text import read_json_object
-from synthpet.compute import in_threads
-from synthpet.console import progress, say
 from synthpet.errors import DataError, DiskError, UsageError
+from synthpet.runtime.claim import RESULTS, claim, source_of
+from synthpet.runtime.compute import in_threads
+from synthpet.runtime.console import progress, say
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig

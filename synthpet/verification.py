@@ -7,8 +7,8 @@ from typing import Any
 
 from synthpet.cohort.files import sha256
 from synthpet.cohort.problems import WARNING, Problem, Report
-from synthpet.console import progress
 from synthpet.errors import DataError
+from synthpet.runtime.console import progress
 
 MANIFESTS = "run*.json"
 NO_RESULT = ("cache", "wandb", "logs")  # folders of what is made again, or of others

@@ -7,9 +7,9 @@ import numpy as np
 
 from synthpet.cohort import Cohort
 from synthpet.cohort.files import write_array
-from synthpet.console import progress, say
 from synthpet.errors import DataError
-from synthpet.stage import Stage, read_manifest
+from synthpet.runtime.console import progress, say
+from synthpet.runtime.stage import Stage, read_manifest
 
 T1W, PET, MASK = range(3)  # channels
 

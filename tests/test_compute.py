@@ -10,8 +10,8 @@ from functools import partial
 import pytest
 
 from synthpet.command import compose
-from synthpet.compute import Compute, WorkerDiedError, as_finished, in_processes, in_threads
 from synthpet.errors import UsageError
+from synthpet.runtime.compute import Compute, WorkerDiedError, as_finished, in_processes, in_threads
 
 
 def square(number: int) -> int:
@@ -93,7 +93,7 @@ def test_the_configuration_says_where_and_wrong_values_are_refused():
 def test_without_dask_the_message_says_how_to_install_it():
     code = (
         "import sys; sys.modules['dask'] = None\n"
-        "from synthpet.compute import Compute, as_finished\n"
+        "from synthpet.runtime.compute import Compute, as_finished\n"
         "try: list(as_finished(str, [1], Compute('dask', 1)))\n"
         "except Exception as error: print(type(error).__name__, error)"
     )
@@ -103,7 +103,7 @@ def test_without_dask_the_message_says_how_to_install_it():
 
 def test_a_scheduler_that_does_not_answer_is_named(monkeypatch):
     pytest.importorskip("distributed", reason="the extra dask is not installed")
-    monkeypatch.setattr("synthpet.compute.CONNECT_S", 1)
+    monkeypatch.setattr("synthpet.runtime.compute.CONNECT_S", 1)
     with pytest.raises(UsageError, match=r"compute.memory_per_worker=much: expected such as 4GB"):
         list(in_processes(abs, [1], Compute("dask", memory_per_worker="much")))
     with pytest.raises(UsageError, match=r"compute.address=tcp://127.0.0.1:1: no Dask scheduler answers"):

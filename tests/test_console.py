@@ -9,7 +9,7 @@ import textwrap
 import threading
 from pathlib import Path
 
-from synthpet.console import _last_row, _plain_progress, bar, losses_of, progress, training_bars
+from synthpet.runtime.console import _last_row, _plain_progress, bar, losses_of, progress, training_bars
 
 
 def test_the_bar_fills():
@@ -50,7 +50,7 @@ def test_on_a_terminal_each_training_has_a_bar_with_steps_and_remaining_time(tmp
     script = f"""
         import sys
         from pathlib import Path
-        from synthpet.console import training_bars
+        from synthpet.runtime.console import training_bars
         path = Path({str(tmp_path)!r}) / "metrics.jsonl"
         with training_bars({{"fold 0": path}}, 10) as drawn:
             assert drawn

@@ -17,7 +17,7 @@ from synthpet.evaluation_source import ROLES, TRUTH, Source
 from synthpet.quality import patch_borders
 from synthpet.quality_summary import COLUMNS
 from synthpet.report.words import console_lines
-from synthpet.stage import Stage
+from synthpet.runtime.stage import Stage
 
 
 def truth(cohort, subject):

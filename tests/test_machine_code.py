@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 SOURCE = """
-from synthpet.machine_code import machine_code
+from synthpet.runtime.machine_code import machine_code
 
 @machine_code()
 def twice(x):

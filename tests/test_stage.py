@@ -7,7 +7,7 @@ import pytest
 
 from synthpet.cohort.files import sha256
 from synthpet.errors import DataError
-from synthpet.stage import Stage
+from synthpet.runtime.stage import Stage
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_a_changed_input_configuration_or_output_runs_it_again(tmp_path, source)
 
 
 def test_what_another_process_made_while_this_one_waited_is_not_made_again(tmp_path, source, monkeypatch):
-    import synthpet.stage as module
+    import synthpet.runtime.stage as module
 
     stage, make, calls = make_stage(tmp_path / "out", source)
     real = module.locked

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from synthpet.cohort.files import read_tsv, write_json, write_text, write_tsv
+from synthpet.cohort.printable import one_line, printable
 from synthpet.command import compose
-from synthpet.console import complain, say
-from synthpet.printable import one_line, printable
-from synthpet.surroundings import _is_only_here, _warnings_are_no_errors, leave_out_others
+from synthpet.runtime.console import complain, say
+from synthpet.runtime.surroundings import _is_only_here, _warnings_are_no_errors, leave_out_others
 from synthpet.tracking import client, mode
 
 ROOT = Path(__file__).parents[1]
-SETTLED = "from synthpet.surroundings import settle; settle(); "
+SETTLED = "from synthpet.runtime.surroundings import settle; settle(); "
 
 
 def python(code: str, *, cwd=None, prefix=(), flags=(), **environment: str | None) -> str:
@@ -92,7 +92,7 @@ def test_modules_of_the_current_folder_are_not_taken_unless_the_program_lies_the
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
 def test_any_terminal_shows_any_name(encoding):
-    code = SETTLED + r"from synthpet.console import say; say('Zürich → 12 mm² R\udce9sum\udce9')"
+    code = SETTLED + r"from synthpet.runtime.console import say; say('Zürich → 12 mm² R\udce9sum\udce9')"
     shown = python(code, PYTHONIOENCODING=encoding)
     assert shown.endswith("R\\udce9sum\\udce9") and "rich" in shown
 
@@ -104,8 +104,11 @@ def test_processes_of_a_command_show_any_name_too():
 
 
 def test_a_command_whose_output_is_closed_says_nothing_and_works():
-    code = SETTLED + "from synthpet.console import say, complain, on_terminal; say('x'); complain('y'); on_terminal()"
-    closed = f"exec {sys.executable} -c \"{code}\" >&- 2>&-"
+    code = (
+        SETTLED
+        + "from synthpet.runtime.console import say, complain, on_terminal; say('x'); complain('y'); on_terminal()"
+    )
+    closed = f'exec {sys.executable} -c "{code}" >&- 2>&-'
     assert subprocess.run(closed, shell=True, cwd=ROOT, timeout=60).returncode == 0  # noqa: S602
 
 

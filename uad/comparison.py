@@ -11,11 +11,11 @@ from synthpet.cohort import Cohort
 from synthpet.cohort.files import write_bytes, write_json, write_text, write_tsv
 from synthpet.cohort.marks import is_simulated_dataset
 from synthpet.command import compose
-from synthpet.compute import Compute, in_processes
-from synthpet.console import progress, say
 from synthpet.errors import UsageError
 from synthpet.evaluation import ensure_evaluated
-from synthpet.stage import Stage
+from synthpet.runtime.compute import Compute, in_processes
+from synthpet.runtime.console import progress, say
+from synthpet.runtime.stage import Stage
 from synthpet.training import ensure_cohort
 from synthpet.validation import open_cohort
 from uad.comparison_pictures import generator_pictures

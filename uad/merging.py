@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from synthpet.machine_code import machine_code
+from synthpet.runtime.machine_code import machine_code
 from uad.clusters import NEIGHBOURS
 
 

@@ -9,15 +9,15 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from synthpet.claim import PATIENT, Source, check_claim, claim, place_of
 from synthpet.cohort import Cohort
 from synthpet.cohort.files import read_tsv, sha256, write_json, write_text
 from synthpet.cohort.text import read_json_object
 from synthpet.command import compose
-from synthpet.console import say
 from synthpet.errors import DataError, UsageError
 from synthpet.prepare.native import NativeSpace
-from synthpet.stage import Stage
+from synthpet.runtime.claim import PATIENT, Source, check_claim, claim, place_of
+from synthpet.runtime.console import say
+from synthpet.runtime.stage import Stage
 from synthpet.training import ensure_cohort
 from uad.calibrated import check_heldout, ensure_calibrated
 from uad.clusters import COLUMNS

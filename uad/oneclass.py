@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from synthpet.cohort import Cohort
 from synthpet.cohort.files import write_array
-from synthpet.console import progress
-from synthpet.device import device_name
 from synthpet.errors import UsageError
+from synthpet.runtime.console import progress
+from synthpet.runtime.device import device_name
 from uad.controls import Controls, fit_in_blocks, leave_one_out_in_blocks
 from uad.latent_space import LatentSpace
 from uad.maps import ControlStatistics, to_z, towards, weight_by_direction

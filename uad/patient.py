@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from synthpet.cohort import Grid, write_image
 from synthpet.cohort.files import write_json
 from synthpet.cohort.names import sidecar_path
-from synthpet.compute import in_threads
+from synthpet.runtime.compute import in_threads
 from uad.clusters import find_clusters
 from uad.findings import CalibratedDetector, Findings
 

@@ -5,13 +5,13 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from synthpet.claim import PATIENT, Source, claim
 from synthpet.cohort import Cohort, Subject, read_image
 from synthpet.cohort.names import image_path, resolution_label
 from synthpet.cohort.text import read_json_object
 from synthpet.command import compose
-from synthpet.console import say
 from synthpet.errors import DataError
+from synthpet.runtime.claim import PATIENT, Source, claim
+from synthpet.runtime.console import say
 from synthpet.template.icbm import template_grid
 
 if TYPE_CHECKING:

@@ -9,11 +9,11 @@ from omegaconf import DictConfig, OmegaConf
 
 from synthpet.cohort import Cohort
 from synthpet.completion import generators_source
-from synthpet.device import device_name
 from synthpet.errors import UsageError
 from synthpet.evaluation import ensure_evaluated
 from synthpet.model_card import DETECTOR, write_model_card
-from synthpet.stage import Stage
+from synthpet.runtime.device import device_name
+from synthpet.runtime.stage import Stage
 from synthpet.training import ensure_cohort
 from synthpet.validation import open_cohort
 from uad.normative import NormativeSet, normative_set

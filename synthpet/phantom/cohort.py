@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from synthpet.claim import NOBODY, RESULTS, SIMULATED, claim, source_of
 from synthpet.cohort.files import write_json, write_text
 from synthpet.cohort.images import Grid, write_image
 from synthpet.cohort.index import Cohort, Subject, write_participants
 from synthpet.cohort.names import image_path, resolution_label, sidecar_path
-from synthpet.compute import Compute, in_processes
-from synthpet.console import progress, say
 from synthpet.errors import DataError, UsageError
 from synthpet.phantom.anatomy import REGISTRATIONS
 from synthpet.phantom.person import Plan, simulate, simulate_on
 from synthpet.phantom.scanner import Scanner, draw_scanner
 from synthpet.phantom.template import Template, load_template
-from synthpet.stage import Stage
+from synthpet.runtime.claim import NOBODY, RESULTS, SIMULATED, claim, source_of
+from synthpet.runtime.compute import Compute, in_processes
+from synthpet.runtime.console import progress, say
+from synthpet.runtime.stage import Stage
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig

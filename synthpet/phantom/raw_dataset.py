@@ -12,12 +12,9 @@ from typing import TYPE_CHECKING, Any
 import nibabel as nib
 import numpy as np
 
-from synthpet.claim import NOBODY, RAW, claim
 from synthpet.cohort.files import write_bytes, write_json, write_text, write_tsv
 from synthpet.cohort.index import COLUMNS, Subject
 from synthpet.cohort.names import sidecar_path
-from synthpet.compute import Compute, in_processes
-from synthpet.console import progress, say
 from synthpet.errors import UsageError
 from synthpet.phantom.anatomy import REGISTRATIONS
 from synthpet.phantom.cohort import COUNTS, plan_subjects
@@ -25,7 +22,10 @@ from synthpet.phantom.person import Plan, describe, make_person
 from synthpet.phantom.raw_protocol import Protocol, draw_protocol
 from synthpet.phantom.raw_scan import RawImage, Visit, scan_flair, scan_lesion, scan_pet, scan_t1w
 from synthpet.phantom.template import load_template
-from synthpet.stage import Stage
+from synthpet.runtime.claim import NOBODY, RAW, claim
+from synthpet.runtime.compute import Compute, in_processes
+from synthpet.runtime.console import progress, say
+from synthpet.runtime.stage import Stage
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig

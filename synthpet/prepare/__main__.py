@@ -4,9 +4,9 @@ import sys
 from typing import TYPE_CHECKING
 
 from synthpet.command import command
-from synthpet.console import complain
 from synthpet.errors import UsageError
 from synthpet.prepare.bids_app import to_overrides
+from synthpet.runtime.console import complain
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig

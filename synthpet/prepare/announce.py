@@ -6,10 +6,10 @@ from pathlib import Path
 
 from synthpet.cohort.files import write_tsv
 from synthpet.cohort.index import ROLES
-from synthpet.console import say
 from synthpet.prepare.decisions import who_is_who
 from synthpet.prepare.raw import RawData, RawSubject
 from synthpet.prepare.raw.layouts import LAYOUTS
+from synthpet.runtime.console import say
 
 NOT_USED = "not_used.tsv"
 SHOWN = 6  # names or reasons in one go; tables hold the rest

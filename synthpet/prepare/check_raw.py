@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from synthpet.cohort.images import read_image_with_gaps
 from synthpet.cohort.problems import WARNING, Problem, Report
-from synthpet.compute import Compute, in_threads
-from synthpet.console import progress, say
 from synthpet.errors import DataError
 from synthpet.prepare.decisions import who_is_who
 from synthpet.prepare.other_images import read_flair
@@ -18,6 +16,8 @@ from synthpet.prepare.pet import read_pet
 from synthpet.prepare.raw import RawOptions, RawSubject, read_raw
 from synthpet.prepare.reading import check_drawn, check_voxels, read_drawn, remarks, with_brain
 from synthpet.prepare.settings import Settings
+from synthpet.runtime.compute import Compute, in_threads
+from synthpet.runtime.console import progress, say
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig

@@ -5,10 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import OmegaConf
 
-from synthpet.claim import PREPARED, Source, claim
 from synthpet.cohort.index import Cohort
-from synthpet.compute import Compute
-from synthpet.console import say
 from synthpet.errors import DataError, UsageError
 from synthpet.prepare.announce import announce, write_not_used
 from synthpet.prepare.finish import write_cohort
@@ -16,6 +13,9 @@ from synthpet.prepare.raw import RawOptions, read_raw
 from synthpet.prepare.registration import describe_engine
 from synthpet.prepare.running import prepare_all
 from synthpet.prepare.settings import Settings
+from synthpet.runtime.claim import PREPARED, Source, claim
+from synthpet.runtime.compute import Compute
+from synthpet.runtime.console import say
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig

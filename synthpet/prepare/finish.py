@@ -8,8 +8,6 @@ from pathlib import Path
 
 from synthpet.cohort.files import write_json, write_text, write_tsv
 from synthpet.cohort.index import write_participants
-from synthpet.compute import Compute, WorkerDiedError, as_finished
-from synthpet.console import progress, say
 from synthpet.errors import DataError
 from synthpet.prepare.decisions import decisions_table, of_person, who_is_who
 from synthpet.prepare.qc.cohort import Person, judge_cohort, table_columns, table_rows, verdict_word
@@ -18,7 +16,9 @@ from synthpet.prepare.qc.person import check_person, qc_stage, read_checked
 from synthpet.prepare.raw import RawSubject
 from synthpet.prepare.running import Outcome
 from synthpet.prepare.settings import Settings
-from synthpet.stage import Stage
+from synthpet.runtime.compute import Compute, WorkerDiedError, as_finished
+from synthpet.runtime.console import progress, say
+from synthpet.runtime.stage import Stage
 
 NOT_THERE = ("E_POINTER", "E_MISSING", "E_UNREADABLE")  # of raw images: dropped after use, or a disk that is away
 SAID = 12  # people whose flags are said on the terminal; the page has everybody

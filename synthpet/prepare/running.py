@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from synthpet.compute import Compute, WorkerDiedError, as_finished
-from synthpet.console import progress, say
 from synthpet.errors import DataError, SynthPetError, UsageError
 from synthpet.prepare.raw import RawSubject
 from synthpet.prepare.subject import Settings, subject_stage, write_subject
+from synthpet.runtime.compute import Compute, WorkerDiedError, as_finished
+from synthpet.runtime.console import progress, say
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ from synthpet.prepare.settings import Settings
 from synthpet.prepare.sidecars import about_transforms, sidecar
 from synthpet.prepare.tissue import TISSUES, segment
 from synthpet.prepare.transform import Transform
-from synthpet.stage import Stage
+from synthpet.runtime.stage import Stage
 from synthpet.template.icbm import TemplateImages, template_grid, template_images
 
 TRANSFORMS = "transforms"  # folder below the subject's

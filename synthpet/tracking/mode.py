@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
-from synthpet.console import say
 from synthpet.errors import UsageError
+from synthpet.runtime.console import say
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig

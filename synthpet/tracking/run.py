@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthpet.cohort import Cohort
-from synthpet.console import say
+from synthpet.runtime.console import say
 from synthpet.tracking.client import import_wandb
 from synthpet.tracking.mode import LOCAL, check_online, group_of, in_a_line, is_simulated, is_wanted, wandb_folder
 from synthpet.tracking.products import Product, cohort_product

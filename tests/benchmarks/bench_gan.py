@@ -21,11 +21,11 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from synthpet.command import compose
-from synthpet.device import resolve_precision
 from synthpet.fitting import build_model
 from synthpet.gan import ConditionalGAN
 from synthpet.patches.augment import augment_t1w
 from synthpet.patches.data import Batch, PatchBatches, PatchDataModule
+from synthpet.runtime.device import resolve_precision
 
 N_CONTROLS = 8
 BLOCK = 10  # steps; each of ours writes one row of metrics

@@ -14,7 +14,7 @@ from steps import SHAPE, in_a_loop, under_lightning, write_controls
 from table import Row
 from torch.utils.data import DataLoader, TensorDataset
 
-from synthpet.device import resolve_precision
+from synthpet.runtime.device import resolve_precision
 from uad.representation.autoencoder import SiameseAutoencoder
 from uad.representation.fitting import PairDataModule, SiameseTraining, pair_terms
 from uad.representation.pairs import PairBatch, PairBatches

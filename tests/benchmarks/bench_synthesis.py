@@ -23,11 +23,11 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from synthpet.cohort import Cohort, read_folds
-from synthpet.device import resolve_precision
 from synthpet.gan import build_generator
 from synthpet.generators import TrainedGenerator, load_generator
 from synthpet.inference import prepare_network, synthesise
 from synthpet.quality import psnr
+from synthpet.runtime.device import resolve_precision
 
 STUDY = Path("outputs") / "phantom-quick"
 PATCH = (32, 32, 32)

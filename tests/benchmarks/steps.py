@@ -11,8 +11,8 @@ import pytorch_lightning as pl
 import torch
 from numpy.typing import NDArray
 
-from synthpet.device import resolve_precision
 from synthpet.fitting import MetricsFile
+from synthpet.runtime.device import resolve_precision
 
 WARM_UP = 3  # steps that do not count: the first ones compile kernels and allocate
 SHAPE = (76, 94, 79)  # a brain's bounding box at 2 mm

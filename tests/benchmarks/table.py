@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from synthpet.cohort.files import write_text
-from synthpet.console import say
+from synthpet.runtime.console import say
 
 N_THREADS = 2
 FOLDER = Path("outputs") / "benchmarks"

@@ -54,7 +54,7 @@ def test_a_terminal_that_closes_leaves_no_temporary_folder(tmp_path, number, exp
         "import tempfile, time\n"
         "from synthpet.command import _exit_on_error\n"
         "from synthpet.errors import Stopped\n"
-        "from synthpet.interruption import stopping_by_signal\n"
+        "from synthpet.runtime.signals import stopping_by_signal\n"
         "try:\n"
         f"    with stopping_by_signal(), tempfile.TemporaryDirectory(dir={str(tmp_path)!r}):\n"
         "        print('ready', flush=True)\n"
@@ -74,7 +74,7 @@ def test_a_terminal_that_closes_leaves_no_temporary_folder(tmp_path, number, exp
 def test_a_second_signal_does_not_wait(tmp_path):
     code = (
         "import time\n"
-        "from synthpet.interruption import stopping_by_signal, before_stopping\n"
+        "from synthpet.runtime.signals import stopping_by_signal, before_stopping\n"
         "with stopping_by_signal(), before_stopping(lambda number: True):\n"
         "    print('ready', flush=True)\n"
         "    time.sleep(60)\n"

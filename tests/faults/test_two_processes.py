@@ -8,10 +8,10 @@ import time
 
 import pytest
 
-from synthpet import lock
 from synthpet.errors import BusyError
-from synthpet.lock import LOCK, Owner, locked, working_on
-from synthpet.stage import Stage
+from synthpet.runtime import lock
+from synthpet.runtime.lock import LOCK, Owner, locked, working_on
+from synthpet.runtime.stage import Stage
 from tests.faults.conftest import training
 
 

@@ -8,9 +8,9 @@ from functools import partial
 
 import pytest
 
-from synthpet import worker
-from synthpet.compute import Compute, as_finished, in_processes
-from synthpet.lock import LOCK
+from synthpet.runtime import worker
+from synthpet.runtime.compute import Compute, as_finished, in_processes
+from synthpet.runtime.lock import LOCK
 from tests.faults.conftest import training
 
 

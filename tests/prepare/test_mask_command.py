@@ -11,8 +11,8 @@ import pytest
 
 from synthpet.cohort.images import Grid, write_image
 from synthpet.errors import DataError, Stopped, UsageError
-from synthpet.interruption import stopping_by_signal
 from synthpet.prepare.mask_command import check_mask_command, run_mask_command
+from synthpet.runtime.signals import stopping_by_signal
 
 GRID = Grid.of((40, 40, 40), np.diag([4.0, 4.0, 4.0, 1.0]))
 STRIP = """

@@ -11,13 +11,13 @@ from synthpet.cohort import Cohort
 from synthpet.cohort.files import read_tsv
 from synthpet.cohort.index import Subject
 from synthpet.command import compose
-from synthpet.compute import Compute
 from synthpet.errors import DataError, DiskError, UsageError
 from synthpet.prepare import running
 from synthpet.prepare.cohort import ensure_prepared
 from synthpet.prepare.raw import RawSubject, read_raw
 from synthpet.prepare.running import prepare_all, prepare_one, select
 from synthpet.prepare.settings import Settings
+from synthpet.runtime.compute import Compute
 from tests.prepare.trees import make
 
 QUICK = ("registration=affine", "cohort.resolution_mm=6", "compute.n_jobs=1")

@@ -37,7 +37,7 @@ WRITES = {
     "shutil.move": {},
 }
 METHODS = {  # of whatever object: path.write_text(...), figure.savefig(...)
-    "write_text": {"synthpet/worker.py": "a mark in a temporary folder"},
+    "write_text": {"synthpet/runtime/worker.py": "a mark in a temporary folder"},
     "write_bytes": {},
     "to_csv": {},
     "to_filename": {},
@@ -45,9 +45,9 @@ METHODS = {  # of whatever object: path.write_text(...), figure.savefig(...)
     "tofile": {},
     "open": {
         "synthpet/prepare/raw/walk.py": "the first bytes, to tell DICOM",
-        "synthpet/lock.py": "the lock itself",
+        "synthpet/runtime/lock.py": "the lock itself",
         "synthpet/fitting.py": "metrics.jsonl grows by a line a step",
-        "synthpet/console.py": "new lines of metrics.jsonl",
+        "synthpet/runtime/console.py": "new lines of metrics.jsonl",
         "synthpet/model_files.py": "checks a model file's own checksums before it is loaded",
     },
 }

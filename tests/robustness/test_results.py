@@ -14,7 +14,7 @@ from synthpet.cohort import Grid, write_image
 from synthpet.command import compose
 from synthpet.errors import DataError
 from synthpet.phantom.cohort import ensure_phantom
-from synthpet.stage import Stage
+from synthpet.runtime.stage import Stage
 from synthpet.verification import verify
 from tests.robustness.conftest import GRID, asymmetric
 

@@ -31,11 +31,11 @@ from synthpet.checkpoints import (
 )
 from synthpet.cohort.files import sha256, write_json
 from synthpet.cohort.text import read_json
-from synthpet.console import say
-from synthpet.device import resolve_precision
 from synthpet.errors import TrainingError
 from synthpet.fitting import MetricsFile, ProgressLines
 from synthpet.gan import cosine_schedule
+from synthpet.runtime.console import say
+from synthpet.runtime.device import resolve_precision
 from uad.representation.autoencoder import CHANNEL, SiameseAutoencoder
 from uad.representation.pairs import MASK, PairBatch, PairBatches, open_volumes
 from uad.representation.quality import describe_representation

@@ -17,7 +17,7 @@ from numba.core import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from synthpet.machine_code import machine_code
+from synthpet.runtime.machine_code import machine_code
 
 STEPS = (1, 1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 16, 24, 24, 32, 32)
 """Conjugate-gradient steps between two looks at the active sets: few while these still change, more where the kernel

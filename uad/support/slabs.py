@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-from synthpet.compute import in_threads
+from synthpet.runtime.compute import in_threads
 
 T = TypeVar("T")
 

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any
 from matplotlib.figure import Figure as Drawing
 
 from synthpet.cohort.files import write_text, write_tsv
-from synthpet.compute import Compute, in_processes
-from synthpet.console import progress, say
 from synthpet.phantom.realism.compare import TOLERANCE, Figure, compare
 from synthpet.phantom.realism.people import RESOLUTION_MM, plans, see
 from synthpet.phantom.realism.uptake import regional_table
@@ -18,7 +16,9 @@ from synthpet.phantom.template import load_template
 from synthpet.report.assemble import Parts, assemble
 from synthpet.report.figures import CYCLE, png
 from synthpet.report.html import Page, Picture, Table
-from synthpet.stage import Stage
+from synthpet.runtime.compute import Compute, in_processes
+from synthpet.runtime.console import progress, say
+from synthpet.runtime.stage import Stage
 from synthpet.template.regions import grey_matter
 
 if TYPE_CHECKING:

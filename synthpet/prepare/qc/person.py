@@ -18,7 +18,7 @@ from synthpet.errors import DataError
 from synthpet.plausibility.measures import COLUMNS, asymmetry, brain_points_mm, measure_header, measure_images
 from synthpet.prepare.native import NativeSpace
 from synthpet.prepare.raw import RawSubject
-from synthpet.stage import Stage
+from synthpet.runtime.stage import Stage
 
 NUMBERS, ASYMMETRY, FIGURES = "qc.json", "qc-asymmetry.npy", "figures"
 DRAWN = ("t1w", "pet", "fused", "flair", "lesion")  # pictures of a person, in this order; those that there are

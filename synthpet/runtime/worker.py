@@ -1,4 +1,4 @@
-"""What a process of ``synthpet.compute`` does around its work, and how its parent sees that it hangs.
+"""What a process of ``synthpet.runtime.compute`` does around its work, and how its parent sees that it hangs.
 
 While a worker has an item, a file named after the item's number holds the worker's process number.
 """
@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from synthpet.errors import SynthPetError
-from synthpet.interruption import end_with_parent, stopping_by_signal
-from synthpet.surroundings import plain_figures
+from synthpet.runtime.signals import end_with_parent, stopping_by_signal
+from synthpet.runtime.surroundings import plain_figures
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from synthpet import worker
 from synthpet.errors import SynthPetError, UsageError
-from synthpet.interruption import before_stopping
-from synthpet.lock import working_on
-from synthpet.worker import do_marked, ending_hangs, named, stop_workers
+from synthpet.runtime import worker
+from synthpet.runtime.lock import working_on
+from synthpet.runtime.signals import before_stopping
+from synthpet.runtime.worker import do_marked, ending_hangs, named, stop_workers
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from synthpet import __version__
-from synthpet.claim import claim_below
 from synthpet.cohort.files import sha256, write_json
 from synthpet.cohort.text import read_json_object
-from synthpet.console import say
 from synthpet.errors import DataError
-from synthpet.lock import locked
+from synthpet.runtime.claim import claim_below
+from synthpet.runtime.console import say
+from synthpet.runtime.lock import locked
 
 LIBRARIES = ("numpy", "torch", "pytorch-lightning", "monai", "nibabel", "nilearn", "antspyx")
 

@@ -17,8 +17,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
 
-from synthpet.console import say
 from synthpet.errors import BusyError
+from synthpet.runtime.console import say
 
 LOCK = ".lock"
 PARTIAL = ".partial-*"  # temporary files of ``synthpet.cohort.files``

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from synthpet.command import command
+from synthpet.command.main import command
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from synthpet.allowed import ALLOWED, GAN, check_values
-from synthpet.command import compose
+from synthpet.command.allowed import ALLOWED, GAN, check_values
+from synthpet.command.main import compose
 from synthpet.errors import UsageError
 from synthpet.gan import build_discriminator, build_generator
 

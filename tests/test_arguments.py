@@ -7,9 +7,9 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
-from synthpet.arguments import TEXTS, expand
-from synthpet.command import compose
-from synthpet.config_check import check_names
+from synthpet.command.arguments import TEXTS, expand
+from synthpet.command.main import compose
+from synthpet.command.safe_config import check_names
 from synthpet.errors import UsageError
 
 PATHS = ["bids_dir", "out", "work_dir", "participants", "t1w", "brain_mask", "suvr_reference", "brain_mask_command"]

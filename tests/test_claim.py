@@ -6,7 +6,7 @@ import pytest
 
 from synthpet.cohort.files import sha256, write_json
 from synthpet.cohort.problems import Report
-from synthpet.command import compose
+from synthpet.command.main import compose
 from synthpet.errors import UsageError
 from synthpet.phantom.cohort import ensure_phantom
 from synthpet.phantom.raw_dataset import ensure_raw

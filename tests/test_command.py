@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from synthpet.command import compose
+from synthpet.command.main import compose
 from synthpet.errors import DataError, DataLeakageError, DiskError, UsageError
 
 COMMANDS = [

@@ -13,7 +13,7 @@ from synthpet.cohort import Fold, read_folds, read_image, write_image
 from synthpet.cohort.files import sha256
 from synthpet.cohort.index import write_participants
 from synthpet.cohort.names import image_path
-from synthpet.command import compose
+from synthpet.command.main import compose
 from synthpet.completion import draw_donors, ensure_completed, generators_of, generators_source, match_histogram
 from synthpet.errors import DataError, DataLeakageError, UsageError
 from synthpet.generators import TrainedGenerator, load_generator

@@ -9,7 +9,7 @@ from functools import partial
 
 import pytest
 
-from synthpet.command import compose
+from synthpet.command.main import compose
 from synthpet.errors import UsageError
 from synthpet.runtime.compute import Compute, WorkerDiedError, as_finished, in_processes, in_threads
 

@@ -135,7 +135,7 @@ def test_a_wheel_carries_the_configuration(tmp_path):
         f"import sys; sys.path.insert(0, {str(tmp_path / 'site')!r})\n"
         "sys.meta_path = [f for f in sys.meta_path if 'editable' not in str(f).lower()]\n"
         "import synthpet; assert 'site' in synthpet.__file__, synthpet.__file__\n"
-        "from synthpet.command import compose\n"
+        "from synthpet.command.main import compose\n"
         "print(compose('evaluate', 'gan=semi3d').gan.name)"
     )
     result = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120)

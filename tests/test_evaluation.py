@@ -10,7 +10,7 @@ from synthpet.cohort import Cohort, Fold, make_folds, read_folds, write_folds, w
 from synthpet.cohort.files import read_tsv, write_tsv
 from synthpet.cohort.index import write_participants
 from synthpet.cohort.names import image_path
-from synthpet.command import compose
+from synthpet.command.main import compose
 from synthpet.errors import DataError, DataLeakageError
 from synthpet.evaluation import ensure_evaluated, evaluate_synthesis, measure_spread
 from synthpet.evaluation_source import ROLES, TRUTH, Source

@@ -4,7 +4,7 @@ import json
 import re
 
 from synthpet.cohort.files import sha256
-from synthpet.command import compose
+from synthpet.command.main import compose
 from synthpet.model_card import CARD, DETECTOR, write_model_card
 from tests.test_training import fold_folder, trained  # noqa: F401 - a fixture
 from uad.training import ensure_detectors

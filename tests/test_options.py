@@ -2,9 +2,9 @@
 
 import pytest
 
-from synthpet.command import compose
+from synthpet.command.main import compose
+from synthpet.command.options import check_options
 from synthpet.errors import UsageError
-from synthpet.options import check_options
 
 
 def check(config, *overrides):

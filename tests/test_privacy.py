@@ -11,7 +11,7 @@ import pytest
 
 from synthpet.cohort.files import read_tsv, write_tsv
 from synthpet.cohort.names import sidecar_path
-from synthpet.command import compose
+from synthpet.command.main import compose
 from tests.test_training import SMALL
 
 NAME, BIRTH, MRN, FREE, MARKUP = "CANARYNAME", "19480229", "MRN-77441", "CANARYTEXT", "<script>alert(1)</script>"

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from synthpet.command import compose
-from synthpet.config_names import config_names
+from synthpet.command.config_names import config_names
+from synthpet.command.main import compose
 from synthpet.prepare.bids_app import to_overrides
 
 ROOT = Path(__file__).parents[1]

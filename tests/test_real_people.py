@@ -12,7 +12,7 @@ from scipy.ndimage import distance_transform_edt
 
 from synthpet.cohort import Cohort, read_image
 from synthpet.cohort.names import image_path
-from synthpet.command import compose
+from synthpet.command.main import compose
 from synthpet.completion import ensure_completed
 from synthpet.prepare.cohort import ensure_prepared
 from synthpet.training import ensure_generators, generator_folder

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from hydra.core.plugins import Plugins
 
-from synthpet.command import compose
+from synthpet.command.main import compose
+from synthpet.command.plain_yaml import check_yaml_file, resolvers
 from synthpet.errors import UsageError
-from synthpet.plain_yaml import check_yaml_file, resolvers
 
 
 def touching(canary: Path) -> str:

@@ -15,8 +15,8 @@ import torch
 from safetensors.numpy import save_file
 
 from synthpet.cohort.images import read_image
-from synthpet.command import compose
-from synthpet.config_check import check_configuration
+from synthpet.command.main import compose
+from synthpet.command.safe_config import check_configuration
 from synthpet.errors import DataError, SynthPetError, UsageError
 from synthpet.generators import CONFIG, WEIGHTS, TrainedGenerator, load_generator, save_generator
 from synthpet.model_files import read_arrays, read_checkpoint

@@ -10,7 +10,7 @@ import pytest
 
 from synthpet.cohort.files import read_tsv, write_json, write_text, write_tsv
 from synthpet.cohort.printable import one_line, printable
-from synthpet.command import compose
+from synthpet.command.main import compose
 from synthpet.runtime.console import complain, say
 from synthpet.runtime.surroundings import _is_only_here, _warnings_are_no_errors, leave_out_others
 from synthpet.tracking import client, mode

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from synthpet.cohort.files import read_tsv, write_tsv
-from synthpet.command import compose
+from synthpet.command.main import compose
 from synthpet.tracking import Run, tracked
 from synthpet.tracking.client import import_wandb
 from synthpet.tracking.layout import DETECTION, PICTURE, PINNED, QUALITY, TABLES, TRAINING
@@ -158,7 +158,7 @@ def test_without_wandb_installed_training_is_whole_and_says_so_once(shared_cohor
 def say_mode(cohort, **more: str) -> list[str]:
     """What a command says about going online, and the mode that it settles on."""
     script = (
-        "from synthpet.command import compose; from synthpet.tracking import settled\n"
+        "from synthpet.command.main import compose; from synthpet.tracking import settled\n"
         f"print(settled(compose('train', 'cohort={cohort.root}', 'logger.mode=online')).logger.mode)"
     )
     command = [sys.executable, "-c", script]
@@ -204,7 +204,7 @@ def test_a_key_that_the_server_refuses_is_said_and_the_run_is_offline(shared_coh
 def test_an_offline_run_asks_its_server_nothing(shared_cohort, tmp_path):
     """W&B reports how it is used, offline too, unless it is told not to."""
     script = f"""
-        from synthpet.command import compose
+        from synthpet.command.main import compose
         from synthpet.tracking import tracked
         with tracked(compose("train", "cohort={shared_cohort.root}", "work_dir={tmp_path}"), "train", "offline") as run:
             run.log({{"a": 1.0}}, 0)
@@ -221,7 +221,7 @@ def test_an_offline_run_asks_its_server_nothing(shared_cohort, tmp_path):
 def test_a_crash_of_its_process_ends_the_logging_not_the_work(shared_cohort, tmp_path):
     script = f"""
         import psutil
-        from synthpet.command import compose
+        from synthpet.command.main import compose
         from synthpet.tracking import Run
         cfg = compose("train", "cohort={shared_cohort.root}", "work_dir={tmp_path}")
         run = Run(cfg, "train", "crash")

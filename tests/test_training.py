@@ -14,7 +14,7 @@ from synthpet import fitting
 from synthpet.checkpoints import sealed
 from synthpet.cohort import Fold
 from synthpet.cohort.files import sha256
-from synthpet.command import compose
+from synthpet.command.main import compose
 from synthpet.errors import DataError
 from synthpet.generators import TrainedGenerator, load_generator
 from synthpet.training import ensure_generators

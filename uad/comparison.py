@@ -10,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from synthpet.cohort import Cohort
 from synthpet.cohort.files import write_bytes, write_json, write_text, write_tsv
 from synthpet.cohort.marks import is_simulated_dataset
-from synthpet.command import compose
+from synthpet.command.main import compose
 from synthpet.errors import UsageError
 from synthpet.evaluation import ensure_evaluated
 from synthpet.runtime.compute import Compute, in_processes

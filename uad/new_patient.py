@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from synthpet.cohort import Cohort
 from synthpet.cohort.files import read_tsv, sha256, write_json, write_text
 from synthpet.cohort.text import read_json_object
-from synthpet.command import compose
+from synthpet.command.main import compose
 from synthpet.errors import DataError, UsageError
 from synthpet.prepare.native import NativeSpace
 from synthpet.runtime.claim import PATIENT, Source, check_claim, claim, place_of

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from synthpet.cohort import Cohort, Subject, read_image
 from synthpet.cohort.names import image_path, resolution_label
 from synthpet.cohort.text import read_json_object
-from synthpet.command import compose
+from synthpet.command.main import compose
 from synthpet.errors import DataError
 from synthpet.runtime.claim import PATIENT, Source, claim
 from synthpet.runtime.console import say

@@ -3,7 +3,7 @@
 import sys
 from typing import TYPE_CHECKING
 
-from synthpet.command import command
+from synthpet.command.main import command
 from synthpet.errors import UsageError
 from synthpet.prepare.bids_app import to_overrides
 from synthpet.runtime.console import complain

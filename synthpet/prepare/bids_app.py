@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from synthpet.arguments import is_override, quote
+from synthpet.command.arguments import is_override, quote
 from synthpet.errors import UsageError
 
 USAGE = (

@@ -20,7 +20,7 @@ from table import Row, words
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from synthpet.command import compose
+from synthpet.command.main import compose
 from synthpet.fitting import build_model
 from synthpet.gan import ConditionalGAN
 from synthpet.patches.augment import augment_t1w

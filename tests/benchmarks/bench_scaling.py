@@ -58,7 +58,7 @@ def exponent(times: Sequence[float], factor: float) -> float:
 
 def of_controls() -> list[Step]:
     """The commands whose work is one of controls."""
-    from synthpet.command import compose
+    from synthpet.command.main import compose
     from synthpet.completion import ensure_completed
     from synthpet.evaluation import ensure_evaluated
     from synthpet.training import ensure_generators
@@ -82,7 +82,7 @@ def of_controls() -> list[Step]:
 
 def of_patients() -> list[Step]:
     """The commands whose work is one of patients; the detector learns from the same few controls."""
-    from synthpet.command import compose
+    from synthpet.command.main import compose
     from uad.comparison import ensure_comparison
     from uad.evaluation import ensure_evaluation
     from uad.training import ensure_detectors
@@ -102,7 +102,7 @@ def of_patients() -> list[Step]:
 
 def of_the_phantom(folder: Path, n: int) -> float:
     """Processor time of simulating n controls."""
-    from synthpet.command import compose
+    from synthpet.command.main import compose
     from synthpet.training import ensure_cohort
 
     numbers = [f"cohort.n_paired={n}", "cohort.n_unpaired=0", "cohort.n_heldout=1", "cohort.n_patients=1"]

@@ -53,7 +53,7 @@ def test_an_array_that_the_disk_cannot_hold_is_refused_before_it_is_written(smal
 
 
 def test_a_short_write_of_numpy_is_a_full_disk():
-    from synthpet.command import _refused_by_disk
+    from synthpet.command.main import _refused_by_disk
 
     assert _refused_by_disk(OSError("90000 requested and 4096 written")) is not None
     assert _refused_by_disk(OSError("something else")) is None

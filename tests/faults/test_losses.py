@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import load_file
 
 from synthpet.checkpoints import newest_whole
-from synthpet.command import compose
+from synthpet.command.main import compose
 from synthpet.errors import TrainingError
 from synthpet.gan import MAX_BAD_STEPS, ConditionalGAN
 from synthpet.generators import save_generator

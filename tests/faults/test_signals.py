@@ -52,7 +52,7 @@ def test_a_signal_saves_within_a_step_and_the_rerun_ends_with_the_same_weights(
 def test_a_terminal_that_closes_leaves_no_temporary_folder(tmp_path, number, expected):
     code = (
         "import tempfile, time\n"
-        "from synthpet.command import _exit_on_error\n"
+        "from synthpet.command.main import _exit_on_error\n"
         "from synthpet.errors import Stopped\n"
         "from synthpet.runtime.signals import stopping_by_signal\n"
         "try:\n"

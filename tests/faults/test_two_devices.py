@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file
 
 from synthpet import fitting
-from synthpet.command import compose
+from synthpet.command.main import compose
 from synthpet.errors import TrainingError, UsageError
 from synthpet.several_devices import n_devices
 from synthpet.training import ensure_generators

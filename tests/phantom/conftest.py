@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from synthpet.cohort import Cohort
-from synthpet.command import compose
+from synthpet.command.main import compose
 from synthpet.phantom.cohort import ensure_phantom
 from synthpet.phantom.template import Template, load_template
 

@@ -6,7 +6,7 @@ import pytest
 from scipy.ndimage import distance_transform_edt
 
 from synthpet.cohort import Cohort
-from synthpet.command import compose
+from synthpet.command.main import compose
 from synthpet.explainable import explained_share, knowable, predictors
 from synthpet.phantom.cohort import ensure_phantom
 from synthpet.phantom.fields import Lattice

@@ -12,7 +12,7 @@ import pytest
 from synthpet.cohort import Cohort
 from synthpet.cohort.files import sha256
 from synthpet.cohort.names import sidecar_path
-from synthpet.command import compose
+from synthpet.command.main import compose
 from synthpet.errors import DataError, UsageError
 from synthpet.phantom.cohort import deal_subjects, ensure_phantom, plan_subjects
 

@@ -13,7 +13,7 @@ from scipy.ndimage import map_coordinates
 
 from synthpet.cohort.files import read_tsv, sha256
 from synthpet.cohort.images import Grid
-from synthpet.command import compose
+from synthpet.command.main import compose
 from synthpet.errors import UsageError
 from synthpet.phantom import raw_dataset
 from synthpet.phantom.cohort import plan_subjects

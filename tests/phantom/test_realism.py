@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from synthpet.cohort.files import read_tsv
-from synthpet.command import compose
+from synthpet.command.main import compose
 from synthpet.phantom.realism.compare import Figure
 from synthpet.phantom.realism.page import ensure_realism, make_page
 from synthpet.phantom.realism.people import Seen

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from synthpet.command import compose
+from synthpet.command.main import compose
 from synthpet.errors import UsageError
 from synthpet.prepare.bids_app import to_overrides
 from synthpet.prepare.raw import RawOptions

@@ -8,7 +8,7 @@ import pytest
 import SimpleITK as sitk  # noqa: N813
 
 from synthpet.cohort import Cohort
-from synthpet.command import compose
+from synthpet.command.main import compose
 from synthpet.errors import DataError, UsageError
 from synthpet.prepare import subject
 from synthpet.prepare.brain import trim_to_tissue

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from synthpet.cohort.images import Grid, write_image
-from synthpet.command import compose
+from synthpet.command.main import compose
 from synthpet.errors import DataError
 from synthpet.prepare.check_raw import check_raw
 from synthpet.prepare.raw import RawOptions, read_raw

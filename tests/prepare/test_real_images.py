@@ -7,7 +7,7 @@ import pytest
 import SimpleITK as sitk  # noqa: N813
 
 from synthpet.cohort.images import read_image
-from synthpet.command import compose
+from synthpet.command.main import compose
 from synthpet.plausibility.flags import Norm, judge
 from synthpet.plausibility.measures import asymmetry
 from synthpet.prepare.brain import crop_to_brain, stripped_brain_mask

@@ -10,7 +10,7 @@ import pytest
 from synthpet.cohort import Cohort
 from synthpet.cohort.files import read_tsv
 from synthpet.cohort.index import Subject
-from synthpet.command import compose
+from synthpet.command.main import compose
 from synthpet.errors import DataError, DiskError, UsageError
 from synthpet.prepare import running
 from synthpet.prepare.cohort import ensure_prepared

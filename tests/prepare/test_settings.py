@@ -2,7 +2,7 @@
 
 import pytest
 
-from synthpet.command import compose
+from synthpet.command.main import compose
 from synthpet.errors import DataError, UsageError
 from synthpet.prepare.settings import Settings
 

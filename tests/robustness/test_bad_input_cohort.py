@@ -13,7 +13,7 @@ from synthpet.cohort import Cohort, read_image, write_image
 from synthpet.cohort.files import write_json
 from synthpet.cohort.names import sidecar_path
 from synthpet.cohort.text import read_table
-from synthpet.command import compose
+from synthpet.command.main import compose
 from synthpet.errors import DataError, IdError, UsageError
 from synthpet.prepare.pet import read_pet
 from synthpet.validation import VALIDATION, open_cohort, validate_cohort

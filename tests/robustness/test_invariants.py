@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from synthpet.cohort import Grid
-from synthpet.command import compose
+from synthpet.command.main import compose
 from synthpet.gan import build_generator
 from synthpet.inference import synthesise
 from synthpet.training import ensure_generators

@@ -11,7 +11,7 @@ import pytest
 
 from synthpet.checking import check
 from synthpet.cohort import Grid, write_image
-from synthpet.command import compose
+from synthpet.command.main import compose
 from synthpet.errors import DataError
 from synthpet.phantom.cohort import ensure_phantom
 from synthpet.runtime.stage import Stage
@@ -103,8 +103,8 @@ BAD_OPTIONS = [
 
 @pytest.mark.parametrize(("options", "words"), BAD_OPTIONS)
 def test_a_value_of_the_wrong_kind_is_refused(options, words):
+    from synthpet.command.options import check_options
     from synthpet.errors import UsageError
-    from synthpet.options import check_options
 
     keys = [option.partition("=")[0] for option in options]
     with pytest.raises(UsageError, match=words):
@@ -112,7 +112,7 @@ def test_a_value_of_the_wrong_kind_is_refused(options, words):
 
 
 def test_values_of_the_right_kind_and_the_words_beside_numbers_are_taken():
-    from synthpet.options import check_options
+    from synthpet.command.options import check_options
 
     given = {"gan.n_steps": "7", "normative.smooth_fwhm_mm": "match", "detector.seeds": "[0,1,2]",
              "detector.n_directions": "null", "detection.false_per_scan": "1", "trainer.devices": "auto"}  # fmt: skip
@@ -121,7 +121,7 @@ def test_values_of_the_right_kind_and_the_words_beside_numbers_are_taken():
 
 CRASH = """
 import sys
-from synthpet.command import command
+from synthpet.command.main import command
 sys.argv = ["x", "work_dir=" + {work!r}]
 @command("train")
 def main(cfg):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from synthpet.cohort.files import write_json, write_tsv
-from synthpet.command import compose
+from synthpet.command.main import compose
 from synthpet.errors import DataError, UsageError
 from uad.comparison import _columns, _configure
 from uad.comparison_statistics import Settings, best_detector, compare, oracle_share

@@ -4,7 +4,7 @@ import pytest
 from scipy.stats import binom
 
 from synthpet.cohort import Cohort
-from synthpet.command import compose
+from synthpet.command.main import compose
 from synthpet.phantom.cohort import ensure_phantom
 from uad.calibrated import ensure_calibrated
 from uad.detection import detect_lesion

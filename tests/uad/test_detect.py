@@ -15,7 +15,7 @@ from synthpet.cohort import Cohort, read_image, write_image
 from synthpet.cohort.files import read_tsv, write_json
 from synthpet.cohort.index import write_participants
 from synthpet.cohort.names import sidecar_path
-from synthpet.command import compose
+from synthpet.command.main import compose
 from synthpet.errors import DataError, DataLeakageError, UsageError
 from uad.evaluation import ensure_evaluation
 from uad.new_patient import ensure_detection

@@ -13,7 +13,7 @@ from scipy import ndimage
 from synthpet.cohort import Cohort, Subject, write_image
 from synthpet.cohort.files import read_tsv
 from synthpet.cohort.index import write_participants
-from synthpet.command import compose
+from synthpet.command.main import compose
 from synthpet.errors import DataError
 from tests.conftest import GRID, ellipsoid
 from uad.calibrated import near_edge, read_calibration, sweep

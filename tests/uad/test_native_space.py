@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from synthpet.cohort import Cohort, Grid, read_image, write_image
 from synthpet.cohort.files import read_tsv, write_json
-from synthpet.command import compose
+from synthpet.command.main import compose
 from synthpet.errors import DataError
 from synthpet.prepare.native import NativeSpace
 from synthpet.prepare.transform import Transform

@@ -13,9 +13,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from synthpet.cohort.printable import one_line
-from synthpet.config_sources import hold_sources
+from synthpet.command.config_sources import hold_sources
+from synthpet.command.plain_yaml import HYDRA_RESOLVERS, refuse_resolvers, resolvers
 from synthpet.errors import UsageError
-from synthpet.plain_yaml import HYDRA_RESOLVERS, refuse_resolvers, resolvers
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig

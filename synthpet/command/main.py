@@ -19,10 +19,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from synthpet.allowed import check_values
-from synthpet.arguments import expand
-from synthpet.config_check import guard_hydra
-from synthpet.config_names import config_names
+from synthpet.command.allowed import check_values
+from synthpet.command.arguments import expand
+from synthpet.command.config_names import config_names
+from synthpet.command.safe_config import guard_hydra
 from synthpet.errors import DiskError, Stopped, SynthPetError
 from synthpet.runtime.console import complain
 from synthpet.runtime.signals import stopping_by_signal
@@ -122,7 +122,7 @@ def _check_options(cfg: "DictConfig", config_name: str) -> None:
     """
     from hydra.core.hydra_config import HydraConfig
 
-    from synthpet.options import check_options
+    from synthpet.command.options import check_options
 
     given = [text for text in HydraConfig.get().overrides.task if "=" in text]
     chosen = HydraConfig.get().runtime.choices

@@ -224,8 +224,8 @@ def check_values(cfg: "DictConfig") -> None:
     Raises:
         UsageError: naming every one with what is allowed.
     """
-    from synthpet.config_names import config_names
-    from synthpet.fitting_together import misfits
+    from synthpet.command.config_names import config_names
+    from synthpet.command.fitting_together import misfits
 
     found = dict(_options(cfg))
     problems = [

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
+from synthpet.command.plain_yaml import check_yaml_file
 from synthpet.errors import UsageError
-from synthpet.plain_yaml import check_yaml_file
 
 OUR_CONFIGS = "pkg://synthpet.configs"
 FROM_A_USER = ("command-line", "main", "hydra.searchpath")  # how Hydra names places that a user, or a file, has chosen

@@ -1,0 +1,1 @@
+"""From a command line to options: allowed words and ranges, configuration that names no code, exit codes."""

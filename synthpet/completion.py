@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from omegaconf import DictConfig, OmegaConf
 
+from synthpet.checks.cohort import open_cohort
 from synthpet.cohort import Cohort, Fold, Subject, read_folds, read_image, write_folds, write_image
 from synthpet.cohort.files import sha256, write_json
 from synthpet.cohort.images import voxel_digest
@@ -29,7 +30,6 @@ from synthpet.runtime.stage import Stage, read_manifest
 from synthpet.template.smoothing import smooth_within
 from synthpet.tracking.stages import track_completion
 from synthpet.training import ensure_cohort, ensure_generators, generator_folder
-from synthpet.validation import open_cohort
 
 FOLDS = "folds.json"
 CONTROLS = ("paired", "unpaired", "heldout")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from synthpet.checks.cohort import open_cohort
 from synthpet.cohort import Cohort
 from synthpet.cohort.files import write_json, write_tsv
 from synthpet.evaluation_records import Evaluation, Measured, Spread
@@ -34,7 +35,6 @@ from synthpet.runtime.console import progress
 from synthpet.runtime.stage import Stage
 from synthpet.template.regions import grey_matter, named_regions
 from synthpet.tracking.stages import track_quality
-from synthpet.validation import open_cohort
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig

@@ -24,6 +24,7 @@ from synthpet.checkpoints import (
     newest_whole,
     steps_done,
 )
+from synthpet.checks.cohort import open_cohort
 from synthpet.cohort import Fold
 from synthpet.cohort.files import sha256, write_text
 from synthpet.cohort.text import read_rows
@@ -39,7 +40,6 @@ from synthpet.runtime.stage import Stage
 from synthpet.several_devices import DEFAULT, is_first, n_devices, train_on
 from synthpet.tracking import Run, tracked
 from synthpet.tracking.stages import generator_product
-from synthpet.validation import open_cohort
 from synthpet.volume_cache import MASK, PET, T1W, check_cached
 
 CAPTION = "T1, measured PET and synthetic PET of a left-out subject"

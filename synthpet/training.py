@@ -7,6 +7,7 @@ from pathlib import Path
 from numpy.typing import NDArray
 from omegaconf import DictConfig, OmegaConf
 
+from synthpet.checks.cohort import open_cohort
 from synthpet.cohort import Cohort, Fold, check_no_leakage, make_folds, write_folds
 from synthpet.errors import DataError
 from synthpet.runtime.claim import claim_below
@@ -14,7 +15,6 @@ from synthpet.runtime.compute import Compute, in_processes
 from synthpet.runtime.console import say, training_bars
 from synthpet.runtime.device import has_gpu
 from synthpet.runtime.stage import Stage
-from synthpet.validation import open_cohort
 from synthpet.volume_cache import cache_volumes
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 @command("validate")
 def main(cfg: "DictConfig") -> None:
     """Check, print the table, write ``validation.json``; exit code 65 where there is an error."""
-    from synthpet.checking import check
+    from synthpet.checks.everything import check
 
     check(cfg)
 

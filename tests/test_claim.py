@@ -4,6 +4,7 @@ import shutil
 
 import pytest
 
+from synthpet.checks.cohort import open_cohort
 from synthpet.cohort.files import sha256, write_json
 from synthpet.cohort.problems import Report
 from synthpet.command.main import compose
@@ -14,7 +15,6 @@ from synthpet.prepare.cohort import ensure_prepared
 from synthpet.runtime.claim import NOBODY, PATIENT, PREPARED, RESULTS, SIMULATED, Source, check_place, claim, read_claim
 from synthpet.runtime.stage import Stage
 from synthpet.training import ensure_cohort
-from synthpet.validation import open_cohort
 from tests.conftest import write_cohort
 
 
@@ -65,7 +65,7 @@ def test_prepare_does_not_write_over_the_cohort_of_another_data_set(prepared, tm
 
 
 def test_results_of_other_people_are_not_mixed_into_a_work_dir(tmp_path, monkeypatch):
-    monkeypatch.setattr("synthpet.validation.validate_cohort", lambda *_: Report("cohort", 8, ()))  # looks at images
+    monkeypatch.setattr("synthpet.checks.cohort.validate_cohort", lambda *_: Report("cohort", 8, ()))  # looks at images
     one, other = write_cohort(tmp_path / "one"), write_cohort(tmp_path / "other", first_seed=50)
     work = tmp_path / "work"
     for _ in range(2):

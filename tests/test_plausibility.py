@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from synthpet.checks.cohort import validate_cohort
 from synthpet.cohort import Cohort, Grid, Subject, write_image
 from synthpet.cohort.files import write_json
 from synthpet.cohort.index import write_participants
 from synthpet.cohort.names import image_path, sidecar_path
 from synthpet.plausibility.subject import look_at, whose_pet
 from synthpet.template.icbm import template_grid, template_images
-from synthpet.validation import validate_cohort
 
 GRID = template_grid(4.0)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from synthpet.checks.cohort import open_cohort
 from synthpet.cohort import Cohort
 from synthpet.cohort.files import write_bytes, write_json, write_text, write_tsv
 from synthpet.cohort.marks import is_simulated_dataset
@@ -17,7 +18,6 @@ from synthpet.runtime.compute import Compute, in_processes
 from synthpet.runtime.console import progress, say
 from synthpet.runtime.stage import Stage
 from synthpet.training import ensure_cohort
-from synthpet.validation import open_cohort
 from uad.comparison_pictures import generator_pictures
 from uad.comparison_statistics import Settings, compare
 from uad.comparison_table import MISSED, ROWS, Outcome, check_same_patients, plain_table, table_rows

@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from omegaconf import DictConfig, OmegaConf
 
+from synthpet.checks.cohort import open_cohort
 from synthpet.cohort import Cohort, Subject
 from synthpet.cohort.files import sha256, write_bytes, write_json, write_text, write_tsv
 from synthpet.errors import DataError
 from synthpet.prepare.native import NativeSpace
 from synthpet.runtime.console import progress, say
 from synthpet.runtime.stage import Stage
-from synthpet.validation import open_cohort
 from uad.calibrated import check_heldout, ensure_calibrated, sweep
 from uad.clusters import COLUMNS as CLUSTER_COLUMNS
 from uad.detection import COLUMNS as RANK_COLUMNS

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from omegaconf import DictConfig, OmegaConf
 
+from synthpet.checks.cohort import open_cohort
 from synthpet.cohort import Cohort
 from synthpet.completion import generators_source
 from synthpet.errors import UsageError
@@ -15,7 +16,6 @@ from synthpet.model_card import DETECTOR, write_model_card
 from synthpet.runtime.device import device_name
 from synthpet.runtime.stage import Stage
 from synthpet.training import ensure_cohort
-from synthpet.validation import open_cohort
 from uad.normative import NormativeSet, normative_set
 from uad.rivals.asymmetry import Asymmetry
 from uad.rivals.deviation import Options

@@ -58,11 +58,11 @@ def exponent(times: Sequence[float], factor: float) -> float:
 
 def of_controls() -> list[Step]:
     """The commands whose work is one of controls."""
+    from synthpet.checks.cohort import open_cohort
     from synthpet.command.main import compose
     from synthpet.completion import ensure_completed
     from synthpet.evaluation import ensure_evaluated
     from synthpet.training import ensure_generators
-    from synthpet.validation import open_cohort
     from uad.training import ensure_detectors
 
     def detector(name: str, *more: str) -> Callable[[list[str]], Any]:

@@ -4,11 +4,11 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from synthpet.checks.cohort import validate_cohort
+from synthpet.checks.subject import CHECKED
 from synthpet.cohort import Cohort, Grid, read_image, write_image
 from synthpet.cohort.files import write_json
 from synthpet.cohort.names import sidecar_path
-from synthpet.cohort.subject_checks import CHECKED
-from synthpet.validation import validate_cohort
 
 
 def change(cohort, kind, how):

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from synthpet import evaluation
-from synthpet.checking import check
+from synthpet.checks.cohort import VALIDATION, open_cohort, validate_cohort
+from synthpet.checks.everything import check
 from synthpet.cohort import Cohort, read_image, write_image
 from synthpet.cohort.files import write_json
 from synthpet.cohort.names import sidecar_path
@@ -16,7 +17,6 @@ from synthpet.cohort.text import read_table
 from synthpet.command.main import compose
 from synthpet.errors import DataError, IdError, UsageError
 from synthpet.prepare.pet import read_pet
-from synthpet.validation import VALIDATION, open_cohort, validate_cohort
 from tests.conftest import write_cohort
 from tests.robustness.conftest import GRID
 from tests.test_evaluation import write_synthetic
@@ -257,7 +257,7 @@ def test_a17_results_within_the_cohort_are_refused(cohort, where):
 
 
 def test_what_was_checked_is_not_read_again_until_it_changes(cohort, tmp_path, monkeypatch):
-    import synthpet.validation as validation
+    import synthpet.checks.cohort as validation
 
     first = validate_cohort(cohort, tmp_path / "work")
     read = []

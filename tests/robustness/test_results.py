@@ -9,13 +9,13 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from synthpet.checking import check
+from synthpet.checks.everything import check
+from synthpet.checks.results import verify
 from synthpet.cohort import Grid, write_image
 from synthpet.command.main import compose
 from synthpet.errors import DataError
 from synthpet.phantom.cohort import ensure_phantom
 from synthpet.runtime.stage import Stage
-from synthpet.verification import verify
 from tests.robustness.conftest import GRID, asymmetric
 
 TILTED = Grid.of(

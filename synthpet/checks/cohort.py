@@ -6,11 +6,11 @@ from multiprocessing import current_process
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from synthpet.checks.subject import Facts, cached, check_subject, restored, state_of
+from synthpet.checks.together import check_together, common_grid
 from synthpet.cohort import Cohort, Subject
-from synthpet.cohort.cohort_checks import check_together, common_grid
 from synthpet.cohort.files import write_json
 from synthpet.cohort.problems import WARNING, Problem, Report
-from synthpet.cohort.subject_checks import Facts, cached, check_subject, restored, state_of
 from synthpet.cohort.text import read_json_object
 from synthpet.errors import DataError, DiskError, UsageError
 from synthpet.runtime.claim import RESULTS, claim, source_of

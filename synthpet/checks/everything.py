@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING
 
 from omegaconf import OmegaConf
 
+from synthpet.checks.cohort import VALIDATION, validate_cohort
 from synthpet.cohort import Cohort
 from synthpet.cohort.files import write_json
 from synthpet.cohort.problems import Problem, Report
 from synthpet.errors import DataError, UsageError
 from synthpet.runtime.console import say
-from synthpet.validation import VALIDATION, validate_cohort
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -66,7 +66,7 @@ def _of_raw(cfg: "DictConfig") -> tuple[Report, Path]:
 
 
 def _of_results(cfg: "DictConfig", root: Path) -> tuple[Report, Path]:
-    from synthpet.verification import verify
+    from synthpet.checks.results import verify
 
     report = verify(root)
     return report, write_json(Path(cfg.work_dir) / "verification.json", report.content())

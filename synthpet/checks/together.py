@@ -8,10 +8,10 @@ from itertools import pairwise
 
 import numpy as np
 
+from synthpet.checks.subject import Facts
 from synthpet.cohort.images import Grid, read_grid
 from synthpet.cohort.index import Cohort, Subject
 from synthpet.cohort.problems import ERROR, WARNING, Problem
-from synthpet.cohort.subject_checks import Facts
 from synthpet.errors import DataError
 
 POSSIBLE_SUVR = (0.1, 10.0)  # mean within the brain; outside it is kBq/mL, counts or a lost scale

@@ -1,0 +1,1 @@
+"""Every problem of a cohort, of one person and of finished results, found before any work."""

@@ -15,15 +15,6 @@ from pytorch_lightning.loggers.logger import Logger
 from pytorch_lightning.plugins.environments import LightningEnvironment
 from torch import nn
 
-from synthpet.checkpoints import (
-    CHECKPOINT,
-    SaveCheckpoint,
-    WholeCheckpoints,
-    continuing,
-    forget,
-    newest_whole,
-    steps_done,
-)
 from synthpet.checks.cohort import open_cohort
 from synthpet.cohort import Fold
 from synthpet.cohort.files import sha256, write_text
@@ -32,15 +23,24 @@ from synthpet.errors import TrainingError
 from synthpet.gan import ConditionalGAN
 from synthpet.generators import CONFIG, WEIGHTS, save_generator, write_seen
 from synthpet.inference import synthesise
-from synthpet.model_card import GENERATOR, write_model_card
+from synthpet.learning.checkpoints import (
+    CHECKPOINT,
+    SaveCheckpoint,
+    WholeCheckpoints,
+    continuing,
+    forget,
+    newest_whole,
+    steps_done,
+)
+from synthpet.learning.model_card import GENERATOR, write_model_card
+from synthpet.learning.several_devices import DEFAULT, is_first, n_devices, train_on
+from synthpet.learning.volumes import MASK, PET, T1W, check_cached
 from synthpet.patches.data import PatchDataModule, naming_loaders
 from synthpet.runtime.console import BAR_EVERY_S, Bar, bar, losses_of, on_terminal, say
 from synthpet.runtime.device import resolve_precision
 from synthpet.runtime.stage import Stage
-from synthpet.several_devices import DEFAULT, is_first, n_devices, train_on
 from synthpet.tracking import Run, tracked
 from synthpet.tracking.stages import generator_product
-from synthpet.volume_cache import MASK, PET, T1W, check_cached
 
 CAPTION = "T1, measured PET and synthetic PET of a left-out subject"
 METRICS = "metrics.jsonl"

@@ -17,7 +17,7 @@ from synthpet.cohort.files import sha256, write_bytes, write_json
 from synthpet.cohort.images import voxel_digest
 from synthpet.cohort.text import read_json_object
 from synthpet.errors import DataError
-from synthpet.model_files import load_network, plain_yaml
+from synthpet.learning.model_files import load_network, plain_yaml
 from synthpet.runtime.device import resolve_precision
 from synthpet.runtime.stage import check_files
 
@@ -177,7 +177,7 @@ def save_generator(network: "nn.Module", folder: Path) -> Path:
     """
     from safetensors.torch import save
 
-    from synthpet.checkpoints import check_finite
+    from synthpet.learning.checkpoints import check_finite
 
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     check_finite(state, str(folder))

@@ -10,12 +10,12 @@ from omegaconf import DictConfig, OmegaConf
 from synthpet.checks.cohort import open_cohort
 from synthpet.cohort import Cohort, Fold, check_no_leakage, make_folds, write_folds
 from synthpet.errors import DataError
+from synthpet.learning.volumes import cache_volumes
 from synthpet.runtime.claim import claim_below
 from synthpet.runtime.compute import Compute, in_processes
 from synthpet.runtime.console import say, training_bars
 from synthpet.runtime.device import has_gpu
 from synthpet.runtime.stage import Stage
-from synthpet.volume_cache import cache_volumes
 
 
 def ensure_cohort(cfg: DictConfig) -> Cohort:

@@ -11,7 +11,7 @@ from synthpet.cohort.files import new_array, sha256, write_array, write_json
 from synthpet.cohort.text import read_rows
 from synthpet.errors import DataError
 from synthpet.generators import CONFIG, TrainedGenerator
-from synthpet.model_files import read_arrays
+from synthpet.learning.model_files import read_arrays
 from synthpet.prepare.native import NativeSpace
 from synthpet.prepare.transform import AFFINE
 from uad.calibrated import CALIBRATION, read_calibration

@@ -5,7 +5,7 @@ import re
 
 from synthpet.cohort.files import sha256
 from synthpet.command.main import compose
-from synthpet.model_card import CARD, DETECTOR, write_model_card
+from synthpet.learning.model_card import CARD, DETECTOR, write_model_card
 from tests.test_training import fold_folder, trained  # noqa: F401 - a fixture
 from uad.training import ensure_detectors
 

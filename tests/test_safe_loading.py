@@ -19,7 +19,7 @@ from synthpet.command.main import compose
 from synthpet.command.safe_config import check_configuration
 from synthpet.errors import DataError, SynthPetError, UsageError
 from synthpet.generators import CONFIG, WEIGHTS, TrainedGenerator, load_generator, save_generator
-from synthpet.model_files import read_arrays, read_checkpoint
+from synthpet.learning.model_files import read_arrays, read_checkpoint
 from uad.latent_space import LatentSpace
 from uad.maps import ControlStatistics
 from uad.representation.autoencoder import SiameseAutoencoder

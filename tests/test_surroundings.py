@@ -56,7 +56,7 @@ def test_a_job_of_several_tasks_without_srun_trains_as_one(monkeypatch):
     """In a notebook, too, where no command has settled the variables."""
     from omegaconf import OmegaConf
 
-    from synthpet.several_devices import n_devices
+    from synthpet.learning.several_devices import n_devices
 
     monkeypatch.setenv("SLURM_NTASKS", "4")
     monkeypatch.setenv("SLURM_JOB_NAME", "pet")

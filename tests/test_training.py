@@ -11,12 +11,12 @@ from omegaconf import OmegaConf
 from safetensors.torch import load_file
 
 from synthpet import fitting
-from synthpet.checkpoints import sealed
 from synthpet.cohort import Fold
 from synthpet.cohort.files import sha256
 from synthpet.command.main import compose
 from synthpet.errors import DataError
 from synthpet.generators import TrainedGenerator, load_generator
+from synthpet.learning.checkpoints import sealed
 from synthpet.training import ensure_generators
 
 SMALL = [

@@ -15,7 +15,7 @@ from synthpet.cohort import Cohort, Grid, Subject
 from synthpet.cohort.files import write_bytes, write_json
 from synthpet.cohort.text import read_json_object
 from synthpet.errors import DataError
-from synthpet.model_files import read_arrays
+from synthpet.learning.model_files import read_arrays
 from synthpet.runtime.console import progress
 from synthpet.runtime.stage import Stage
 from uad.calibration import LOWEST_Z, Calibration, ClusterCounts, calibrate_threshold, cluster_counts

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from synthpet.cohort.files import write_bytes
 from synthpet.errors import UsageError
-from synthpet.model_files import read_arrays
+from synthpet.learning.model_files import read_arrays
 from synthpet.template.smoothing import smooth_within
 
 KINDS = ("raw", "whitened", "conditional")

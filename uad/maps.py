@@ -15,7 +15,7 @@ from scipy import ndimage, stats
 
 from synthpet.cohort.files import write_bytes
 from synthpet.errors import DataError, UsageError
-from synthpet.model_files import read_arrays
+from synthpet.learning.model_files import read_arrays
 from synthpet.template.smoothing import FWHM_PER_SIGMA
 
 DIRECTIONS = ("hypo", "hyper", "both")

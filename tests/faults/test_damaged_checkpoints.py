@@ -7,9 +7,9 @@ import signal
 import pytest
 import torch
 
-from synthpet.checkpoints import newest_whole
 from synthpet.errors import DataError
-from synthpet.model_files import read_checkpoint
+from synthpet.learning.checkpoints import newest_whole
+from synthpet.learning.model_files import read_checkpoint
 from tests.faults.conftest import folds, training, weights
 
 DAMAGES = {

@@ -6,12 +6,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from synthpet.checkpoints import newest_whole
 from synthpet.command.main import compose
 from synthpet.errors import TrainingError
 from synthpet.gan import MAX_BAD_STEPS, ConditionalGAN
 from synthpet.generators import save_generator
-from synthpet.model_files import read_checkpoint
+from synthpet.learning.checkpoints import newest_whole
+from synthpet.learning.model_files import read_checkpoint
 from synthpet.training import ensure_generators
 from tests.faults.conftest import folds, training
 

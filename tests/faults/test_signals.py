@@ -15,7 +15,7 @@ from tests.faults.forge import ROOT
 
 
 def steps_of_checkpoint(fold: Path) -> int:
-    from synthpet.model_files import read_checkpoint
+    from synthpet.learning.model_files import read_checkpoint
 
     return int(read_checkpoint(fold / "last.ckpt")["state_dict"]["step"])
 

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from synthpet import fitting
 from synthpet.command.main import compose
 from synthpet.errors import TrainingError, UsageError
-from synthpet.several_devices import n_devices
+from synthpet.learning.several_devices import n_devices
 from synthpet.training import ensure_generators
 from tests.faults.conftest import folds, leftovers, training
 from tests.faults.test_signals import children_of, wait_until_gone

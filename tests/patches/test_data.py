@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from synthpet.errors import TrainingError, UsageError
+from synthpet.learning.volumes import cache_volumes
 from synthpet.patches.augment import augment_t1w
 from synthpet.patches.data import PatchBatches, PatchDataModule, check_shared_memory, naming_loaders
-from synthpet.volume_cache import cache_volumes
 
 
 @pytest.fixture

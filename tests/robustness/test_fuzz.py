@@ -11,12 +11,12 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from synthpet.checkpoints import sealed
 from synthpet.cohort import Cohort, read_image
 from synthpet.cohort.images import read_frames, read_grid
 from synthpet.cohort.marks import is_synthetic_image
 from synthpet.errors import DataError
-from synthpet.model_files import read_arrays, read_checkpoint
+from synthpet.learning.checkpoints import sealed
+from synthpet.learning.model_files import read_arrays, read_checkpoint
 from synthpet.prepare.pet import read_pet
 from synthpet.prepare.raw.participants import read_participants
 from tests.robustness.conftest import GRID, asymmetric, plain

@@ -30,7 +30,7 @@ WRITES = {
     },
     "sitk.WriteImage": {"synthpet/prepare/transform.py": "into a temporary folder, then by cohort.files"},
     "sitk.WriteTransform": {"synthpet/prepare/transform.py": "into a temporary folder, then by cohort.files"},
-    "torch.save": {"synthpet/checkpoints.py": "into memory, then by cohort.files"},
+    "torch.save": {"synthpet/learning/checkpoints.py": "into memory, then by cohort.files"},
     "json.dump": {},
     "yaml.dump": {},
     "shutil.copy": {},
@@ -48,7 +48,7 @@ METHODS = {  # of whatever object: path.write_text(...), figure.savefig(...)
         "synthpet/runtime/lock.py": "the lock itself",
         "synthpet/fitting.py": "metrics.jsonl grows by a line a step",
         "synthpet/runtime/console.py": "new lines of metrics.jsonl",
-        "synthpet/model_files.py": "checks a model file's own checksums before it is loaded",
+        "synthpet/learning/model_files.py": "checks a model file's own checksums before it is loaded",
     },
 }
 

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from synthpet.learning.volumes import PET
 from synthpet.template.smoothing import FWHM_PER_SIGMA
-from synthpet.volume_cache import PET
 
 DEPTH, FWHM_MM = 0.25, 20.0  # share of the uptake lost in the middle of a Gaussian blob, and its width
 N_BLOBS = 12  # in each control

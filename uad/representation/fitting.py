@@ -20,7 +20,12 @@ from pytorch_lightning.plugins.environments import LightningEnvironment
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from synthpet.checkpoints import (
+from synthpet.cohort.files import sha256, write_json
+from synthpet.cohort.text import read_json
+from synthpet.errors import TrainingError
+from synthpet.fitting import MetricsFile, ProgressLines
+from synthpet.gan import cosine_schedule
+from synthpet.learning.checkpoints import (
     CHECKPOINT,
     SaveCheckpoint,
     WholeCheckpoints,
@@ -29,11 +34,6 @@ from synthpet.checkpoints import (
     newest_whole,
     steps_done,
 )
-from synthpet.cohort.files import sha256, write_json
-from synthpet.cohort.text import read_json
-from synthpet.errors import TrainingError
-from synthpet.fitting import MetricsFile, ProgressLines
-from synthpet.gan import cosine_schedule
 from synthpet.runtime.console import say
 from synthpet.runtime.device import resolve_precision
 from uad.representation.autoencoder import CHANNEL, SiameseAutoencoder

@@ -7,7 +7,7 @@ from safetensors.torch import save
 
 from synthpet.cohort.files import write_bytes
 from synthpet.errors import DataError, UsageError
-from synthpet.model_files import load_network, read_options
+from synthpet.learning.model_files import load_network, read_options
 from uad.representation.autoencoder import SiameseAutoencoder
 
 WEIGHTS = "autoencoder.safetensors"

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from synthpet.cohort.files import write_bytes
-from synthpet.model_files import read_arrays
+from synthpet.learning.model_files import read_arrays
 from synthpet.template.smoothing import FWHM_PER_SIGMA
 
 POOL_FWHM_MM = 40.0  # a slope of one voxel from twenty people would be mostly chance

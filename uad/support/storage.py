@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator
 
 from synthpet.cohort.files import write_array, write_bytes, write_json
 from synthpet.errors import DataError
-from synthpet.model_files import read_arrays
+from synthpet.learning.model_files import read_arrays
 from uad.support.subject import SubjectOneClassSVM
 from uad.support.svdd import VoxelwiseSvdd
 from uad.support.voxelwise import VoxelwiseOneClassSVM

@@ -8,7 +8,7 @@ import torch
 from torch.nn.functional import cosine_similarity
 
 from synthpet.errors import DataError
-from synthpet.volume_cache import cache_volumes
+from synthpet.learning.volumes import cache_volumes
 from uad.representation import fitting
 from uad.representation.autoencoder import SiameseAutoencoder
 from uad.representation.fitting import brain_statistics, fit_autoencoder, pair_terms

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from synthpet.cohort.files import write_bytes
 from synthpet.errors import DataError, Stopped, TrainingError
-from synthpet.model_files import read_checkpoint
+from synthpet.learning.model_files import read_checkpoint
 from synthpet.runtime.console import say
 from synthpet.runtime.signals import before_stopping, take_signals
 

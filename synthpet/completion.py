@@ -22,14 +22,14 @@ from synthpet.cohort.images import voxel_digest
 from synthpet.cohort.index import write_dataset_description
 from synthpet.cohort.names import image_path, sidecar_path
 from synthpet.errors import DataError, DataLeakageError, UsageError
-from synthpet.generators import TrainedGenerator, seen_voxels
+from synthpet.generators.crossfit import ensure_cohort, ensure_generators, generator_folder
+from synthpet.generators.trained import TrainedGenerator, seen_voxels
 from synthpet.runtime.compute import Compute, in_processes
 from synthpet.runtime.console import progress
 from synthpet.runtime.device import device_name
 from synthpet.runtime.stage import Stage, read_manifest
 from synthpet.template.smoothing import smooth_within
 from synthpet.tracking.stages import track_completion
-from synthpet.training import ensure_cohort, ensure_generators, generator_folder
 
 FOLDS = "folds.json"
 CONTROLS = ("paired", "unpaired", "heldout")

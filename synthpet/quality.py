@@ -183,14 +183,14 @@ def regional_means(volume: NDArray, labels: NDArray[np.integer], n_regions: int)
 def patch_borders(shape: Sequence[int], patch_size: Sequence[int], stride: Sequence[int]) -> list[list[int]]:
     """For each axis the voxel indices, inside the volume, at which a patch of a regular cover begins or ends.
 
-    A volume smaller than the patch is thought to be padded evenly, as ``synthpet.inference`` does.
+    A volume smaller than the patch is thought to be padded evenly, as ``synthpet.generators.patchwise`` does.
 
     Args:
         shape: (I, J, K) of the volume.
         patch_size: (pi, pj, pk).
         stride: steps between patches.
     """
-    from synthpet.patches import patch_origins
+    from synthpet.generators.patches import patch_origins
 
     padded = [max(n, patch) for n, patch in zip(shape, patch_size, strict=True)]
     origins = patch_origins(padded, patch_size, stride).numpy()

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 @command("train")
 def main(cfg: "DictConfig") -> None:
     """Train every fold, or say that it is up to date."""
-    from synthpet.training import ensure_generators
+    from synthpet.generators.crossfit import ensure_generators
 
     ensure_generators(cfg)
 

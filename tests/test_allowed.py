@@ -6,7 +6,7 @@ import torch
 from synthpet.command.allowed import ALLOWED, GAN, check_values
 from synthpet.command.main import compose
 from synthpet.errors import UsageError
-from synthpet.gan import build_discriminator, build_generator
+from synthpet.generators.conditional_gan import build_discriminator, build_generator
 
 REFUSED = [
     ("gan.spatial_dims=4", "a whole number from 2 to 3"),

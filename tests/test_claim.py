@@ -9,12 +9,12 @@ from synthpet.cohort.files import sha256, write_json
 from synthpet.cohort.problems import Report
 from synthpet.command.main import compose
 from synthpet.errors import UsageError
+from synthpet.generators.crossfit import ensure_cohort
 from synthpet.phantom.cohort import ensure_phantom
 from synthpet.phantom.raw_dataset import ensure_raw
 from synthpet.prepare.cohort import ensure_prepared
 from synthpet.runtime.claim import NOBODY, PATIENT, PREPARED, RESULTS, SIMULATED, Source, check_place, claim, read_claim
 from synthpet.runtime.stage import Stage
-from synthpet.training import ensure_cohort
 from tests.conftest import write_cohort
 
 

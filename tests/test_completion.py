@@ -16,9 +16,9 @@ from synthpet.cohort.names import image_path
 from synthpet.command.main import compose
 from synthpet.completion import draw_donors, ensure_completed, generators_of, generators_source, match_histogram
 from synthpet.errors import DataError, DataLeakageError, UsageError
-from synthpet.generators import TrainedGenerator, load_generator
+from synthpet.generators.crossfit import generator_folder
+from synthpet.generators.trained import TrainedGenerator, load_generator
 from synthpet.template.smoothing import smooth_within
-from synthpet.training import generator_folder
 from tests.conftest import write_cohort
 from tests.test_training import configure  # the same small configuration
 

@@ -6,8 +6,8 @@ import torch
 from numpy.testing import assert_allclose
 from torch import nn
 
-from synthpet.gan import build_generator
-from synthpet.inference import prepare_network, synthesise
+from synthpet.generators.conditional_gan import build_generator
+from synthpet.generators.patchwise import prepare_network, synthesise
 from synthpet.runtime.device import device_name
 from uad.representation.autoencoder import SiameseAutoencoder
 from uad.representation.latents import dense_latents

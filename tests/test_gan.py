@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from synthpet.errors import TrainingError
-from synthpet.gan import ConditionalGAN, cosine_schedule, gradient_norm, moving_average
+from synthpet.generators.conditional_gan import ConditionalGAN, cosine_schedule, gradient_norm, moving_average
 
 OPTIONS = {
     "spatial_dims": 3,

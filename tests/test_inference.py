@@ -5,8 +5,8 @@ import pytest
 import torch
 from numpy.testing import assert_allclose
 
-from synthpet.inference import synthesise
-from synthpet.networks.generator import position_channels
+from synthpet.generators.networks.generator import position_channels
+from synthpet.generators.patchwise import synthesise
 
 AFFINE = np.diag([3.0, 3.0, 3.0, 1.0])
 FORMS = [((8, 8, 8), (4, 4, 4)), ((8, 8, 8), (8, 8, 8)), ((8, 8, 3), (4, 4, 1)), ((16, 16, 16), (8, 8, 8))]

@@ -10,7 +10,7 @@ from synthpet.cohort import read_folds
 from synthpet.cohort.files import new_array, sha256, write_array, write_json
 from synthpet.cohort.text import read_rows
 from synthpet.errors import DataError
-from synthpet.generators import CONFIG, TrainedGenerator
+from synthpet.generators.trained import CONFIG, TrainedGenerator
 from synthpet.learning.model_files import read_arrays
 from synthpet.prepare.native import NativeSpace
 from synthpet.prepare.transform import AFFINE
@@ -95,7 +95,7 @@ def test_rows_are_read_up_to_the_last_whole_one(tmp_path, tail):
 
 
 def test_a_torn_row_stops_no_training_from_going_on(tmp_path):
-    from synthpet.fitting import MetricsFile
+    from synthpet.generators.fit import MetricsFile
 
     path = tmp_path / "metrics.jsonl"
     path.write_text('{"step": 9, "train/x": 0.1}\n{"step": 19, "tr')

@@ -18,7 +18,7 @@ from synthpet.cohort.images import read_image
 from synthpet.command.main import compose
 from synthpet.command.safe_config import check_configuration
 from synthpet.errors import DataError, SynthPetError, UsageError
-from synthpet.generators import CONFIG, WEIGHTS, TrainedGenerator, load_generator, save_generator
+from synthpet.generators.trained import CONFIG, WEIGHTS, TrainedGenerator, load_generator, save_generator
 from synthpet.learning.model_files import read_arrays, read_checkpoint
 from uad.latent_space import LatentSpace
 from uad.maps import ControlStatistics
@@ -131,7 +131,7 @@ def test_a_folder_of_configurations_from_a_stranger_runs_nothing(tmp_path, canar
 @pytest.fixture
 def generator(tmp_path):
     """A generator as training leaves it, untrained."""
-    from synthpet.gan import build_generator
+    from synthpet.generators.conditional_gan import build_generator
 
     folder = tmp_path / "fold-0"
     folder.mkdir()
@@ -257,8 +257,8 @@ def test_a_malicious_checkpoint_is_refused(tmp_path, canary, kind):
 
 
 def test_a_resumed_training_refuses_a_malicious_checkpoint(shared_cohort, tmp_path, canary, monkeypatch):
-    from synthpet import fitting
-    from synthpet.training import ensure_generators
+    from synthpet.generators import fit as fitting
+    from synthpet.generators.crossfit import ensure_generators
     from tests.test_training import configure, fold_folder
 
     cfg = configure(shared_cohort, tmp_path)

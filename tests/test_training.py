@@ -10,14 +10,14 @@ import torch
 from omegaconf import OmegaConf
 from safetensors.torch import load_file
 
-from synthpet import fitting
 from synthpet.cohort import Fold
 from synthpet.cohort.files import sha256
 from synthpet.command.main import compose
 from synthpet.errors import DataError
-from synthpet.generators import TrainedGenerator, load_generator
+from synthpet.generators import fit as fitting
+from synthpet.generators.crossfit import ensure_generators
+from synthpet.generators.trained import TrainedGenerator, load_generator
 from synthpet.learning.checkpoints import sealed
-from synthpet.training import ensure_generators
 
 SMALL = [
     "logger=local", "gan.n_folds=2", "gan.n_steps=12", "gan.n_warmup_steps=6", "trainer.steps_per_checkpoint=4",
@@ -38,7 +38,7 @@ def trained(shared_cohort, tmp_path_factory):
 
 
 def fold_folder(cfg, k=0):
-    from synthpet.training import generator_folder
+    from synthpet.generators.crossfit import generator_folder
 
     return generator_folder(cfg) / f"fold-{k}"
 

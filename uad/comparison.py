@@ -14,10 +14,10 @@ from synthpet.cohort.marks import is_simulated_dataset
 from synthpet.command.main import compose
 from synthpet.errors import UsageError
 from synthpet.evaluation import ensure_evaluated
+from synthpet.generators.crossfit import ensure_cohort
 from synthpet.runtime.compute import Compute, in_processes
 from synthpet.runtime.console import progress, say
 from synthpet.runtime.stage import Stage
-from synthpet.training import ensure_cohort
 from uad.comparison_pictures import generator_pictures
 from uad.comparison_statistics import Settings, compare
 from uad.comparison_table import MISSED, ROWS, Outcome, check_same_patients, plain_table, table_rows

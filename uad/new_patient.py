@@ -14,11 +14,11 @@ from synthpet.cohort.files import read_tsv, sha256, write_json, write_text
 from synthpet.cohort.text import read_json_object
 from synthpet.command.main import compose
 from synthpet.errors import DataError, UsageError
+from synthpet.generators.crossfit import ensure_cohort
 from synthpet.prepare.native import NativeSpace
 from synthpet.runtime.claim import PATIENT, Source, check_claim, claim, place_of
 from synthpet.runtime.console import say
 from synthpet.runtime.stage import Stage
-from synthpet.training import ensure_cohort
 from uad.calibrated import check_heldout, ensure_calibrated
 from uad.clusters import COLUMNS
 from uad.comparison_table import plain_table

@@ -12,10 +12,10 @@ from synthpet.cohort import Cohort
 from synthpet.completion import generators_source
 from synthpet.errors import UsageError
 from synthpet.evaluation import ensure_evaluated
+from synthpet.generators.crossfit import ensure_cohort
 from synthpet.learning.model_card import DETECTOR, write_model_card
 from synthpet.runtime.device import device_name
 from synthpet.runtime.stage import Stage
-from synthpet.training import ensure_cohort
 from uad.normative import NormativeSet, normative_set
 from uad.rivals.asymmetry import Asymmetry
 from uad.rivals.deviation import Options

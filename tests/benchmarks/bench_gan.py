@@ -21,10 +21,10 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from synthpet.command.main import compose
-from synthpet.fitting import build_model
-from synthpet.gan import ConditionalGAN
-from synthpet.patches.augment import augment_t1w
-from synthpet.patches.data import Batch, PatchBatches, PatchDataModule
+from synthpet.generators.conditional_gan import ConditionalGAN
+from synthpet.generators.fit import build_model
+from synthpet.generators.patches.augment import augment_t1w
+from synthpet.generators.patches.data import Batch, PatchBatches, PatchDataModule
 from synthpet.runtime.device import resolve_precision
 
 N_CONTROLS = 8

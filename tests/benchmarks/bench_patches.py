@@ -20,7 +20,7 @@ import torchio
 from steps import SHAPE, volume, write_controls
 from table import Row
 
-from synthpet.patches.data import PatchBatches
+from synthpet.generators.patches.data import PatchBatches
 
 BATCH, PATCH = 4, 32
 N_CONTROLS, PER_VOLUME, N_WORKERS = 16, 8, 2

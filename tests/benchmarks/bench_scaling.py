@@ -62,7 +62,7 @@ def of_controls() -> list[Step]:
     from synthpet.command.main import compose
     from synthpet.completion import ensure_completed
     from synthpet.evaluation import ensure_evaluated
-    from synthpet.training import ensure_generators
+    from synthpet.generators.crossfit import ensure_generators
     from uad.training import ensure_detectors
 
     def detector(name: str, *more: str) -> Callable[[list[str]], Any]:
@@ -103,7 +103,7 @@ def of_patients() -> list[Step]:
 def of_the_phantom(folder: Path, n: int) -> float:
     """Processor time of simulating n controls."""
     from synthpet.command.main import compose
-    from synthpet.training import ensure_cohort
+    from synthpet.generators.crossfit import ensure_cohort
 
     numbers = [f"cohort.n_paired={n}", "cohort.n_unpaired=0", "cohort.n_heldout=1", "cohort.n_patients=1"]
     options = [*numbers, f"cohort.resolution_mm={RESOLUTION_MM}", f"work_dir='{folder / f'phantom-{n}'}'"]

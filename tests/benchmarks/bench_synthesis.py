@@ -23,9 +23,9 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from synthpet.cohort import Cohort, read_folds
-from synthpet.gan import build_generator
-from synthpet.generators import TrainedGenerator, load_generator
-from synthpet.inference import prepare_network, synthesise
+from synthpet.generators.conditional_gan import build_generator
+from synthpet.generators.patchwise import prepare_network, synthesise
+from synthpet.generators.trained import TrainedGenerator, load_generator
 from synthpet.quality import psnr
 from synthpet.runtime.device import resolve_precision
 

@@ -119,7 +119,7 @@ def serve() -> None:
     import torch
 
     from synthpet.command.main import compose
-    from synthpet.training import ensure_generators
+    from synthpet.generators.crossfit import ensure_generators
     from tests.conftest import write_cohort
     from tests.faults.conftest import training
 

@@ -8,11 +8,11 @@ from safetensors.torch import load_file
 
 from synthpet.command.main import compose
 from synthpet.errors import TrainingError
-from synthpet.gan import MAX_BAD_STEPS, ConditionalGAN
-from synthpet.generators import save_generator
+from synthpet.generators.conditional_gan import MAX_BAD_STEPS, ConditionalGAN
+from synthpet.generators.crossfit import ensure_generators
+from synthpet.generators.trained import save_generator
 from synthpet.learning.checkpoints import newest_whole
 from synthpet.learning.model_files import read_checkpoint
-from synthpet.training import ensure_generators
 from tests.faults.conftest import folds, training
 
 

@@ -9,11 +9,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from synthpet import fitting
 from synthpet.command.main import compose
 from synthpet.errors import TrainingError, UsageError
+from synthpet.generators import fit as fitting
+from synthpet.generators.crossfit import ensure_generators
 from synthpet.learning.several_devices import n_devices
-from synthpet.training import ensure_generators
 from tests.faults.conftest import folds, leftovers, training
 from tests.faults.test_signals import children_of, wait_until_gone
 
@@ -22,7 +22,7 @@ TWO = ("trainer.devices=2",)
 
 def train_with_bad_losses(*arguments) -> None:
     """In the process of a device: at the steps of BAD the second one's loss is no number, the first one's is."""
-    from synthpet.gan import ConditionalGAN
+    from synthpet.generators.conditional_gan import ConditionalGAN
 
     bad = {int(step) for step in os.environ["BAD"].split()}
     reconstruction = ConditionalGAN._reconstruction

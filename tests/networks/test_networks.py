@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import nn
 
-from synthpet.networks import ResidualUNet, SlicesAsChannels, patch_discriminator
-from synthpet.networks.generator import depth_to_space, normalisation, position_channels
+from synthpet.generators.networks import ResidualUNet, SlicesAsChannels, patch_discriminator
+from synthpet.generators.networks.generator import depth_to_space, normalisation, position_channels
 
 
 @pytest.mark.parametrize("dims", [2, 3])

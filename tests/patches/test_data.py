@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from synthpet.errors import TrainingError, UsageError
+from synthpet.generators.patches.augment import augment_t1w
+from synthpet.generators.patches.data import PatchBatches, PatchDataModule, check_shared_memory, naming_loaders
 from synthpet.learning.volumes import cache_volumes
-from synthpet.patches.augment import augment_t1w
-from synthpet.patches.data import PatchBatches, PatchDataModule, check_shared_memory, naming_loaders
 
 
 @pytest.fixture

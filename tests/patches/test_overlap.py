@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synthpet.errors import UsageError
-from synthpet.patches import blend_window, extract, overlap_add, patch_origins
+from synthpet.generators.patches import blend_window, extract, overlap_add, patch_origins
 
 AXIS = st.integers(1, 9).flatmap(
     lambda n: st.integers(1, n).flatmap(lambda p: st.tuples(st.just(n), st.just(p), st.integers(1, p)))

@@ -13,9 +13,9 @@ import torch
 
 from synthpet.cohort import Grid
 from synthpet.command.main import compose
-from synthpet.gan import build_generator
-from synthpet.inference import synthesise
-from synthpet.training import ensure_generators
+from synthpet.generators.conditional_gan import build_generator
+from synthpet.generators.crossfit import ensure_generators
+from synthpet.generators.patchwise import synthesise
 from tests.conftest import GRID, ellipsoid
 from tests.test_training import SMALL
 from uad.clusters import find_clusters

@@ -271,8 +271,8 @@ def generators(cohort, synthetic_folder, tmp_path):
     """Two untrained generators that the manifest of the synthetic PETs names."""
     import torch
 
-    from synthpet.gan import build_generator
-    from synthpet.generators import CONFIG, save_generator
+    from synthpet.generators.conditional_gan import build_generator
+    from synthpet.generators.trained import CONFIG, save_generator
 
     folder = tmp_path / "gan-test"
     options = {"channels": [4, 8], "blocks": 1, "stem": 2, "norm": "batch"}
@@ -297,7 +297,7 @@ def manifest_with(folder, **changes):
 
 
 def test_a_patients_expected_pet_is_the_mean_over_the_folds_generators(cohort, synthetic_folder, generators):
-    from synthpet.generators import TrainedGenerator
+    from synthpet.generators.trained import TrainedGenerator
     from synthpet.template.smoothing import smooth_within
 
     t1w, mask = cohort.load_t1w("sub-07"), cohort.load_mask("sub-07")

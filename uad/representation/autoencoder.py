@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from synthpet.errors import UsageError
+from synthpet.generators.networks.generator import CONV, NORM
 from synthpet.learning.volumes import PET, T1W
-from synthpet.networks.generator import CONV, NORM
 
 CHANNEL = {"t1w": T1W, "pet": PET}  # of a cached volume; its last channel is the brain mask
 CONV_TRANSPOSE = {2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}

@@ -23,8 +23,8 @@ from torch.utils.data import DataLoader
 from synthpet.cohort.files import sha256, write_json
 from synthpet.cohort.text import read_json
 from synthpet.errors import TrainingError
-from synthpet.fitting import MetricsFile, ProgressLines
-from synthpet.gan import cosine_schedule
+from synthpet.generators.conditional_gan import cosine_schedule
+from synthpet.generators.fit import MetricsFile, ProgressLines
 from synthpet.learning.checkpoints import (
     CHECKPOINT,
     SaveCheckpoint,

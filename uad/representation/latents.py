@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from synthpet.errors import DataError
-from synthpet.networks.folding import fold_norms
+from synthpet.generators.networks.folding import fold_norms
 from uad.representation.autoencoder import CHANNEL, SiameseAutoencoder
 from uad.representation.pairs import cut
 

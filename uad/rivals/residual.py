@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from synthpet.cohort import Cohort, read_image
 from synthpet.cohort.text import read_json_object
 from synthpet.errors import DataError, DataLeakageError, UsageError
-from synthpet.generators import TrainedGenerator
+from synthpet.generators.trained import TrainedGenerator
 from synthpet.template.smoothing import smooth_within
 from uad.normative import Member, NormativeSet, check_synthetic, generator_hashes
 from uad.rivals.deviation import Measure, Options, PetDeviation

@@ -90,6 +90,6 @@ def _train_side_by_side(
 
 
 def _fit(task: tuple[Stage, Fold], cfg: DictConfig, volumes: dict[str, Path], affine: NDArray, lines: bool) -> None:
-    from synthpet.fitting import fit_fold
+    from synthpet.generators.fit import fit_fold
 
     fit_fold(cfg, *task, volumes, affine, lines=lines)

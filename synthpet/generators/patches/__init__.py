@@ -3,6 +3,6 @@
 A patch is always (pi, pj, pk) voxels; three adjacent transverse slices are a patch with pk = 3.
 """
 
-from synthpet.patches.overlap import blend_window, extract, overlap_add, patch_origins
+from synthpet.generators.patches.overlap import blend_window, extract, overlap_add, patch_origins
 
 __all__ = ["blend_window", "extract", "overlap_add", "patch_origins"]

@@ -20,8 +20,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from synthpet.errors import TrainingError, UsageError
+from synthpet.generators.networks.generator import position_channels
 from synthpet.learning.volumes import MASK
-from synthpet.networks.generator import position_channels
 
 LOADER_S = 300  # without a batch: the loaders hang
 PREFETCHED = 2  # batches that each loader keeps ready, as Torch has it

@@ -90,7 +90,7 @@ class TrainedGenerator:
         """The PET of one subject in SUVR, (I, J, K); arguments as ``inference.synthesise``."""
         import torch
 
-        from synthpet.inference import synthesise
+        from synthpet.generators.patchwise import synthesise
 
         with torch.autocast(device, torch.bfloat16, enabled=self.bf16_on(device)):
             return synthesise(
@@ -108,7 +108,7 @@ class TrainedGenerator:
 
 @lru_cache(maxsize=16)
 def _load(generator: TrainedGenerator, sha256: str, device: str) -> "nn.Module":
-    from synthpet.inference import prepare_network
+    from synthpet.generators.patchwise import prepare_network
 
     return prepare_network(load_generator(generator).to(device), bf16=generator.bf16_on(device))
 
@@ -119,7 +119,7 @@ def load_generator(generator: TrainedGenerator) -> "nn.Module":
     Raises:
         DataError: the weights do not belong to the configuration beside them, or either cannot be read.
     """
-    from synthpet.gan import build_generator
+    from synthpet.generators.conditional_gan import build_generator
 
     generator.check()
     gan = generator.gan

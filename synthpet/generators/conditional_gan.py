@@ -19,9 +19,9 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from synthpet.errors import TrainingError
-from synthpet.networks import ResidualUNet, SlicesAsChannels, patch_discriminator
-from synthpet.patches.augment import augment_t1w
-from synthpet.patches.data import Batch
+from synthpet.generators.networks import ResidualUNet, SlicesAsChannels, patch_discriminator
+from synthpet.generators.patches.augment import augment_t1w
+from synthpet.generators.patches.data import Batch
 
 MAX_BAD_STEPS = 20  # consecutive steps with a loss or gradient that is not finite, before training gives up
 

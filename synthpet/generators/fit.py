@@ -20,9 +20,10 @@ from synthpet.cohort import Fold
 from synthpet.cohort.files import sha256, write_text
 from synthpet.cohort.text import read_rows
 from synthpet.errors import TrainingError
-from synthpet.gan import ConditionalGAN
-from synthpet.generators import CONFIG, WEIGHTS, save_generator, write_seen
-from synthpet.inference import synthesise
+from synthpet.generators.conditional_gan import ConditionalGAN
+from synthpet.generators.patches.data import PatchDataModule, naming_loaders
+from synthpet.generators.patchwise import synthesise
+from synthpet.generators.trained import CONFIG, WEIGHTS, save_generator, write_seen
 from synthpet.learning.checkpoints import (
     CHECKPOINT,
     SaveCheckpoint,
@@ -35,7 +36,6 @@ from synthpet.learning.checkpoints import (
 from synthpet.learning.model_card import GENERATOR, write_model_card
 from synthpet.learning.several_devices import DEFAULT, is_first, n_devices, train_on
 from synthpet.learning.volumes import MASK, PET, T1W, check_cached
-from synthpet.patches.data import PatchDataModule, naming_loaders
 from synthpet.runtime.console import BAR_EVERY_S, Bar, bar, losses_of, on_terminal, say
 from synthpet.runtime.device import resolve_precision
 from synthpet.runtime.stage import Stage

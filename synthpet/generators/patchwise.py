@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from synthpet.networks.folding import fold_norms
-from synthpet.networks.generator import CONV, ResidualUNet, position_channels
-from synthpet.patches.overlap import OverlapAdd, extract, patch_origins
+from synthpet.generators.networks.folding import fold_norms
+from synthpet.generators.networks.generator import CONV, ResidualUNet, position_channels
+from synthpet.generators.patches.overlap import OverlapAdd, extract, patch_origins
 
 
 @torch.inference_mode()

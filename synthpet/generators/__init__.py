@@ -1,0 +1,1 @@
+"""Generators of a missing modality: network, patches, training, one per fold, and synthesis of a whole volume."""

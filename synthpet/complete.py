@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 @command("complete")
 def main(cfg: "DictConfig") -> None:
     """Complete the control set, or say that it is up to date."""
-    from synthpet.completion import ensure_completed
+    from synthpet.completion.write import ensure_completed
 
     ensure_completed(cfg)
 

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 def main(cfg: "DictConfig") -> None:
     """Evaluate, or say that it is up to date; print the headline and where everything lies."""
     from synthpet.cohort.text import read_json_object
-    from synthpet.evaluation import ensure_evaluated
-    from synthpet.report.words import console_lines
+    from synthpet.quality.run import ensure_evaluated
+    from synthpet.quality.words import console_lines
     from synthpet.runtime.console import say
 
     folder = ensure_evaluated(cfg)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from synthpet.command.main import compose
-from synthpet.completion import ensure_completed
+from synthpet.completion.write import ensure_completed
 from synthpet.phantom.cohort import ensure_phantom
 from synthpet.phantom.raw_dataset import ensure_raw
 from synthpet.prepare.cohort import ensure_prepared

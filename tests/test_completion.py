@@ -14,7 +14,7 @@ from synthpet.cohort.files import sha256
 from synthpet.cohort.index import write_participants
 from synthpet.cohort.names import image_path
 from synthpet.command.main import compose
-from synthpet.completion import draw_donors, ensure_completed, generators_of, generators_source, match_histogram
+from synthpet.completion.write import draw_donors, ensure_completed, generators_of, generators_source, match_histogram
 from synthpet.errors import DataError, DataLeakageError, UsageError
 from synthpet.generators.crossfit import generator_folder
 from synthpet.generators.trained import TrainedGenerator, load_generator

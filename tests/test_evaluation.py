@@ -12,11 +12,11 @@ from synthpet.cohort.index import write_participants
 from synthpet.cohort.names import image_path
 from synthpet.command.main import compose
 from synthpet.errors import DataError, DataLeakageError
-from synthpet.evaluation import ensure_evaluated, evaluate_synthesis, measure_spread
-from synthpet.evaluation_source import ROLES, TRUTH, Source
-from synthpet.quality import patch_borders
-from synthpet.quality_summary import COLUMNS
-from synthpet.report.words import console_lines
+from synthpet.quality.metrics import patch_borders
+from synthpet.quality.run import ensure_evaluated, evaluate_synthesis, measure_spread
+from synthpet.quality.source import ROLES, TRUTH, Source
+from synthpet.quality.summary import COLUMNS
+from synthpet.quality.words import console_lines
 from synthpet.runtime.stage import Stage
 
 
@@ -246,7 +246,7 @@ def test_memory_does_not_grow_with_the_number_of_subjects(studied):
 def command(studied, monkeypatch, tmp_path):
     """``ensure_evaluated`` on the small study, with its completion taken as done."""
     cohort, folder = studied
-    monkeypatch.setattr("synthpet.completion.ensure_completed", lambda cfg: folder)
+    monkeypatch.setattr("synthpet.completion.write.ensure_completed", lambda cfg: folder)
     patches = ("gan.patch_size=[8,8,8]", "gan.stride=[4,4,4]", "gan.discriminator.layers=1")
     cfg = compose("evaluate", f"cohort={cohort.root}", f"work_dir={tmp_path}", "logger=local", *patches)
     return cfg, cohort, folder
@@ -267,7 +267,7 @@ def test_the_command_leaves_tables_figures_page_and_its_own_manifest(command):
 
 
 def test_a_second_run_reuses_and_a_changed_image_makes_it_anew(command, capsys, monkeypatch):
-    monkeypatch.setattr("synthpet.report.synthesis.write_report", lambda *_: [])  # pictures take long
+    monkeypatch.setattr("synthpet.quality.page.write_report", lambda *_: [])  # pictures take long
     cfg, cohort, folder = command
     ensure_evaluated(cfg)
     capsys.readouterr()

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from synthpet.explainable import explained_share, knowable
+from synthpet.quality.explainable import explained_share, knowable
 
 PLACES, GROUPS = 400, np.repeat(np.arange(4), 100)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from synthpet.quality import (
+from synthpet.quality.metrics import (
     Moments,
     bootstrap_gap_closed,
     deviation_correlation,

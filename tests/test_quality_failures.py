@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from synthpet.cohort.folds import read_folds
-from synthpet.evaluation import evaluate_synthesis
-from synthpet.quality_failures import expected_nearest, nearest_ratio
-from synthpet.report.words import failure_words
+from synthpet.quality.failures import expected_nearest, nearest_ratio
+from synthpet.quality.run import evaluate_synthesis
+from synthpet.quality.words import failure_words
 from tests.conftest import write_cohort
 from tests.test_evaluation import truth, write_expected, write_synthetic
 

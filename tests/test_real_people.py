@@ -13,7 +13,7 @@ from scipy.ndimage import distance_transform_edt
 from synthpet.cohort import Cohort, read_image
 from synthpet.cohort.names import image_path
 from synthpet.command.main import compose
-from synthpet.completion import ensure_completed
+from synthpet.completion.write import ensure_completed
 from synthpet.generators.crossfit import ensure_generators, generator_folder
 from synthpet.prepare.cohort import ensure_prepared
 

@@ -13,8 +13,8 @@ from synthpet.cohort.files import write_bytes, write_json, write_text, write_tsv
 from synthpet.cohort.marks import is_simulated_dataset
 from synthpet.command.main import compose
 from synthpet.errors import UsageError
-from synthpet.evaluation import ensure_evaluated
 from synthpet.generators.crossfit import ensure_cohort
+from synthpet.quality.run import ensure_evaluated
 from synthpet.runtime.compute import Compute, in_processes
 from synthpet.runtime.console import progress, say
 from synthpet.runtime.stage import Stage

@@ -9,11 +9,11 @@ from omegaconf import DictConfig, OmegaConf
 
 from synthpet.checks.cohort import open_cohort
 from synthpet.cohort import Cohort
-from synthpet.completion import generators_source
+from synthpet.completion.write import generators_source
 from synthpet.errors import UsageError
-from synthpet.evaluation import ensure_evaluated
 from synthpet.generators.crossfit import ensure_cohort
 from synthpet.learning.model_card import DETECTOR, write_model_card
+from synthpet.quality.run import ensure_evaluated
 from synthpet.runtime.device import device_name
 from synthpet.runtime.stage import Stage
 from uad.normative import NormativeSet, normative_set

@@ -77,7 +77,7 @@ def write_model_card(
     environment = Environment(  # noqa: S701 - Markdown: escaping would spoil it, and the values are our own
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
     )
-    template = environment.from_string(files("synthpet.report").joinpath("model_card.md").read_text("utf-8"))
+    template = environment.from_string(files(__package__).joinpath("model_card.md").read_text("utf-8"))
     text = template.render(
         name=name,
         about=kind.about,

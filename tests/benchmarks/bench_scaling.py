@@ -60,9 +60,9 @@ def of_controls() -> list[Step]:
     """The commands whose work is one of controls."""
     from synthpet.checks.cohort import open_cohort
     from synthpet.command.main import compose
-    from synthpet.completion import ensure_completed
-    from synthpet.evaluation import ensure_evaluated
+    from synthpet.completion.write import ensure_completed
     from synthpet.generators.crossfit import ensure_generators
+    from synthpet.quality.run import ensure_evaluated
     from uad.training import ensure_detectors
 
     def detector(name: str, *more: str) -> Callable[[list[str]], Any]:

@@ -26,7 +26,7 @@ from synthpet.cohort import Cohort, read_folds
 from synthpet.generators.conditional_gan import build_generator
 from synthpet.generators.patchwise import prepare_network, synthesise
 from synthpet.generators.trained import TrainedGenerator, load_generator
-from synthpet.quality import psnr
+from synthpet.quality.metrics import psnr
 from synthpet.runtime.device import resolve_precision
 
 STUDY = Path("outputs") / "phantom-quick"

@@ -7,10 +7,10 @@ from scipy.ndimage import distance_transform_edt
 
 from synthpet.cohort import Cohort
 from synthpet.command.main import compose
-from synthpet.explainable import explained_share, knowable, predictors
 from synthpet.phantom.cohort import ensure_phantom
 from synthpet.phantom.fields import Lattice
-from synthpet.quality_failures import profile, profile_voxels
+from synthpet.quality.explainable import explained_share, knowable, predictors
+from synthpet.quality.failures import profile, profile_voxels
 from synthpet.template.regions import named_regions
 
 

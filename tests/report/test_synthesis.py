@@ -5,10 +5,10 @@ import pytest
 
 from synthpet.cohort import Cohort, Fold, write_folds, write_image
 from synthpet.cohort.index import write_participants
-from synthpet.evaluation import evaluate
-from synthpet.evaluation_source import Source
+from synthpet.quality.page import make_page, make_pictures, pick_examples, pick_ranked, pick_uncertain
+from synthpet.quality.run import evaluate
+from synthpet.quality.source import Source
 from synthpet.report.html import RESEARCH_USE, Picture
-from synthpet.report.synthesis import make_page, make_pictures, pick_examples, pick_ranked, pick_uncertain
 from tests.conftest import write_cohort
 from tests.test_evaluation import truth, write_expected, write_synthetic, write_synthetic_without_folds
 

@@ -7,7 +7,6 @@ import shutil
 import numpy as np
 import pytest
 
-from synthpet import evaluation
 from synthpet.checks.cohort import VALIDATION, open_cohort, validate_cohort
 from synthpet.checks.everything import check
 from synthpet.cohort import Cohort, read_image, write_image
@@ -17,6 +16,7 @@ from synthpet.cohort.text import read_table
 from synthpet.command.main import compose
 from synthpet.errors import DataError, IdError, UsageError
 from synthpet.prepare.pet import read_pet
+from synthpet.quality import run as evaluation
 from tests.conftest import write_cohort
 from tests.robustness.conftest import GRID
 from tests.test_evaluation import write_synthetic

@@ -24,7 +24,7 @@ from synthpet.template.smoothing import smooth_within
 
 if TYPE_CHECKING:
     from synthpet.cohort import Cohort
-    from synthpet.evaluation_records import Measured
+    from synthpet.quality.records import Measured
 
 WIDTHS_MM = (0.0, 6.0, 12.0)  # FWHM of the T1s that the ridge regression sees
 N_FOLDS = 5

@@ -10,22 +10,11 @@ from numpy.typing import NDArray
 
 from synthpet import __version__
 from synthpet.cohort.files import write_bytes, write_text
-from synthpet.evaluation_records import Evaluation, Measured
-from synthpet.evaluation_source import Case
-from synthpet.quality_summary import HIGHER_IS_BETTER, METRICS, values_of
-from synthpet.report.assemble import Parts, assemble
-from synthpet.report.figures import Panel, contact_sheet, regional_bars, slices, strips
-from synthpet.report.html import Page, Picture
-from synthpet.report.learning import learning_picture
-from synthpet.report.scales import (
-    DIFFERENCE_COLOURS,
-    PET_COLOURS,
-    SPREAD_COLOURS,
-    T1W_COLOURS,
-    T1W_SHOWN,
-    suvr_top,
-)
-from synthpet.report.words import (
+from synthpet.quality.curves import learning_picture
+from synthpet.quality.records import Evaluation, Measured
+from synthpet.quality.source import Case
+from synthpet.quality.summary import HIGHER_IS_BETTER, METRICS, values_of
+from synthpet.quality.words import (
     ROLE_WORDS,
     definitions_table,
     failure_words,
@@ -33,6 +22,17 @@ from synthpet.report.words import (
     metric_tables,
     settings_words,
     spread_words,
+)
+from synthpet.report.assemble import Parts, assemble
+from synthpet.report.figures import Panel, contact_sheet, regional_bars, slices, strips
+from synthpet.report.html import Page, Picture
+from synthpet.report.scales import (
+    DIFFERENCE_COLOURS,
+    PET_COLOURS,
+    SPREAD_COLOURS,
+    T1W_COLOURS,
+    T1W_SHOWN,
+    suvr_top,
 )
 from synthpet.template.regions import named_regions
 

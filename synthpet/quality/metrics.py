@@ -261,7 +261,7 @@ def variance_ratio(synthetic: Moments, real: Moments, *, mask: NDArray[np.bool_]
     """Between-subject variance of synthetic PET over that of real PET, each averaged over the mask.
 
     1: the synthetic set is as diverse as the real one. A perfect T1 -> PET method reaches the share that the T1
-    explains (``synthpet.explainable``). The real variance contains the scanner's noise.
+    explains (``synthpet.quality.explainable``). The real variance contains the scanner's noise.
     """
     variance = float(real.variance[mask].mean(dtype=np.float64))
     return float(synthetic.variance[mask].mean(dtype=np.float64)) / variance if variance > 0 else float("nan")

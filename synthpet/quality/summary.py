@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from synthpet.evaluation_source import BASELINES
-from synthpet.explainable import DEFINITIONS as EXPLAINED
-from synthpet.explainable import narrowness
-from synthpet.quality import SSIM_WINDOW, bootstrap_gap_closed, gap_closed, variance_ratio
-from synthpet.quality_failures import DEFINITIONS as FAILURES
-from synthpet.quality_failures import failures
+from synthpet.quality.explainable import DEFINITIONS as EXPLAINED
+from synthpet.quality.explainable import narrowness
+from synthpet.quality.failures import DEFINITIONS as FAILURES
+from synthpet.quality.failures import failures
+from synthpet.quality.metrics import SSIM_WINDOW, bootstrap_gap_closed, gap_closed, variance_ratio
+from synthpet.quality.source import BASELINES
 
 if TYPE_CHECKING:
-    from synthpet.evaluation_records import Measured, Spread
+    from synthpet.quality.records import Measured, Spread
 
 METRICS = ("mae", "rmse", "psnr", "ssim")
 HIGHER_IS_BETTER = {"mae": False, "rmse": False, "psnr": True, "ssim": True}

@@ -14,10 +14,9 @@ from numpy.typing import NDArray
 from synthpet.checks.cohort import open_cohort
 from synthpet.cohort import Cohort
 from synthpet.cohort.files import write_json, write_tsv
-from synthpet.evaluation_records import Evaluation, Measured, Spread
-from synthpet.evaluation_source import BASELINES, IMAGES, ROLES, Case, Source
-from synthpet.explainable import predictors
-from synthpet.quality import (
+from synthpet.quality.explainable import predictors
+from synthpet.quality.failures import profile, profile_voxels
+from synthpet.quality.metrics import (
     Moments,
     deviation_correlation,
     mae,
@@ -28,8 +27,9 @@ from synthpet.quality import (
     seam_ratio,
     ssim,
 )
-from synthpet.quality_failures import profile, profile_voxels
-from synthpet.quality_summary import COLUMNS, summarise
+from synthpet.quality.records import Evaluation, Measured, Spread
+from synthpet.quality.source import BASELINES, IMAGES, ROLES, Case, Source
+from synthpet.quality.summary import COLUMNS, summarise
 from synthpet.runtime.compute import in_threads
 from synthpet.runtime.console import progress
 from synthpet.runtime.stage import Stage
@@ -183,7 +183,7 @@ def ensure_evaluated(cfg: "DictConfig") -> Path:
     Returns:
         The folder of the synthetic PETs, now also with quality.tsv, quality.json, figures/ and report.html.
     """
-    from synthpet.completion import ensure_completed
+    from synthpet.completion.write import ensure_completed
 
     folder = ensure_completed(cfg)
     source = Source(open_cohort(cfg), folder)
@@ -197,7 +197,7 @@ def ensure_evaluated(cfg: "DictConfig") -> Path:
 
 
 def _write(source: Source, folder: Path, config: Mapping[str, Any], n_jobs: int) -> list[Path]:
-    from synthpet.report.synthesis import write_report
+    from synthpet.quality.page import write_report
 
     found = evaluate(
         source,

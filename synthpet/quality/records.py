@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from synthpet.evaluation_source import Case, Source
-from synthpet.quality import Moments
+from synthpet.quality.metrics import Moments
+from synthpet.quality.source import Case, Source
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from synthpet.cohort import Cohort, Fold, check_no_leakage, make_folds, read_folds, read_image
 from synthpet.errors import DataError
-from synthpet.quality import Moments
+from synthpet.quality.metrics import Moments
 
 # Patients have a synthetic PET too, but no error: their measured PET differs from it by the lesion.
 ROLES = ("paired", "heldout", "unpaired")

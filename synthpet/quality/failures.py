@@ -17,7 +17,7 @@ from synthpet.template.regions import grey_matter
 
 if TYPE_CHECKING:
     from synthpet.cohort import Grid
-    from synthpet.evaluation_records import Measured
+    from synthpet.quality.records import Measured
 
 N_VOXELS = 4096
 MEMORISED_BELOW = 0.75  # median nearest ratio

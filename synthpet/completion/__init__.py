@@ -1,0 +1,1 @@
+"""Synthetic images of everybody whom no generator has seen, as a BIDS derivative."""

@@ -1,0 +1,1 @@
+"""How good synthetic images are: metrics, spread, what T1 can explain, planted failures, and the page."""

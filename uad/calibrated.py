@@ -20,7 +20,7 @@ from synthpet.runtime.console import progress
 from synthpet.runtime.stage import Stage
 from uad.calibration import LOWEST_Z, Calibration, ClusterCounts, calibrate_threshold, cluster_counts
 from uad.findings import CalibratedDetector, HeldOut
-from uad.normative import NormativeSet
+from uad.normative.sets import NormativeSet
 from uad.patient import covered, side_by_side
 from uad.rivals import ZMap
 from uad.statistics import Interval

@@ -22,7 +22,7 @@ from uad.comparison_pictures import generator_pictures
 from uad.comparison_statistics import Settings, compare
 from uad.comparison_table import MISSED, ROWS, Outcome, check_same_patients, plain_table, table_rows
 from uad.evaluation import ensure_evaluation
-from uad.tracking import track_comparison
+from uad.tracking.stages import track_comparison
 from uad.training import uses_synthesis
 
 OWN_OPTIONS = ("compare.", "detector=", "normative=", "gan=")  # not handed on to the single evaluations

@@ -32,12 +32,12 @@ from uad.evaluation_records import (
 )
 from uad.findings import CalibratedDetector, Findings
 from uad.native_space import native_places
-from uad.normal_pet import normal_pet
-from uad.normative import NormativeSet
+from uad.normative.normal_image import normal_pet
+from uad.normative.sets import NormativeSet
 from uad.patient import examine, side_by_side, write_maps
 from uad.patient_page import Case, make_page, notices, projections_of, provenance, settings_of
 from uad.rivals.deviation import STATISTICS
-from uad.tracking import track_evaluation
+from uad.tracking.stages import track_evaluation
 from uad.training import detector_folder, ensure_detectors
 from uad.voxel_metrics import DEFINITIONS as METRICS
 from uad.voxel_metrics import voxel_metrics

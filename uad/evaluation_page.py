@@ -12,7 +12,7 @@ from synthpet.report.html import Link, Page, Picture, Table
 from uad.evaluation_records import DEFINITIONS, PatientResult, SeedResult, headline
 from uad.figures import controls, froc_curve
 from uad.findings import CalibratedDetector
-from uad.normative import NormativeSet
+from uad.normative.sets import NormativeSet
 from uad.patient_page import notices, provenance, settings_of
 from uad.patient_words import settings_table
 

@@ -25,8 +25,8 @@ from uad.comparison_table import plain_table
 from uad.evaluation import ensure_evaluation, write_table
 from uad.findings import CalibratedDetector, Findings
 from uad.native_space import NATIVE_COLUMNS, native_places, write_native_maps
-from uad.normal_pet import normal_pet
-from uad.normative import NormativeSet
+from uad.normative.normal_image import normal_pet
+from uad.normative.sets import NormativeSet
 from uad.patient import examine, write_maps
 from uad.patient_images import PatientImages, check_files, check_stranger, check_units, read_patient
 from uad.patient_page import Case, make_page, notices, projections_of, provenance, settings_of

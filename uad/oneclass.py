@@ -21,7 +21,7 @@ from synthpet.runtime.device import device_name
 from uad.controls import Controls, fit_in_blocks, leave_one_out_in_blocks
 from uad.latent_space import LatentSpace
 from uad.maps import ControlStatistics, to_z, towards, weight_by_direction
-from uad.normative import NormativeSet, Scan, check_normative
+from uad.normative.sets import NormativeSet, Scan, check_normative
 from uad.representation.directions import lower_uptake, main_directions
 from uad.representation.latents import dense_latents
 from uad.representation.storage import load_autoencoder

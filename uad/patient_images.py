@@ -15,7 +15,7 @@ from synthpet.cohort.index import scale_t1w
 from synthpet.cohort.marks import is_simulated_image, is_synthetic_image
 from synthpet.cohort.problems import ERROR
 from synthpet.errors import DataError, DataLeakageError
-from uad.normative import NormativeSet
+from uad.normative.sets import NormativeSet
 
 MIN_DICE = 0.8  # Not in the paper: of a skull-stripped T1 with the template's brain
 MIN_COVERED = 0.5  # Not in the paper: share of the brain that the PET must reach

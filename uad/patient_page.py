@@ -19,8 +19,8 @@ from uad.detection import Detection
 from uad.figures import LESION_COLOUR, pet_layer, planes, projections, t1w_layer, z_layer
 from uad.findings import Findings
 from uad.native_space import NativePlace
-from uad.normal_pet import change_percent
-from uad.normative import NormativeSet
+from uad.normative.normal_image import change_percent
+from uad.normative.sets import NormativeSet
 from uad.patient_words import (
     candidate_words,
     candidates_table,

@@ -16,12 +16,12 @@ from synthpet.learning.model_card import DETECTOR, write_model_card
 from synthpet.quality.run import ensure_evaluated
 from synthpet.runtime.device import device_name
 from synthpet.runtime.stage import Stage
-from uad.normative import NormativeSet, normative_set
+from uad.normative.sets import NormativeSet, normative_set
 from uad.rivals.asymmetry import Asymmetry
 from uad.rivals.deviation import Options
 from uad.rivals.residual import Residual, synthesiser
 from uad.rivals.zmap import ZMap
-from uad.tracking import track_detector
+from uad.tracking.stages import track_detector
 
 NEEDS_SYNTHESIS = ("synthetic", "completed", "resampled")
 

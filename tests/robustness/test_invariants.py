@@ -19,7 +19,7 @@ from synthpet.generators.patchwise import synthesise
 from tests.conftest import GRID, ellipsoid
 from tests.test_training import SMALL
 from uad.clusters import find_clusters
-from uad.normative import normative_set
+from uad.normative.sets import normative_set
 from uad.rivals.zmap import ZMap
 from uad.statistics import conformal_p
 

@@ -8,7 +8,7 @@ from synthpet.command.main import compose
 from synthpet.phantom.cohort import ensure_phantom
 from uad.calibrated import ensure_calibrated
 from uad.detection import detect_lesion
-from uad.normative import Scan
+from uad.normative.sets import Scan
 from uad.patient import examine
 from uad.training import ensure_detectors
 

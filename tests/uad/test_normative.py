@@ -12,7 +12,7 @@ from synthpet.cohort.names import sidecar_path
 from synthpet.errors import DataError, DataLeakageError, UsageError
 from synthpet.template.smoothing import smooth_within
 from tests.uad.conftest import edit_json
-from uad.normative import check_normative, normative_set
+from uad.normative.sets import check_normative, normative_set
 
 PAIRED, UNPAIRED = ["sub-00", "sub-01", "sub-02", "sub-03"], ["sub-04", "sub-05"]
 

@@ -14,8 +14,8 @@ from uad.clusters import find_clusters
 from uad.detection import detect_lesion
 from uad.figures import Layer, planes, projections
 from uad.findings import Findings
-from uad.normal_pet import change_percent
-from uad.normative import normative_set
+from uad.normative.normal_image import change_percent
+from uad.normative.sets import normative_set
 from uad.patient_page import Case, make_page, notices, projections_of
 from uad.patient_words import result_words, untested_words
 from uad.statistics import Interval

@@ -8,8 +8,8 @@ import pytest
 from synthpet.cohort import write_image
 from synthpet.errors import DataError, UsageError
 from synthpet.template.smoothing import smooth_within
-from uad.normative import normative_set
-from uad.resolution import WIDEST_MM, matching_fwhm_mm
+from uad.normative.resolution import WIDEST_MM, matching_fwhm_mm
+from uad.normative.sets import normative_set
 
 
 def rewrite(cohort, folder, change):

@@ -16,7 +16,7 @@ from synthpet.cohort.names import image_path, sidecar_path
 from synthpet.errors import DataError, DataLeakageError, UsageError
 from tests.uad.conftest import edit_json, write_synthetic
 from uad.clusters import find_clusters
-from uad.normative import normative_set
+from uad.normative.sets import normative_set
 from uad.rivals import Asymmetry, Residual, ZMap
 from uad.rivals.residual import synthesiser
 

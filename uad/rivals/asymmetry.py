@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from synthpet.cohort import Cohort
 from uad.clusters import check_symmetric
-from uad.normative import NormativeSet
+from uad.normative.sets import NormativeSet
 from uad.rivals.deviation import Measure, PetDeviation
 
 FLOOR_SUVR = 0.2  # Not in the paper: least mean of a voxel and its mirror image; the index divides by it

@@ -12,7 +12,7 @@ from synthpet.cohort import Cohort
 from synthpet.template.smoothing import smooth_within
 from uad.clusters import check_symmetric
 from uad.maps import ControlStatistics, to_z, towards
-from uad.normative import NormativeSet, check_normative
+from uad.normative.sets import NormativeSet, check_normative
 from uad.rivals.mirror import Mirror
 
 STATISTICS, MIRROR, PLAIN = "statistics.npz", "mirror.npz", "plain.npz"

@@ -15,7 +15,7 @@ from synthpet.cohort.text import read_json_object
 from synthpet.errors import DataError, DataLeakageError, UsageError
 from synthpet.generators.trained import TrainedGenerator
 from synthpet.template.smoothing import smooth_within
-from uad.normative import Member, NormativeSet, check_synthetic, generator_hashes
+from uad.normative.sets import Member, NormativeSet, check_synthetic, generator_hashes
 from uad.rivals.deviation import Measure, Options, PetDeviation
 
 Synthesise = Callable[[NDArray[np.float32], NDArray[np.bool_]], NDArray[np.float32]]

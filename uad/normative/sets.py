@@ -158,7 +158,7 @@ def _smoothing(smooth_fwhm_mm: float | str, cohort: Cohort, synthetic_folder: Pa
 @lru_cache(maxsize=8)
 def _matching(cohort: Cohort, synthetic_folder: Path, images: tuple[str, ...]) -> float:
     """Measured once for the same ``images`` (SHA-256): a comparison asks again for every detector."""
-    from uad.resolution import matching_fwhm_mm
+    from uad.normative.resolution import matching_fwhm_mm
 
     return matching_fwhm_mm(cohort, synthetic_folder)
 

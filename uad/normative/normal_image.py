@@ -6,7 +6,7 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
-from uad.normative import NormativeSet
+from uad.normative.sets import NormativeSet
 
 _ONE_AT_A_TIME = Lock()  # patients are examined side by side and share the mean
 

@@ -1,0 +1,1 @@
+"""Stages of the detection as runs of W&B."""

@@ -9,8 +9,8 @@ from torch import nn
 from synthpet.generators.conditional_gan import build_generator
 from synthpet.generators.patchwise import prepare_network, synthesise
 from synthpet.runtime.device import device_name
-from uad.representation.autoencoder import SiameseAutoencoder
-from uad.representation.latents import dense_latents
+from uad.detectors.latent.representation.autoencoder import SiameseAutoencoder
+from uad.detectors.latent.representation.latents import dense_latents
 
 OPTIONS = {"channels": [4, 8], "blocks": 1, "stem": 2, "norm": "batch"}
 gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU: results of both devices cannot be compared")

@@ -14,7 +14,7 @@ from synthpet.generators.trained import CONFIG, TrainedGenerator
 from synthpet.learning.model_files import read_arrays
 from synthpet.prepare.native import NativeSpace
 from synthpet.prepare.transform import AFFINE
-from uad.calibrated import CALIBRATION, read_calibration
+from uad.findings.calibrated import CALIBRATION, read_calibration
 
 FOLD = {"index": 0, "train": ["sub-01"], "test": ["sub-02"]}
 

@@ -7,7 +7,7 @@ from synthpet.cohort.files import sha256
 from synthpet.command.main import compose
 from synthpet.learning.model_card import CARD, DETECTOR, write_model_card
 from tests.test_training import fold_folder, trained  # noqa: F401 - a fixture
-from uad.training import ensure_detectors
+from uad.detectors.train import ensure_detectors
 
 
 def test_a_generators_card_stands_in_its_manifest_and_names_nobody(trained):  # noqa: F811

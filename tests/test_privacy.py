@@ -84,7 +84,7 @@ def results(spoilt_root, tmp_path_factory):
     import contextlib
     import io
 
-    from uad.evaluation import ensure_evaluation
+    from uad.evaluation.run import ensure_evaluation
 
     work_dir = tmp_path_factory.mktemp("work")
     # generators of twelve steps are worth nothing: force

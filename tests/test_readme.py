@@ -57,7 +57,7 @@ IN_TEXT = list(dict.fromkeys(concrete(text) for text in TICKED if re.match(r"pyt
 
 
 WITHOUT_LOGGER = ("synthpet.phantom", "synthpet.prepare", "synthpet.validate")
-WITHOUT_OPTIONS = ("synthpet.tracking", "uad.overview_figure")  # take plain arguments
+WITHOUT_OPTIONS = ("synthpet.tracking", "uad.pictures.overview")  # take plain arguments
 
 
 def compose_command(command: str):
@@ -170,7 +170,7 @@ def run_small(tmp_path_factory):
 def test_the_commands_of_the_readme_run_and_write_what_it_says(run_small):
     """Those on the simulated cohort and on a reader's own data; the published design only composes."""
     skipped = [c for c in IN_BLOCKS if "study=zotova2021" in c or FOREIGN in c]
-    figure = "python -m uad.overview_figure outputs/phantom-quick sub-p001 figure.png patch3d zmap"
+    figure = "python -m uad.pictures.overview outputs/phantom-quick sub-p001 figure.png patch3d zmap"
     for command in [*IN_BLOCKS, "python -m uad.compare", figure]:
         if command not in skipped:
             run_small(command)

@@ -78,9 +78,9 @@ def test_each_synthetic_pet_belongs_to_its_own_person(people):
 
 
 def test_a_detector_of_the_phantom_gives_sane_maps_of_real_people(people):
-    from uad.calibrated import ensure_calibrated
-    from uad.patient import examine
-    from uad.training import ensure_detectors
+    from uad.detectors.train import ensure_detectors
+    from uad.findings.calibrated import ensure_calibrated
+    from uad.findings.examine import examine
 
     cohort, pets, _, _ = people
     cfg = compose("uad_evaluate")

@@ -20,10 +20,10 @@ from synthpet.command.safe_config import check_configuration
 from synthpet.errors import DataError, SynthPetError, UsageError
 from synthpet.generators.trained import CONFIG, WEIGHTS, TrainedGenerator, load_generator, save_generator
 from synthpet.learning.model_files import read_arrays, read_checkpoint
-from uad.latent_space import LatentSpace
-from uad.maps import ControlStatistics
-from uad.representation.autoencoder import SiameseAutoencoder
-from uad.representation.storage import load_autoencoder, save_autoencoder
+from uad.detectors.control_statistics import ControlStatistics
+from uad.detectors.latent.representation.autoencoder import SiameseAutoencoder
+from uad.detectors.latent.representation.storage import load_autoencoder, save_autoencoder
+from uad.detectors.latent.space import LatentSpace
 
 TARGETS = ["os.system", "builtins.eval", "joblib.load", "numpy.load", "torch.load", "builtins.open", "subprocess.Popen"]
 GAN = {"spatial_dims": 3, "patch_size": [8, 8, 8], "coordinates": False, "generator": {"channels": [4, 8]}}

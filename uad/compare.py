@@ -13,7 +13,7 @@ def main(cfg: "DictConfig") -> None:
     """Compare the evaluations, running those that are missing."""
     from hydra.core.hydra_config import HydraConfig
 
-    from uad.comparison import ensure_comparison
+    from uad.comparison.run import ensure_comparison
 
     ensure_comparison(cfg, list(HydraConfig.get().overrides.task))
 

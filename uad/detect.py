@@ -13,7 +13,7 @@ def main(cfg: "DictConfig") -> None:
     """Examine the patient, or say that it is up to date; print the candidates and where the page is."""
     from hydra.core.hydra_config import HydraConfig
 
-    from uad.new_patient import ensure_detection
+    from uad.new_patient.run import ensure_detection
 
     ensure_detection(cfg, list(HydraConfig.get().overrides.task))
 

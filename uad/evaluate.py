@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 @command("uad_evaluate")
 def main(cfg: "DictConfig") -> None:
     """Evaluate the detector on the patients, or say that it is up to date."""
-    from uad.evaluation import ensure_evaluation
+    from uad.evaluation.run import ensure_evaluation
 
     ensure_evaluation(cfg)
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 @command("uad_train")
 def main(cfg: "DictConfig") -> None:
     """Train the detector, or say that it is up to date."""
-    from uad.training import ensure_detectors
+    from uad.detectors.train import ensure_detectors
 
     ensure_detectors(cfg)
 

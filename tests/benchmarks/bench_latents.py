@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from steps import SHAPE, volume
 from table import Row, faster, in_turn
 
-from uad.representation.autoencoder import SiameseAutoencoder
-from uad.representation.latents import dense_latents
+from uad.detectors.latent.representation.autoencoder import SiameseAutoencoder
+from uad.detectors.latent.representation.latents import dense_latents
 
 BATCH = 4096
 SHARE = 0.1  # of the voxels that go patch by patch

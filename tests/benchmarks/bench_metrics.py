@@ -17,10 +17,10 @@ from scipy import ndimage
 from table import Row, faster, in_turn, seconds
 
 from synthpet.cohort import Grid
-from uad.calibration import LOWEST_Z, cluster_counts
-from uad.clusters import min_voxels
-from uad.detection import found_over_thresholds
-from uad.voxel_metrics import voxel_metrics
+from uad.findings.clusters import min_voxels
+from uad.findings.threshold import LOWEST_Z, cluster_counts
+from uad.scores.lesions import found_over_thresholds
+from uad.scores.voxel_metrics import voxel_metrics
 
 SHAPE = (193, 229, 193)
 N_THRESHOLDS = 200  # as in the loops that published code for AU PRO uses

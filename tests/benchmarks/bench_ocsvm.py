@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from sklearn.svm import OneClassSVM
 from table import Row, faster, in_turn, seconds, words
 
-from uad.support.voxelwise import VoxelwiseOneClassSVM
+from uad.detectors.latent.support.voxelwise import VoxelwiseOneClassSVM
 
 D = 64
 N_JOBS = 2
@@ -86,8 +86,8 @@ def leave_one_out(n: int, n_voxels: int) -> Row:
 
 def brain(n: int, n_voxels: int) -> Row:
     """A whole brain at 2 mm: latents of one person, fit, score."""
-    from uad.representation.autoencoder import SiameseAutoencoder
-    from uad.representation.latents import dense_latents
+    from uad.detectors.latent.representation.autoencoder import SiameseAutoencoder
+    from uad.detectors.latent.representation.latents import dense_latents
 
     rng = np.random.default_rng(0)
     shape = (round((n_voxels * 2.3) ** (1 / 3)),) * 3

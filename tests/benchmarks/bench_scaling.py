@@ -63,7 +63,7 @@ def of_controls() -> list[Step]:
     from synthpet.completion.write import ensure_completed
     from synthpet.generators.crossfit import ensure_generators
     from synthpet.quality.run import ensure_evaluated
-    from uad.training import ensure_detectors
+    from uad.detectors.train import ensure_detectors
 
     def detector(name: str, *more: str) -> Callable[[list[str]], Any]:
         return lambda given: ensure_detectors(compose("uad_train", *given, f"detector={name}", *more))
@@ -83,9 +83,9 @@ def of_controls() -> list[Step]:
 def of_patients() -> list[Step]:
     """The commands whose work is one of patients; the detector learns from the same few controls."""
     from synthpet.command.main import compose
-    from uad.comparison import ensure_comparison
-    from uad.evaluation import ensure_evaluation
-    from uad.training import ensure_detectors
+    from uad.comparison.run import ensure_comparison
+    from uad.detectors.train import ensure_detectors
+    from uad.evaluation.run import ensure_evaluation
 
     compared = ["compare.detectors=[zmap]", "compare.columns=[real,matched-patch3d]", "compare.n_resamples=1000"]
 

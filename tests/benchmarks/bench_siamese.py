@@ -15,9 +15,9 @@ from table import Row
 from torch.utils.data import DataLoader, TensorDataset
 
 from synthpet.runtime.device import resolve_precision
-from uad.representation.autoencoder import SiameseAutoencoder
-from uad.representation.fitting import PairDataModule, SiameseTraining, pair_terms
-from uad.representation.pairs import PairBatch, PairBatches
+from uad.detectors.latent.representation.autoencoder import SiameseAutoencoder
+from uad.detectors.latent.representation.fitting import PairDataModule, SiameseTraining, pair_terms
+from uad.detectors.latent.representation.pairs import PairBatch, PairBatches
 
 N_CONTROLS = 8
 BATCH, TILE = 512, 7  # as fit_autoencoder's defaults: patches in each of the two controls

@@ -265,7 +265,7 @@ def other_formats(folder):
 
 
 def test_other_formats_are_named_with_what_converts_them(tmp_path):
-    from uad.patient_images import check_files
+    from uad.new_patient.images import check_files
 
     for name, tool in other_formats(tmp_path).items():
         assert tool in refused(tmp_path / name, "E_NOT_NIFTI")

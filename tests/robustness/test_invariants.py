@@ -18,9 +18,9 @@ from synthpet.generators.crossfit import ensure_generators
 from synthpet.generators.patchwise import synthesise
 from tests.conftest import GRID, ellipsoid
 from tests.test_training import SMALL
-from uad.clusters import find_clusters
+from uad.detectors.zmap import ZMap
+from uad.findings.clusters import find_clusters
 from uad.normative.sets import normative_set
-from uad.rivals.zmap import ZMap
 from uad.statistics import conformal_p
 
 SYMMETRIC = Grid.of((21, 24, 20), np.array([[5.0, 0, 0, -50], [0, 5.0, 0, -60], [0, 0, 5.0, -45], [0, 0, 0, 1]]))

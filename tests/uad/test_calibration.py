@@ -5,8 +5,8 @@ import pytest
 from scipy import ndimage
 
 from synthpet.cohort.images import Grid
-from uad.calibration import LOWEST_Z, calibrate_threshold, cluster_counts
-from uad.clusters import find_clusters
+from uad.findings.clusters import find_clusters
+from uad.findings.threshold import LOWEST_Z, calibrate_threshold, cluster_counts
 from uad.statistics import poisson_interval
 
 SHAPE = (20, 22, 18)

@@ -8,7 +8,7 @@ from scipy import ndimage
 
 from synthpet.cohort.images import Grid, GridMismatchError
 from synthpet.errors import DataError
-from uad.clusters import COLUMNS, Cluster, find_clusters, min_voxels
+from uad.findings.clusters import COLUMNS, Cluster, find_clusters, min_voxels
 
 SHAPE = (21, 16, 14)
 AFFINE = np.array([[4, 0, 0, -40], [0, 4, 0, -30], [0, 0, 4, -20], [0, 0, 0, 1.0]])

@@ -8,12 +8,12 @@ import pytest
 from synthpet.cohort.files import write_json, write_tsv
 from synthpet.command.main import compose
 from synthpet.errors import DataError, UsageError
-from uad.comparison import _columns, _configure
-from uad.comparison_statistics import Settings, best_detector, compare, oracle_share
-from uad.comparison_table import ROWS, Froc, Outcome, check_same_patients, plain_table, table_rows
-from uad.detection import COLUMNS
-from uad.evaluation import evaluation_folder
-from uad.training import uses_synthesis
+from uad.comparison.run import _columns, _configure
+from uad.comparison.statistics import Settings, best_detector, compare, oracle_share
+from uad.comparison.table import ROWS, Froc, Outcome, check_same_patients, plain_table, table_rows
+from uad.detectors.train import uses_synthesis
+from uad.evaluation.run import evaluation_folder
+from uad.scores.lesions import COLUMNS
 
 MISS = np.nan
 PUBLISHED = {

@@ -8,11 +8,11 @@ import pytest
 from PIL import Image
 
 from tests.uad.test_comparison import PUBLISHED, SETTINGS, outcome
-from uad.comparison_figures import _few, make_pictures
-from uad.comparison_page import in_short, kind_of, make_page
-from uad.comparison_pictures import generator_pictures, quality_parts, rank_table
-from uad.comparison_statistics import compare
-from uad.comparison_table import Froc, table_rows
+from uad.comparison.cells import generator_pictures, quality_parts, rank_table
+from uad.comparison.figures import _few, make_pictures
+from uad.comparison.page import in_short, kind_of, make_page
+from uad.comparison.statistics import compare
+from uad.comparison.table import Froc, table_rows
 
 
 @pytest.fixture(scope="module")

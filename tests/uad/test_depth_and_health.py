@@ -6,11 +6,11 @@ from scipy.stats import binom
 from synthpet.cohort import Cohort
 from synthpet.command.main import compose
 from synthpet.phantom.cohort import ensure_phantom
-from uad.calibrated import ensure_calibrated
-from uad.detection import detect_lesion
+from uad.detectors.train import ensure_detectors
+from uad.findings.calibrated import ensure_calibrated
+from uad.findings.examine import examine
 from uad.normative.sets import Scan
-from uad.patient import examine
-from uad.training import ensure_detectors
+from uad.scores.lesions import detect_lesion
 
 pytestmark = pytest.mark.slow
 DEPTHS = (0.1, 0.2, 0.3, 0.4)

@@ -17,8 +17,8 @@ from synthpet.cohort.index import write_participants
 from synthpet.cohort.names import sidecar_path
 from synthpet.command.main import compose
 from synthpet.errors import DataError, DataLeakageError, UsageError
-from uad.evaluation import ensure_evaluation
-from uad.new_patient import ensure_detection
+from uad.evaluation.run import ensure_evaluation
+from uad.new_patient.run import ensure_detection
 
 OPTIONS = ("study=tiny", "detector=zmap")
 

@@ -8,9 +8,9 @@ from scipy import ndimage
 
 from synthpet.cohort.images import Grid
 from synthpet.errors import DataError
-from uad.calibration import cluster_counts
-from uad.clusters import find_clusters
-from uad.detection import (
+from uad.findings.clusters import find_clusters
+from uad.findings.threshold import cluster_counts
+from uad.scores.lesions import (
     COLUMNS,
     Detection,
     FrocPoint,

@@ -16,10 +16,10 @@ from synthpet.cohort.index import write_participants
 from synthpet.command.main import compose
 from synthpet.errors import DataError
 from tests.conftest import GRID, ellipsoid
-from uad.calibrated import near_edge, read_calibration, sweep
-from uad.clusters import find_clusters
-from uad.evaluation import ensure_evaluation
-from uad.training import ensure_detectors
+from uad.detectors.train import ensure_detectors
+from uad.evaluation.run import ensure_evaluation
+from uad.findings.calibrated import near_edge, read_calibration, sweep
+from uad.findings.clusters import find_clusters
 
 ROLES = ("paired",) * 8 + ("heldout",) * 3 + ("patient",) * 3
 MASK = ellipsoid(0.9)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from synthpet.errors import UsageError
-from uad.latent_space import LatentSpace
-from uad.representation.directions import DEPTH, lower_uptake, main_directions
+from uad.detectors.latent.representation.directions import DEPTH, lower_uptake, main_directions
+from uad.detectors.latent.space import LatentSpace
 
 WHERE = np.ones((6, 5, 4), bool)
 N_CONTROLS, N_VOXELS = 12, int(WHERE.sum())

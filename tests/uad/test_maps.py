@@ -5,7 +5,7 @@ import pytest
 from scipy import ndimage, stats
 
 from synthpet.errors import DataError, UsageError
-from uad.maps import MIN_RELATIVE_SPREAD, ControlStatistics, to_z, towards, weight_by_direction
+from uad.detectors.control_statistics import MIN_RELATIVE_SPREAD, ControlStatistics, to_z, towards, weight_by_direction
 
 SHAPE = (6, 5, 4)
 SPACING = (2.0, 3.0, 4.0)

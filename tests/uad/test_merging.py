@@ -6,8 +6,8 @@ from scipy import ndimage
 
 from synthpet.cohort.images import Grid
 from synthpet.errors import DataError
-from uad.clusters import find_clusters
-from uad.detection import found_over_thresholds
+from uad.findings.clusters import find_clusters
+from uad.scores.lesions import found_over_thresholds
 
 SHAPE = (20, 22, 18)
 GRID = Grid.of(SHAPE, np.eye(4))

@@ -5,8 +5,8 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from tests.uad.test_rivals import GRID, INDEX, MASK, SHAPE
-from uad.maps import ControlStatistics, to_z
-from uad.rivals.mirror import Mirror
+from uad.detectors.control_statistics import ControlStatistics, to_z
+from uad.detectors.mirror import Mirror
 
 SPACING = GRID.spacing_mm
 

@@ -15,11 +15,11 @@ from synthpet.prepare.native import NativeSpace
 from synthpet.prepare.transform import Transform
 from synthpet.template.icbm import native_template, template_grid
 from tests.prepare.conftest import native_to_template, scan  # noqa: F401 - a fixture
-from uad.clusters import find_clusters
-from uad.evaluation import ensure_evaluation
-from uad.findings import Findings
-from uad.native_space import native_places, write_native_maps
-from uad.new_patient import ensure_detection
+from uad.evaluation.run import ensure_evaluation
+from uad.findings.clusters import find_clusters
+from uad.findings.records import Findings
+from uad.new_patient.run import ensure_detection
+from uad.patient.native import native_places, write_native_maps
 
 GRID = template_grid(4.0)
 NATIVE = Grid.of((80, 96, 70), np.array([[2.0, 0.3, 0, 11], [-0.3, 2.0, 0.1, -7], [0, -0.1, 2.5, 30], [0, 0, 0, 1]]))
@@ -141,7 +141,7 @@ def test_a_raw_patient_is_prepared_examined_and_shown_in_the_own_space(work, raw
 
 
 def test_a_cohort_that_prepare_did_not_make_needs_images_on_its_grid(shared_cohort, raw, tmp_path):
-    from uad.raw_patient import on_cohort_grid
+    from uad.new_patient.prepare import on_cohort_grid
 
     with pytest.raises(DataError, match=r"E_GRID .*sub-new_T1w.*(.|\n)*Resample it as the cohort's images were"):
         on_cohort_grid(raw[0], raw[1], None, shared_cohort, tmp_path, None)

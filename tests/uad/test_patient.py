@@ -7,11 +7,11 @@ import pytest
 from scipy import ndimage
 
 from tests.conftest import GRID, ellipsoid
-from uad.calibration import calibrate_threshold
-from uad.findings import CalibratedDetector, HeldOut
-from uad.maps import ControlStatistics
-from uad.patient import covered, examine, side_by_side
-from uad.rivals import ZMap
+from uad.detectors import ZMap
+from uad.detectors.control_statistics import ControlStatistics
+from uad.findings.examine import covered, examine, side_by_side
+from uad.findings.records import CalibratedDetector, HeldOut
+from uad.findings.threshold import calibrate_threshold
 
 MASK = ellipsoid(0.9)
 OPTIONS = {"false_per_scan": 1.0, "min_volume_mm3": 500.0, "max_clusters": 10, "rank_by": "mass"}

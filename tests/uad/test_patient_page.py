@@ -9,15 +9,15 @@ import pytest
 
 from synthpet.cohort import Grid
 from tests.conftest import GRID, ellipsoid, write_cohort
-from uad.calibration import Calibration
-from uad.clusters import find_clusters
-from uad.detection import detect_lesion
-from uad.figures import Layer, planes, projections
-from uad.findings import Findings
+from uad.findings.clusters import find_clusters
+from uad.findings.records import Findings
+from uad.findings.threshold import Calibration
 from uad.normative.normal_image import change_percent
 from uad.normative.sets import normative_set
-from uad.patient_page import Case, make_page, notices, projections_of
-from uad.patient_words import result_words, untested_words
+from uad.patient.page import Case, make_page, notices, projections_of
+from uad.patient.words import result_words, untested_words
+from uad.pictures.figures import Layer, planes, projections
+from uad.scores.lesions import detect_lesion
 from uad.statistics import Interval
 
 MASK = ellipsoid(0.9)

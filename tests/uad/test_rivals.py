@@ -15,10 +15,10 @@ from synthpet.cohort.index import scale_t1w, write_participants
 from synthpet.cohort.names import image_path, sidecar_path
 from synthpet.errors import DataError, DataLeakageError, UsageError
 from tests.uad.conftest import edit_json, write_synthetic
-from uad.clusters import find_clusters
+from uad.detectors import Asymmetry, Residual, ZMap
+from uad.detectors.residual import synthesiser
+from uad.findings.clusters import find_clusters
 from uad.normative.sets import normative_set
-from uad.rivals import Asymmetry, Residual, ZMap
-from uad.rivals.residual import synthesiser
 
 SHAPE = (20, 24, 20)
 GRID = Grid.of(SHAPE, np.array([[5.0, 0, 0, -47.5], [0, 5.0, 0, -60], [0, 0, 5.0, -45], [0, 0, 0, 1]]))

@@ -8,7 +8,7 @@ from scipy import ndimage
 from sklearn.metrics import auc, average_precision_score, roc_auc_score, roc_curve
 
 from synthpet.errors import DataError
-from uad.voxel_metrics import VoxelMetrics, mean_and_sd, voxel_metrics
+from uad.scores.voxel_metrics import VoxelMetrics, mean_and_sd, voxel_metrics
 
 SHAPE = (14, 12, 10)
 

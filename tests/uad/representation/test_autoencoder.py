@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from synthpet.errors import UsageError
-from uad.representation.autoencoder import SiameseAutoencoder, kernel_sizes
+from uad.detectors.latent.representation.autoencoder import SiameseAutoencoder, kernel_sizes
 
 
 @pytest.mark.parametrize("n", [3, 7, 9, 15, 25])

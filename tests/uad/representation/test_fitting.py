@@ -9,12 +9,12 @@ from torch.nn.functional import cosine_similarity
 
 from synthpet.errors import DataError
 from synthpet.learning.volumes import cache_volumes
-from uad.representation import fitting
-from uad.representation.autoencoder import SiameseAutoencoder
-from uad.representation.fitting import brain_statistics, fit_autoencoder, pair_terms
-from uad.representation.latents import dense_latents
-from uad.representation.pairs import PairBatches
-from uad.representation.storage import WEIGHTS, load_autoencoder
+from uad.detectors.latent.representation import fitting
+from uad.detectors.latent.representation.autoencoder import SiameseAutoencoder
+from uad.detectors.latent.representation.fitting import brain_statistics, fit_autoencoder, pair_terms
+from uad.detectors.latent.representation.latents import dense_latents
+from uad.detectors.latent.representation.pairs import PairBatches
+from uad.detectors.latent.representation.storage import WEIGHTS, load_autoencoder
 
 SMALL = {"patch_size": (5, 5, 1), "latent_dim": 4, "channels": (4, 8), "batch_size": 64, "tile": 4, "n_steps": 12}
 

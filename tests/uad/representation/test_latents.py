@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from synthpet.errors import DataError
-from uad.representation.autoencoder import SiameseAutoencoder
-from uad.representation.latents import dense_latents, patchwise_latents
+from uad.detectors.latent.representation.autoencoder import SiameseAutoencoder
+from uad.detectors.latent.representation.latents import dense_latents, patchwise_latents
 
 SHAPE = (17, 19, 12)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from synthpet.errors import DataError
-from uad.representation.pairs import PairBatches, cut, voxels_in_both
+from uad.detectors.latent.representation.pairs import PairBatches, cut, voxels_in_both
 
 SHAPE = (12, 14, 10)
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from uad.representation.autoencoder import SiameseAutoencoder
-from uad.representation.pairs import PairBatch
-from uad.representation.quality import describe_representation, latent_spread
+from uad.detectors.latent.representation.autoencoder import SiameseAutoencoder
+from uad.detectors.latent.representation.pairs import PairBatch
+from uad.detectors.latent.representation.quality import describe_representation, latent_spread
 
 
 def test_the_effective_rank_of_independent_equal_dimensions_is_their_number():

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from numba import njit
 
-from uad.support.compiled import _exp2, _expm1
+from uad.detectors.latent.support.compiled import _exp2, _expm1
 
 
 @pytest.mark.parametrize("function, expected", [(_exp2, np.exp2), (_expm1, np.expm1)])

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from uad.support.dual import exponents
-from uad.support.kernels import MAX_NODES, gaussian_kernels
+from uad.detectors.latent.support.dual import exponents
+from uad.detectors.latent.support.kernels import MAX_NODES, gaussian_kernels
 
 
 @pytest.mark.parametrize("spread, shared", [(0.01, True), (0.2, True), (0.9, False)])

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from synthpet.errors import DataError
-from uad.support.storage import load_estimator, save_estimator
-from uad.support.subject import SubjectOneClassSVM
-from uad.support.svdd import VoxelwiseSvdd
-from uad.support.voxelwise import VoxelwiseOneClassSVM
+from uad.detectors.latent.support.storage import load_estimator, save_estimator
+from uad.detectors.latent.support.subject import SubjectOneClassSVM
+from uad.detectors.latent.support.svdd import VoxelwiseSvdd
+from uad.detectors.latent.support.voxelwise import VoxelwiseOneClassSVM
 
 X = np.random.default_rng(0).normal(size=(10, 6, 3)).astype(np.float32)
 NEIGHBOURS = np.stack([np.arange(6), np.arange(6) - 1], axis=1)

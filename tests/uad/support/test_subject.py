@@ -3,7 +3,7 @@ import pytest
 from sklearn.svm import OneClassSVM
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from uad.support.subject import SubjectOneClassSVM
+from uad.detectors.latent.support.subject import SubjectOneClassSVM
 
 
 @parametrize_with_checks([SubjectOneClassSVM()])

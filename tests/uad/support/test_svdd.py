@@ -1,8 +1,8 @@
 import numpy as np
 from scipy.optimize import minimize
 
-from uad.support.svdd import VoxelwiseSvdd
-from uad.support.voxelwise import VoxelwiseOneClassSVM
+from uad.detectors.latent.support.svdd import VoxelwiseSvdd
+from uad.detectors.latent.support.voxelwise import VoxelwiseOneClassSVM
 
 
 def test_sphere_is_the_solution_of_tax_and_duins_dual():

@@ -4,8 +4,8 @@ import torch
 from sklearn.base import clone
 from sklearn.svm import OneClassSVM
 
-from uad.support.dual import solve_dual
-from uad.support.voxelwise import VoxelwiseOneClassSVM
+from uad.detectors.latent.support.dual import solve_dual
+from uad.detectors.latent.support.voxelwise import VoxelwiseOneClassSVM
 
 
 def latents(kind: str, n: int, n_voxels: int = 30, d: int = 16, seed: int = 0) -> np.ndarray:
@@ -189,7 +189,7 @@ def test_kernels_of_a_slab_fit_the_memory_given(n, n_voxels, monkeypatch):
         sizes.append(4 * distances.numel() * gamma.shape[1])
         return solve_dual(vectors, distances, gamma, *rest)
 
-    monkeypatch.setattr("uad.support.voxelwise.solve_dual", spy)
+    monkeypatch.setattr("uad.detectors.latent.support.voxelwise.solve_dual", spy)
     machine = VoxelwiseOneClassSVM(slab_bytes=300_000).fit(latents("white", n, n_voxels), alone(n_voxels))
     machine.leave_one_out()
     assert len(sizes) > 2 and 100_000 < max(sizes) <= 300_000

@@ -1,0 +1,1 @@
+"""Normative sets and detectors side by side, with paired statistics, and the page."""

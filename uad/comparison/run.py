@@ -1,0 +1,173 @@
+"""Several evaluations of the same patients side by side: the published table, with statistics that fit its size."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from synthpet.checks.cohort import open_cohort
+from synthpet.cohort import Cohort
+from synthpet.cohort.files import write_bytes, write_json, write_text, write_tsv
+from synthpet.cohort.marks import is_simulated_dataset
+from synthpet.command.main import compose
+from synthpet.errors import UsageError
+from synthpet.generators.crossfit import ensure_cohort
+from synthpet.quality.run import ensure_evaluated
+from synthpet.runtime.compute import Compute, in_processes
+from synthpet.runtime.console import progress, say
+from synthpet.runtime.stage import Stage
+from uad.comparison.cells import generator_pictures
+from uad.comparison.statistics import Settings, compare
+from uad.comparison.table import MISSED, ROWS, Outcome, check_same_patients, plain_table, table_rows
+from uad.detectors.train import uses_synthesis
+from uad.evaluation.run import ensure_evaluation
+from uad.tracking.stages import track_comparison
+
+OWN_OPTIONS = ("compare.", "detector=", "normative=", "gan=")  # not handed on to the single evaluations
+READ = ("ranks.tsv", "summary.json", "froc.tsv", "froc_found.tsv")  # of each evaluation
+LAYOUT = 2  # of what is written here; another number makes folders of older versions anew
+
+Cell = tuple[str, str]  # detector, column
+Outcomes = Mapping[str, Mapping[str, Outcome]]  # detector to column to what was found
+
+
+def ensure_comparison(cfg: DictConfig, overrides: Sequence[str] = ()) -> Path:
+    """Compare detectors and normative sets on the cohort's patients; first run the evaluations that are missing.
+
+    Args:
+        cfg: configuration of ``uad_compare``.
+        overrides: what the user changed on the command line; it holds for every evaluation.
+
+    Returns:
+        The folder ``comparison`` with ``table.tsv``, ``table.txt``, ``statistics.json``, ``report.html`` and
+        ``figures/``.
+
+    Raises:
+        UsageError: the reference is not among the columns.
+        DataError: the evaluations are not of the same patients.
+    """
+    columns = _columns(cfg)
+    shared = [option for option in overrides if not option.startswith(OWN_OPTIONS)]
+    if cfg.logger.name == "wandb":
+        shared.append(f"logger.mode={cfg.logger.mode}")  # which has been settled
+    cells = [(detector, column) for detector in cfg.compare.detectors for column in columns]
+    folders = _ensure_evaluations(cells, shared, Compute.of(cfg.compute))
+    outcomes = {d: {column: Outcome.read(folders[d, column]) for column in columns} for d in cfg.compare.detectors}
+    check_same_patients(outcomes)
+    folder = Path(cfg.work_dir) / "comparison"
+    config = {
+        "compare": OmegaConf.to_container(cfg.compare),
+        "columns": columns,
+        "max_clusters": cfg.detection.max_clusters,
+        "false_per_scan": cfg.detection.false_per_scan,
+        "seed": cfg.seed,
+        "layout": LAYOUT,
+        **(cohort := open_cohort(cfg)).told(),
+    }
+    shown = generator_pictures(Path(cfg.work_dir), columns)
+    stage = Stage("comparison", folder, config, (*_inputs(outcomes), *shown))
+    if stage.ensure(lambda: _write(cfg, cohort, folder, outcomes)):
+        track_comparison(cfg, folder, folders)
+    for line in (folder / "table.txt").read_text().splitlines():
+        say(line)
+    say(f"written: {folder / 'report.html'}")
+    return folder
+
+
+def _columns(cfg: DictConfig) -> list[str]:
+    """The columns, without the oracle where nobody knows everybody's true PET."""
+    reference, columns = cfg.compare.reference, list(cfg.compare.columns)
+    if reference not in columns:
+        raise UsageError(f"compare.reference={reference}: expected one of {columns}")
+    if cfg.cohort.source == "phantom" or is_simulated_dataset(Path(cfg.cohort.path)):
+        return columns
+    known = [column for column in columns if column.partition("-")[0] != "oracle"]
+    if known != columns:
+        say(f"comparison: column oracle left out, since {cfg.cohort.path} is not a simulated cohort")
+    return known
+
+
+def _ensure_evaluations(cells: Sequence[Cell], shared: Sequence[str], compute: Compute) -> dict[Cell, Path]:
+    """The folder of each cell's evaluation; cells side by side, which is faster than one on all cores."""
+    heads = {key: cell for cell in reversed(cells) for key in cell}.values()  # a cell of each detector and column
+    configurations = [_configure(cell, shared) for cell in dict.fromkeys(heads)]
+    ensure_cohort(configurations[0])
+    for cfg in {cfg.gan.name: cfg for cfg in configurations if uses_synthesis(cfg)}.values():
+        ensure_evaluated(cfg)  # before them, since several cells read it
+    work = partial(_ensure_cell, shared=[*shared, *(["compute.n_jobs=1"] if compute.n_jobs > 1 else [])])
+    running = in_processes(work, cells, compute, name="-".join)
+    return dict(progress(running, "evaluations", len(cells), lines=True))
+
+
+def _ensure_cell(cell: Cell, shared: Sequence[str]) -> Path:
+    return ensure_evaluation(_configure(cell, shared))
+
+
+def _configure(cell: Cell, shared: Sequence[str]) -> DictConfig:
+    detector, column = cell
+    normative, _, gan = column.partition("-")
+    options = [f"detector={detector}", f"normative={normative}", *([f"gan={gan}"] if gan else [])]
+    return compose("uad_evaluate", *options, *shared)
+
+
+def _inputs(outcomes: Outcomes) -> Iterator[Path]:
+    for columns in outcomes.values():
+        for outcome in columns.values():
+            yield from (path for name in READ if (path := outcome.folder / name).is_file())
+
+
+def _write(cfg: DictConfig, cohort: Cohort, folder: Path, outcomes: Outcomes) -> list[Path]:
+    from uad.comparison.cells import quality_parts
+    from uad.comparison.figures import make_pictures
+    from uad.comparison.page import in_short, make_page
+
+    settings = Settings(
+        cfg.compare.reference,
+        cfg.detection.max_clusters,
+        cfg.detection.false_per_scan,
+        cfg.seed,
+        cfg.compare.n_resamples,
+    )
+    tables = {detector: table_rows(columns, settings.max_clusters) for detector, columns in outcomes.items()}
+    statistics = compare(outcomes, settings)
+    pictures = make_pictures(outcomes, settings)
+    page = make_page(
+        outcomes,
+        tables,
+        statistics,
+        pictures,
+        settings,
+        simulated=is_simulated_dataset(Path(cfg.cohort.path)),
+        quality=quality_parts(Path(cfg.work_dir), list(next(iter(outcomes.values())))),
+        notices=cohort.notices,
+    )
+    rows = [{"detector": detector, **row} for detector, table in tables.items() for row in table]
+    for stale in (folder / "figures").glob("*.png"):
+        stale.unlink()  # of detectors that were compared before
+    text = "\n\n".join(f"{detector}\n{_for_terminal(table)}" for detector, table in tables.items())
+    return [
+        write_tsv(folder / "table.tsv", rows),
+        write_json(folder / "table.json", _about(settings.reference, list(rows[0]))),
+        write_json(folder / "statistics.json", statistics | {"left_out": list(cohort.left_out)}),
+        write_text(folder / "table.txt", "\n".join([text, "", *in_short(statistics)]) + "\n"),
+        *(write_bytes(folder / "figures" / f"{name}.png", picture.image) for name, picture in pictures.items()),
+        write_text(folder / "report.html", page.render()),
+    ]
+
+
+def _about(reference: str, columns: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """What the columns and the rows of ``table.tsv`` mean."""
+    fixed: dict[str, dict[str, Any]] = {
+        "detector": {"Description": "configs/detector"},
+        "patient": {"Description": "BIDS id, or a summary of all patients", "Levels": ROWS},
+        "lesion_site": {"Description": "where the lesion is, in words"},
+    }
+    cells = f"rank of the true cluster with this normative set, first seed; {MISSED}: missed; the others are tested "
+    return fixed | {c: {"Description": f"{cells}against {reference}"} for c in columns if c not in fixed}
+
+
+def _for_terminal(rows: Sequence[Mapping[str, str]]) -> str:
+    """The plain table without the lesions' sites, which ``table.tsv`` has: a terminal is narrow."""
+    return plain_table([{key: cell for key, cell in row.items() if key != "lesion_site"} for row in rows])

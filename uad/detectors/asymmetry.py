@@ -1,0 +1,36 @@
+"""The left-right asymmetry index of the PET against that of the controls."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from synthpet.cohort import Cohort
+from uad.detectors.deviation import Measure, PetDeviation
+from uad.findings.clusters import check_symmetric
+from uad.normative.sets import NormativeSet
+
+FLOOR_SUVR = 0.2  # Not in the paper: least mean of a voxel and its mirror image; the index divides by it
+
+
+class Asymmetry(PetDeviation):
+    """100 (x - mirror) / mean of the two, in percent, of the smoothed PET; blind to what both sides share.
+
+    The template is symmetric about x = 0, so the mirror image of a voxel is that of the flipped first axis.
+    """
+
+    def fit(self, normative: NormativeSet, cohort: Cohort) -> "Asymmetry":
+        """As ``PetDeviation.fit``.
+
+        Raises:
+            GridMismatchError: the grid does not mirror about x = 0.
+        """
+        check_symmetric(cohort.grid)
+        super().fit(normative, cohort)
+        return self
+
+    def measure(self, t1w: NDArray[np.float32], pet: NDArray[np.float32], mask: NDArray[np.bool_]) -> Measure:
+        """The index in percent, where both a voxel and its mirror image are in the brain."""
+        both = mask & mask[::-1]
+        smooth = self._smooth(pet, mask)
+        mirror = smooth[::-1]
+        index = 100 * (smooth - mirror) / np.maximum((smooth + mirror) / 2, FLOOR_SUVR)
+        return np.where(both, index, 0).astype(np.float32), both

@@ -1,0 +1,138 @@
+"""What the rivals share: one signed map per person, judged voxel by voxel against that of controls."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from synthpet.cohort import Cohort
+from synthpet.template.smoothing import smooth_within
+from uad.detectors.control_statistics import ControlStatistics, to_z, towards
+from uad.detectors.mirror import Mirror
+from uad.findings.clusters import check_symmetric
+from uad.normative.sets import NormativeSet, check_normative
+
+STATISTICS, MIRROR, PLAIN = "statistics.npz", "mirror.npz", "plain.npz"
+Measure = tuple[NDArray[np.float32], NDArray[np.bool_]]
+
+
+class Options(TypedDict, total=False):
+    """What ``PetDeviation`` takes."""
+
+    smooth_fwhm_mm: float
+    surround_fwhm_mm: float
+    spread_fwhm_mm: float
+    mirror: bool
+    direction: str
+
+
+class PetDeviation(ABC):
+    """A detector whose raw map is signed, negative = less uptake than expected.
+
+    Args:
+        smooth_fwhm_mm: Gaussian smoothing of the raw map within the brain, FWHM.
+        surround_fwhm_mm: less the same smoothed by this (a difference of Gaussians), which takes out what whole lobes
+            have in common; 0: not.
+        spread_fwhm_mm: pools the controls' spread over neighbours, FWHM.
+        mirror: takes out what the other side lets expect (``mirror.Mirror``); ``z`` is the mean of this map's and of
+            the plain deviation's, which sees what both sides have (not in a paper).
+        direction: hypo, hyper or both: which deviations count as abnormal.
+
+    After ``fit``, ``statistics_`` holds what is normal and ``spacing_mm_`` the voxel size; with ``mirror`` also
+    ``mirror_`` and, of the map without, ``plain_``.
+    """
+
+    image = "pet"  # what the signed map is about
+
+    def __init__(
+        self, *, smooth_fwhm_mm: float = 10.0, surround_fwhm_mm: float = 0.0, spread_fwhm_mm: float = 10.0,
+        mirror: bool = False, direction: str = "hypo",
+    ) -> None:  # fmt: skip
+        self.smooth_fwhm_mm = smooth_fwhm_mm
+        self.surround_fwhm_mm = surround_fwhm_mm
+        self.spread_fwhm_mm = spread_fwhm_mm
+        self.mirror = mirror
+        self.direction = direction
+
+    def fit(self, normative: NormativeSet, cohort: Cohort) -> "PetDeviation":
+        """Learn what is normal.
+
+        Args:
+            normative: whom to learn from.
+            cohort: theirs.
+
+        Raises:
+            DataLeakageError: a patient or held-out control is among them.
+            GridMismatchError: ``mirror``, and the grid does not mirror about x = 0.
+        """
+        check_normative(normative, cohort)
+        self.spacing_mm_ = cohort.grid.spacing_mm
+        if self.mirror:
+            check_symmetric(cohort.grid)
+            self.mirror_ = Mirror.learn(self._measure_controls(normative, cohort), self.spacing_mm_)
+            self.plain_ = self._learn(self._measure_controls(normative, cohort))
+        self.statistics_ = self._learn(self._less_mirror(*found) for found in self._measure_controls(normative, cohort))
+        return self
+
+    def z_map(
+        self, t1w: NDArray[np.float32], pet: NDArray[np.float32], mask: NDArray[np.bool_]
+    ) -> dict[str, NDArray[np.float32]]:
+        """The maps of one person that the detector has not learned from.
+
+        Args:
+            t1w: (I, J, K), scaled by ``scale_t1w``.
+            pet: (I, J, K), SUVR.
+            mask: (I, J, K), brain.
+
+        Returns:
+            ``z``: high = abnormal in the direction looked for; ``z_pet``: signed, negative = less uptake than
+            expected (``z_t1w`` of a detector of the T1); Crawford-Howell t as z, (I, J, K) float32, 0 outside the
+            brain and where fewer than half of the controls have brain.
+        """
+        raw, where = self.measure(t1w, pet, mask)
+        signed = to_z(*self._less_mirror(raw, where), self.statistics_, small_sample=True)
+        z = towards(signed, self.direction)
+        if self.mirror:
+            signed = to_z(raw, where, self.plain_, small_sample=True)
+            z = np.mean([z, towards(signed, self.direction)], axis=0, dtype=np.float32)
+        return {"z": z, f"z_{self.image}": signed}
+
+    def files(self, normative: NormativeSet, cohort: Cohort) -> tuple[Path, ...]:
+        """Every image that determines what ``fit`` learns from this set."""
+        return normative.files()
+
+    def save(self, folder: Path) -> list[Path]:
+        """Write what ``fit`` learned."""
+        written = [self.statistics_.save(folder / STATISTICS)]
+        if self.mirror:
+            written += [self.mirror_.save(folder / MIRROR), self.plain_.save(folder / PLAIN)]
+        return written
+
+    def restore(self, folder: Path, cohort: Cohort) -> None:
+        """Read what ``save`` wrote."""
+        self.spacing_mm_ = cohort.grid.spacing_mm
+        self.statistics_ = ControlStatistics.load(folder / STATISTICS)
+        if self.mirror:
+            self.mirror_, self.plain_ = Mirror.load(folder / MIRROR), ControlStatistics.load(folder / PLAIN)
+
+    @abstractmethod
+    def measure(self, t1w: NDArray[np.float32], pet: NDArray[np.float32], mask: NDArray[np.bool_]) -> Measure:
+        """The raw map of one person, (I, J, K), and where it is defined."""
+
+    def _measure_controls(self, normative: NormativeSet, cohort: Cohort) -> Iterator[Measure]:
+        return (self.measure(*scan) for scan in normative.scans())
+
+    def _smooth(self, raw: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+        smooth = smooth_within(raw, mask, self.smooth_fwhm_mm, self.spacing_mm_) if self.smooth_fwhm_mm else raw
+        if not self.surround_fwhm_mm:
+            return smooth
+        return smooth - smooth_within(raw, mask, self.surround_fwhm_mm, self.spacing_mm_)
+
+    def _less_mirror(self, raw: NDArray[np.float32], where: NDArray[np.bool_]) -> Measure:
+        return (self.mirror_.less(raw, where) if self.mirror else raw), where
+
+    def _learn(self, maps: Iterable[Measure]) -> ControlStatistics:
+        return ControlStatistics.of(maps, self.spacing_mm_, spread_fwhm_mm=self.spread_fwhm_mm)

@@ -1,0 +1,1 @@
+"""Detectors on the latent vectors of a siamese autoencoder: one-class machines and their controls."""

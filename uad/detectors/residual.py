@@ -1,0 +1,146 @@
+"""The T1-conditioned residual: measured PET minus the PET that generators expect from the person's own T1."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Unpack
+
+import numpy as np
+from numpy.typing import NDArray
+
+from synthpet.cohort import Cohort, read_image
+from synthpet.cohort.text import read_json_object
+from synthpet.errors import DataError, DataLeakageError, UsageError
+from synthpet.generators.trained import TrainedGenerator
+from synthpet.template.smoothing import smooth_within
+from uad.detectors.deviation import Measure, Options, PetDeviation
+from uad.normative.sets import Member, NormativeSet, check_synthetic, generator_hashes
+
+Synthesise = Callable[[NDArray[np.float32], NDArray[np.bool_]], NDArray[np.float32]]
+
+
+class Residual(PetDeviation):
+    """Smoothed residual in SUVR, against the residuals of controls whose PET the generators never saw.
+
+    It learns from real PET only: the residual of a synthetic PET is zero by construction. So of a normative set it
+    takes the members with real PET (``real``, ``completed`` and ``resampled``: the paired controls; ``oracle``:
+    everybody), and of ``synthetic``, which has none, the same people's real PET. Its columns ``real``, ``synthetic``,
+    ``completed`` and ``resampled`` are therefore equal by definition.
+
+    Args:
+        synthetic_folder: synthetic PET of the controls, cross-fitted, from ``synthpet.complete``.
+        synthesise: T1 and mask to PET for everybody else; see ``synthesiser``.
+        options: of ``PetDeviation``.
+
+    Source: Yaakub et al., MICCAI SASHIMI 2019 (pseudo-normal PET by a GAN, voxelwise z of the difference).
+    """
+
+    def __init__(self, synthetic_folder: Path, synthesise: Synthesise, **options: Unpack[Options]) -> None:
+        super().__init__(**options)
+        self.synthetic_folder = Path(synthetic_folder)
+        self.synthesise = synthesise
+
+    def measure(self, t1w: NDArray[np.float32], pet: NDArray[np.float32], mask: NDArray[np.bool_]) -> Measure:
+        """Measured minus expected PET, SUVR, smoothed within the brain."""
+        return self._residual(pet, self.synthesise(t1w, mask), mask)
+
+    def files(self, normative: NormativeSet, cohort: Cohort) -> tuple[Path, ...]:
+        """The real PET that is learned from, and the synthetic PET that is subtracted."""
+        expected = replace(cohort, root=self.synthetic_folder)
+        members = _with_real_pet(normative, cohort)
+        synthetic = (expected.path(member.participant_id, "synthetic_pet") for member in members)
+        return (*replace(normative, members=tuple(members)).files(), *synthetic)
+
+    def _residual(self, pet: NDArray[np.float32], expected: NDArray[np.float32], mask: NDArray[np.bool_]) -> Measure:
+        return self._smooth(pet - expected, mask), mask
+
+    def _measure_controls(self, normative: NormativeSet, cohort: Cohort) -> Iterator[Measure]:
+        members = _with_real_pet(normative, cohort)
+        subjects = {s.participant_id: s for s in cohort.subjects}
+        check_synthetic(cohort, self.synthetic_folder, [(subjects[m.participant_id], "synthetic_pet") for m in members])
+        expected = replace(cohort, root=self.synthetic_folder)
+        for member in members:
+            _, pet, mask = normative.load(member)
+            path = expected.path(member.participant_id, "synthetic_pet")
+            yield self._residual(pet, read_image(path, grid=cohort.grid)[0], mask)
+
+
+def _with_real_pet(normative: NormativeSet, cohort: Cohort) -> list[Member]:
+    """The members that have a real PET; where none has, the paired ones with the real PET that the cohort holds."""
+    real = [member for member in normative.members if not member.synthetic]
+    paired = {s.participant_id for s in cohort.select("paired")}
+    return real or [
+        replace(member, pet=cohort.path(member.participant_id, "pet"), synthetic=False)
+        for member in normative.members
+        if member.participant_id in paired
+    ]
+
+
+def synthesiser(
+    generator_folder: Path, synthetic_folder: Path, cohort: Cohort, *, batch_size: int = 8, device: str = "cpu"
+) -> Synthesise:  # fmt: skip
+    """How people outside the folds (patients, held-out controls) get an expected PET: the mean over the folds.
+
+    That of the cohort's own people is read where ``synthpet.complete`` has written it: they are known by the content
+    of their T1 and mask. Anybody else's is synthesised, with the stride and smoothing that made the written ones;
+    generators are checked to be the same.
+
+    Args:
+        generator_folder: ``gan-<name>``, with one generator a fold.
+        synthetic_folder: the synthetic PET that was made with them.
+        cohort: whose people these are; gives the grid.
+        batch_size: patches at a time.
+        device: where the generators run.
+
+    Raises:
+        DataError: a manifest is missing.
+        DataLeakageError: the generators are not those that made the synthetic PET, or a synthetic PET that is read
+            comes from a generator that saw its person.
+        UsageError: the controls' synthetic PET was matched to the histograms of training controls, which is not done
+            here.
+    """
+    hashes = generator_hashes(synthetic_folder)
+    if not hashes:
+        raise DataError(f"E_MISSING {synthetic_folder / 'run.json'}: names no generators; run synthpet.complete")
+    made = read_json_object(synthetic_folder / "run.json")["config"]
+    if made["histogram_matching"]:
+        raise UsageError(f"{synthetic_folder}: made with complete.histogram_matching=true; the residual needs it false")
+    generators = {k: TrainedGenerator(generator_folder / f"fold-{k}") for k in sorted(hashes)}
+    changed = [str(g.weights) for k, g in generators.items() if not g.weights.is_file() or g.sha256 != hashes[k]]
+    if changed:
+        raise DataLeakageError(
+            f"E_LEAK_GENERATOR {synthetic_folder} was made with other generators than {', '.join(changed)}; "
+            "run `python -m synthpet.complete`"
+        )
+
+    @cache
+    def written() -> dict[bytes, Path]:
+        return _written_pets(synthetic_folder, cohort)
+
+    def expected_pet(t1w: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+        if (path := written().get(_digest(t1w, mask))) is not None:
+            return read_image(path, grid=cohort.grid)[0]
+        options = {"stride": made["stride"], "batch_size": batch_size, "device": device}
+        pets = [g.synthesise(t1w, mask, cohort.grid.matrix, **options) for g in generators.values()]
+        pet = np.mean(pets, axis=0)
+        fwhm_mm = made["smooth_fwhm_mm"]
+        return smooth_within(pet, mask, fwhm_mm, cohort.grid.spacing_mm) if fwhm_mm else pet
+
+    return expected_pet
+
+
+def _written_pets(synthetic_folder: Path, cohort: Cohort) -> dict[bytes, Path]:
+    """Where the expected PET of patients and held-out controls lies, by the content of their T1 and mask."""
+    source = replace(cohort, root=synthetic_folder)
+    people = [s for s in cohort.select("patient", "heldout") if source.has(s.participant_id, "synthetic_pet")]
+    check_synthetic(cohort, synthetic_folder, [(subject, "synthetic_pet") for subject in people])
+    return {
+        _digest(cohort.load_t1w(who), cohort.load_mask(who)): source.path(who, "synthetic_pet")
+        for who in (subject.participant_id for subject in people)
+    }
+
+
+def _digest(t1w: NDArray[np.float32], mask: NDArray[np.bool_]) -> bytes:
+    return sha256(t1w.tobytes() + mask.tobytes()).digest()

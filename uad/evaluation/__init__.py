@@ -1,0 +1,1 @@
+"""One detector on every patient: ranks, false clusters, and the page."""

@@ -1,0 +1,260 @@
+"""A detector on the patients of a cohort: calibrated on held-out controls, clusters ranked, lesions found or missed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from omegaconf import DictConfig, OmegaConf
+
+from synthpet.checks.cohort import open_cohort
+from synthpet.cohort import Cohort, Subject
+from synthpet.cohort.files import sha256, write_bytes, write_json, write_text, write_tsv
+from synthpet.errors import DataError
+from synthpet.prepare.native import NativeSpace
+from synthpet.runtime.console import progress, say
+from synthpet.runtime.stage import Stage
+from uad.detectors.deviation import STATISTICS
+from uad.detectors.train import detector_folder, ensure_detectors
+from uad.evaluation.records import FOUND_COLUMNS, FROC_COLUMNS, WHO, PatientResult, SeedResult, headline, summarise_seed
+from uad.findings.calibrated import check_heldout, ensure_calibrated, sweep
+from uad.findings.clusters import COLUMNS as CLUSTER_COLUMNS
+from uad.findings.examine import examine, side_by_side, write_maps
+from uad.findings.records import CalibratedDetector, Findings
+from uad.normative.normal_image import normal_pet
+from uad.normative.sets import NormativeSet
+from uad.patient.native import native_places
+from uad.patient.page import Case, make_page, notices, projections_of, provenance, settings_of
+from uad.scores.lesions import COLUMNS as RANK_COLUMNS
+from uad.scores.lesions import Detection, detect_lesion, found_over_thresholds, froc
+from uad.scores.voxel_metrics import DEFINITIONS as METRICS
+from uad.scores.voxel_metrics import voxel_metrics
+from uad.tracking.stages import track_evaluation
+
+
+def evaluation_folder(cfg: DictConfig) -> Path:
+    """Where the results of this detector and normative set go."""
+    return detector_folder(cfg, "evaluation")
+
+
+def ensure_evaluation(cfg: DictConfig) -> Path:
+    """Evaluate the detector unless that is done; first run what is missing before it.
+
+    Returns:
+        The folder: ``report.html``, ``ranks.tsv``, ``clusters.tsv``, ``voxel_metrics.tsv``, ``froc.tsv``,
+        ``froc_found.tsv``, ``summary.json``; maps, projections and a page of each patient.
+
+    Raises:
+        DataError: no patient, or no held-out control to calibrate on.
+    """
+    if cfg.cohort.source != "phantom":  # which is there already: better to fail before the long work than after it
+        found = open_cohort(cfg)
+        check_patients(found)
+        check_heldout(found)
+    cohort, normative, detectors = ensure_detectors(cfg)
+    patients = check_patients(cohort)
+    calibrated = ensure_calibrated(cfg, cohort, normative, detectors)
+    folder = evaluation_folder(cfg)
+    config = {
+        "detection": OmegaConf.to_container(cfg.detection),
+        "smooth_fwhm_mm": normative.smooth_fwhm_mm,
+        "calibration": {s: [found.manifest[key] for key in ("config", "outputs")] for s, found in calibrated.items()},
+        "t1w": sha256(detector_folder(cfg) / "t1w" / STATISTICS),
+        **cohort.told(patients),
+    }
+    inputs = cohort.files(("t1w", "pet", "brain_mask", "lesion_mask"), patients)
+    stage = Stage(f"evaluation {folder.name}", folder, config, tuple(inputs))
+    if stage.ensure(lambda: Evaluation(cfg, cohort, normative, folder).write(calibrated)):
+        track_evaluation(cfg, folder, [detector_folder(cfg) / f"seed-{seed}" for seed in detectors])
+    return folder
+
+
+def check_patients(cohort: Cohort) -> tuple[Subject, ...]:
+    """The patients, each with T1, PET and brain mask; a lesion mask is not needed.
+
+    Raises:
+        DataError: there is none, or images are missing; all are named.
+    """
+    patients, kinds = cohort.select("patient"), ("t1w", "pet", "brain_mask")
+    missing = [cohort.path(s.participant_id, k) for s in patients for k in kinds if not cohort.has(s.participant_id, k)]
+    if missing or not patients:
+        raise DataError(
+            f"E_PATIENTS {cohort.root}: {len(patients)} patients; expected at least one, each with T1, PET and brain "
+            "mask (`python -m uad.detect` examines one person who is in no cohort).\n  "
+            + "\n  ".join(f"missing: {path.relative_to(cohort.root)}" for path in missing)
+        )
+    return patients
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Evaluate detectors (one a seed) on a cohort's patients and write the results.
+
+    Args:
+        cfg: configuration of ``uad_evaluate``.
+        cohort: patients and held-out controls.
+        normative: what the detectors have learned from; says how a measured PET is smoothed.
+        folder: where to write.
+    """
+
+    cfg: DictConfig
+    cohort: Cohort
+    normative: NormativeSet
+    folder: Path
+
+    def write(self, calibrated: Mapping[int, CalibratedDetector]) -> list[Path]:
+        """Everything of every seed; maps and pages of the patients are those of the first seed."""
+        from uad.evaluation.page import make_report
+
+        first = next(iter(calibrated))
+        results = [self._examine(seed, found, pages=seed == first) for seed, found in calibrated.items()]
+        summaries = {result.seed: result.summary for result in results}
+        say_result(self.folder.name, summaries)
+        page = make_report(self.cfg, self.cohort, self.normative, results, self.folder)
+        return [
+            *(path for result in results for patient in result.patients for path in patient.written),
+            *self._write_tables(results),
+            write_json(
+                self.folder / "summary.json",
+                {"seeds": summaries, "left_out": list(self.cohort.left_out)} | summaries[first],
+            ),
+            write_text(self.folder / "report.html", page.render()),
+        ]
+
+    def _examine(self, seed: int, calibrated: CalibratedDetector, *, pages: bool) -> SeedResult:
+        patients = self.cohort.select("patient")
+        thresholds = sweep(calibrated.heldout, calibrated.calibration.threshold)
+        work = partial(self._examine_patient, seed=seed, calibrated=calibrated, thresholds=thresholds, pages=pages)
+        running = side_by_side(work, patients, self.cfg.compute.n_jobs)
+        found = list(progress(running, f"patients, seed {seed}", len(patients)))
+        false = np.array([[scan.at(t) for scan in calibrated.heldout.counts.values()] for t in thresholds])
+        scored = [result.found for result in found if result.detection is not None]
+        result = SeedResult(
+            seed, calibrated, found, thresholds, froc(thresholds, np.array(scored).T, false) if scored else []
+        )
+        result.summary.update(summarise_seed(result))
+        return result
+
+    def _examine_patient(
+        self, patient: Subject, *, seed: int, calibrated: CalibratedDetector, thresholds: Sequence[float], pages: bool
+    ) -> PatientResult:
+        who = patient.participant_id
+        findings = examine(*self.normative.evaluated(self.cohort, who), calibrated)
+        lesion = self._lesion(who, findings.mask)
+        detection = metrics = None
+        found = np.zeros(0)
+        if lesion is not None:
+            site = patient.lesion_site or "n/a"
+            detection = detect_lesion(
+                findings.clusters, findings.labels, lesion, calibrated.grid, participant_id=who, lesion_site=site,
+                seed=seed,
+            )  # fmt: skip
+            metrics = voxel_metrics(findings.z, lesion, findings.mask, findings.untested)
+            options = {key: calibrated.options[key] for key in ("min_volume_mm3", "max_clusters")}
+            found = found_over_thresholds(
+                findings.z, findings.mask, lesion, calibrated.grid, thresholds=thresholds, **options
+            )
+        written = self._write_patient(who, findings, calibrated, lesion, detection) if pages else []
+        return PatientResult(patient, findings.clusters, detection, metrics, found, written)
+
+    def _lesion(self, participant_id: str, mask: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
+        """The lesion, (I, J, K); None where the patient has no lesion mask or an empty one."""
+        if not self.cohort.has(participant_id, "lesion_mask"):
+            return None
+        lesion = self.cohort.load_lesion(participant_id)
+        if not lesion.any():
+            return None
+        if not (lesion & mask).any():
+            path = self.cohort.path(participant_id, "lesion_mask").relative_to(self.cohort.root)
+            raise DataError(
+                f"E_NO_LESION {path}: none of its {int(lesion.sum())} voxels lies in the brain mask; expected a lesion "
+                "of the brain, on the cohort's grid"
+            )
+        return lesion
+
+    def _write_patient(
+        self, who: str, findings: Findings, calibrated: CalibratedDetector, lesion: NDArray[np.bool_] | None,
+        detection: Detection | None,
+    ) -> list[Path]:  # fmt: skip
+        images = self.cohort.files(("t1w", "pet", "brain_mask"), [s for s in self._patients if s.participant_id == who])
+        about = {
+            "configuration": {k: OmegaConf.to_container(self.cfg[k]) for k in ("detector", "normative", "detection")},
+            "images": {path.name: sha256(path) for path in images},
+        }
+        native = NativeSpace.beside(self.cohort.path(who, "t1w"))
+        case = Case(
+            who,
+            notices(
+                self.cohort,
+                self.normative,
+                patient_simulated=self.cohort.is_simulated,
+                expects_pet=self.cfg.detector.method == "residual",
+            ),
+            provenance=provenance(calibrated.manifest, **about),
+            lesion=lesion,
+            detection=detection,
+            native=native_places(findings.clusters, native) if native is not None else (),
+            normal=normal_pet(self.normative),
+            settings=settings_of(self.cfg, self.normative, calibrated.calibration, self.cohort.grid),
+        )
+        folder, grid = self.folder / who, self.cohort.grid
+        picture = projections_of(case, findings, grid)
+        page = make_page(case, findings, calibrated.calibration, grid, picture)
+        return [
+            *write_maps(findings, grid, folder, f"{who}_space-{self.cohort.space}_res-{self.cohort.res}"),
+            write_bytes(folder / f"{who}_projections.png", picture),
+            write_text(folder / "report.html", page.render()),
+        ]
+
+    @property
+    def _patients(self) -> tuple[Subject, ...]:
+        return self.cohort.select("patient")
+
+    def _write_tables(self, results: Sequence[SeedResult]) -> list[Path]:
+        scored = [(result.seed, patient) for result in results for patient in result.scored]
+        clusters = [
+            {"participant_id": p.patient.participant_id, "seed": result.seed, **cluster.row()}
+            for result in results
+            for p in result.patients
+            for cluster in p.clusters
+        ]
+        metrics = [
+            {"participant_id": p.patient.participant_id, "seed": seed, **asdict(p.metrics)}
+            for seed, p in scored
+            if p.metrics is not None
+        ]
+        curves = [
+            {"seed": r.seed, "threshold": p.setting, "sensitivity": p.sensitivity, "false_per_scan": p.false_per_scan}
+            for r in results
+            for p in r.curve
+        ]
+        found = [
+            {"participant_id": p.patient.participant_id, "seed": r.seed, "threshold": threshold, "found": int(hit)}
+            for r in results
+            for p in r.scored
+            for threshold, hit in zip(r.thresholds, p.found, strict=True)
+        ]
+        ranks = [p.detection.row() for _, p in scored if p.detection is not None]
+        return [
+            *write_table(self.folder / "ranks.tsv", ranks, RANK_COLUMNS),
+            *write_table(self.folder / "clusters.tsv", clusters, {**WHO, **CLUSTER_COLUMNS}),
+            *write_table(self.folder / "voxel_metrics.tsv", metrics, {**WHO, **METRICS}),
+            *write_table(self.folder / "froc.tsv", curves, FROC_COLUMNS),
+            *write_table(self.folder / "froc_found.tsv", found, FOUND_COLUMNS),
+        ]
+
+
+def write_table(path: Path, rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> list[Path]:
+    """Write a TSV and the JSON beside it that says what each column means; return both."""
+    about = {name: {"Description": words} for name, words in columns.items()}
+    return [write_tsv(path, rows, columns), write_json(path.with_suffix(".json"), about)]
+
+
+def say_result(name: str, summaries: Mapping[int, Mapping[str, Any]]) -> None:
+    """The headline of an evaluation, a line a seed."""
+    for seed, summary in summaries.items():
+        for line in headline(summary):
+            say(f"{name}, seed {seed}: {line}")

@@ -1,0 +1,1 @@
+"""From a map to findings of one person: threshold by held-out controls, clusters, ranks, confidence."""

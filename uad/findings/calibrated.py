@@ -1,0 +1,250 @@
+"""A detector with its threshold: calibrated once on held-out controls, for the evaluation and for new patients."""
+
+import io
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from omegaconf import DictConfig, OmegaConf
+from scipy import ndimage
+
+from synthpet.cohort import Cohort, Grid, Subject
+from synthpet.cohort.files import write_bytes, write_json
+from synthpet.cohort.text import read_json_object
+from synthpet.errors import DataError
+from synthpet.learning.model_files import read_arrays
+from synthpet.runtime.console import progress
+from synthpet.runtime.stage import Stage
+from uad.detectors import ZMap
+from uad.detectors.train import Detector, detector_folder
+from uad.findings.examine import covered, side_by_side
+from uad.findings.records import CalibratedDetector, HeldOut
+from uad.findings.threshold import LOWEST_Z, Calibration, ClusterCounts, calibrate_threshold, cluster_counts
+from uad.normative.sets import NormativeSet
+from uad.statistics import Interval
+
+CALIBRATION, CONTROLS, MANIFEST = "calibration.json", "calibration.npz", "run-calibration.json"
+OPTIONS = ("false_per_scan", "min_volume_mm3", "max_clusters")  # of cfg.detection: those that the threshold depends on
+EDGE_MM = 6.0  # Not in the paper: what counts as near the edge of the brain mask
+DEFINITIONS = {
+    "threshold": "clusters are voxels with z above it",
+    "false_per_scan": "the accepted mean number of kept clusters per held-out control",
+    "achieved": "that number at the threshold",
+    "interval": "of achieved: 95 %, exact Poisson; too narrow where controls differ in their own rate",
+    "left_out": "mean number in each control at the threshold calibrated on the others: what to expect of a new scan",
+    "left_out_empty": "share of controls without any cluster, each at the threshold calibrated on the others",
+    "n_scans": "held-out controls",
+    "control_counts": "kept clusters of each held-out control at the threshold",
+    "edge": f"voxels within {EDGE_MM:g} mm of the brain mask's edge: their share of all brain voxels, and of those "
+    "above the threshold (null: none is), over the held-out controls; equal shares: the edge does not dominate",
+}
+
+
+def ensure_calibrated(
+    cfg: DictConfig, cohort: Cohort, normative: NormativeSet, detectors: Mapping[int, Detector]
+) -> dict[int, CalibratedDetector]:
+    """Calibrate the detector of each seed on the held-out controls unless that is done; no patient is needed.
+
+    Raises:
+        DataError: no held-out control, or one without its images.
+    """
+    controls = check_heldout(cohort)
+    t1w = _ensure_t1w(cfg, cohort, normative)
+    return {seed: _ensure(cfg, cohort, normative, controls, t1w, seed, found) for seed, found in detectors.items()}
+
+
+def check_heldout(cohort: Cohort) -> tuple[Subject, ...]:
+    """The held-out controls, each with T1, PET and brain mask.
+
+    Raises:
+        DataError: there is none, or images are missing; all are named.
+    """
+    controls = cohort.select("heldout")
+    kinds = ("t1w", "pet", "brain_mask")
+    missing = [cohort.path(s.participant_id, k) for s in controls for k in kinds if not cohort.has(s.participant_id, k)]
+    if missing or not controls:
+        raise DataError(
+            f"E_HELDOUT {cohort.root}: {len(controls)} held-out controls; expected at least one, each with T1, PET and "
+            "brain mask: the threshold is calibrated on controls that the detector has not seen. Set the role of some "
+            "controls with PET to `heldout` in participants.tsv.\n  "
+            + "\n  ".join(f"missing: {path.relative_to(cohort.root)}" for path in missing)
+        )
+    return controls
+
+
+def _ensure_t1w(cfg: DictConfig, cohort: Cohort, normative: NormativeSet) -> ZMap:
+    folder = detector_folder(cfg) / "t1w"
+    t1w = ZMap(image="t1w", direction="both")
+    inputs = tuple(path for member in normative.members for path in (member.t1w, member.mask))
+    stage = Stage(f"z-map of the T1 for {folder.parent.name}", folder, {"smooth_fwhm_mm": t1w.smooth_fwhm_mm}, inputs)
+    stage.ensure(lambda: t1w.fit(normative, cohort).save(folder))
+    stage.check_outputs()
+    t1w.restore(folder, cohort)
+    return t1w
+
+
+def _ensure(
+    cfg: DictConfig, cohort: Cohort, normative: NormativeSet, controls: tuple[Subject, ...], t1w: ZMap, seed: int,
+    detector: Detector,
+) -> CalibratedDetector:  # fmt: skip
+    folder = detector_folder(cfg) / f"seed-{seed}"
+    options: Any = OmegaConf.to_container(cfg.detection)
+    config = {
+        "detection": {name: options[name] for name in OPTIONS},
+        "smooth_fwhm_mm": normative.smooth_fwhm_mm,
+        "detector": {n: f["sha256"] for n, f in read_json_object(folder / "run.json")["outputs"].items()},
+    }
+    inputs = tuple(cohort.files(("t1w", "pet", "brain_mask"), controls))
+    stage = Stage(f"calibration of {folder.parent.name} seed {seed}", folder, config, inputs, MANIFEST)
+    stage.ensure(lambda: _Calibrator(cohort, normative, controls, detector, options).write(folder, cfg.compute.n_jobs))
+    stage.check_outputs()
+    calibration, heldout = read_calibration(folder)
+    manifest = read_json_object(folder / MANIFEST)
+    return CalibratedDetector(detector, t1w, cohort.grid, options, calibration, heldout, manifest)
+
+
+def read_calibration(folder: Path) -> tuple[Calibration, HeldOut]:
+    """Read ``calibration.json`` and ``calibration.npz``.
+
+    Raises:
+        DataError: either is not as it was written.
+    """
+    found = read_json_object(folder / CALIBRATION)
+    try:
+        kept, edge = found.pop("control_counts"), found.pop("edge")
+        del found["definitions"]
+        calibration = Calibration(**found | {"interval": Interval(*found["interval"])})
+        names = [f"{who}_{what}" for who in kept for what in ("levels", "changes")]
+    except (KeyError, TypeError) as error:
+        raise DataError(
+            f"E_CALIBRATION {folder / CALIBRATION}: not as a calibration is written ({error}); expected all of its "
+            f"keys. Delete {MANIFEST} beside it to have it made anew"
+        ) from error
+    arrays = read_arrays(folder / CONTROLS, ("mean_z", "exceedance", *names))
+    counts = {who: ClusterCounts(arrays[f"{who}_levels"], arrays[f"{who}_changes"]) for who in kept}
+    return calibration, HeldOut(counts, kept, arrays["mean_z"], arrays["exceedance"], edge)
+
+
+def sweep(heldout: HeldOut, threshold: float, n: int = 40) -> list[float]:
+    """Thresholds for a FROC curve, falling: from where no control has a cluster to where they have the most.
+
+    Below, clusters of controls join, and their number says nothing any more.
+
+    Args:
+        heldout: the controls.
+        threshold: the calibrated one, which is always among them.
+        n: how many at most.
+    """
+    levels = np.unique(np.concatenate([scan.levels for scan in heldout.counts.values()]))[::-1]
+    if not levels.size:
+        return [threshold]
+    total = np.array([sum(scan.at(level) for scan in heldout.counts.values()) for level in levels])
+    rising = levels[: int(total.argmax()) + 1]
+    chosen = rising[np.unique(np.linspace(0, rising.size - 1, n).round().astype(int))]
+    as_written = {f"{level:.6g}": float(level) for level in (*chosen, threshold)}  # tables tell them apart by 6 digits
+    return sorted(as_written.values(), reverse=True)
+
+
+@dataclass(frozen=True)
+class _Scanned:
+    """One held-out control: z-map and brain mask (I, J, K), number of clusters at every threshold."""
+
+    z: NDArray[np.float32]
+    mask: NDArray[np.bool_]
+    counts: ClusterCounts
+
+
+@dataclass(frozen=True)
+class _Calibrator:
+    cohort: Cohort
+    normative: NormativeSet
+    controls: tuple[Subject, ...]
+    detector: Detector
+    options: Mapping[str, Any]
+
+    def write(self, folder: Path, n_jobs: int) -> list[Path]:
+        """Calibrate, and keep of the held-out controls what later steps ask for."""
+        sums = _Sums(self.cohort.grid)
+        counts: dict[str, ClusterCounts] = {}
+        masks = (self.cohort.load_mask(control.participant_id) for control in self.controls)
+        running = progress(
+            side_by_side(self._scan, self.controls, n_jobs), "held-out controls", total=len(self.controls)
+        )
+
+        def maps() -> Iterator[NDArray[np.float32]]:
+            for control, scanned in zip(self.controls, running, strict=True):
+                counts[control.participant_id] = scanned.counts
+                sums.add(scanned.z, scanned.mask)
+                yield scanned.z
+
+        options = {name: self.options[name] for name in OPTIONS}
+        calibration = calibrate_threshold(maps(), masks, self.cohort.grid, **options)
+        exceedance, edge = sums.above(calibration.threshold)
+        content = {
+            **asdict(calibration),
+            "interval": list(calibration.interval),
+            "control_counts": {who: scan.at(calibration.threshold) for who, scan in counts.items()},
+            "edge": edge,
+            "definitions": DEFINITIONS,
+        }
+        arrays: dict[str, Any] = {"mean_z": sums.mean_z, "exceedance": exceedance}
+        for who, scan in counts.items():
+            arrays |= {f"{who}_levels": scan.levels, f"{who}_changes": scan.changes}
+        stream = io.BytesIO()
+        np.savez_compressed(stream, **arrays)
+        return [write_json(folder / CALIBRATION, content), write_bytes(folder / CONTROLS, stream.getvalue())]
+
+    def _scan(self, control: Subject) -> _Scanned:
+        scan = self.normative.evaluated(self.cohort, control.participant_id)
+        seen = covered(scan.pet, scan.mask)
+        z = self.detector.z_map(scan.t1w, scan.pet, seen)["z"]
+        options = {name: self.options[name] for name in ("min_volume_mm3", "max_clusters")}
+        return _Scanned(z, seen, cluster_counts(z, seen, self.cohort.grid, **options))
+
+
+class _Sums:
+    """Adds up z-maps of controls; keeps of each only the voxels above ``LOWEST_Z``, so memory stays small."""
+
+    def __init__(self, grid: Grid) -> None:
+        self.grid = grid
+        self.n = np.zeros(grid.shape, np.int32)
+        self.total = np.zeros(grid.shape)
+        self.n_edge = 0
+        self.high: list[tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.bool_]]] = []
+
+    def add(self, z: NDArray[np.float32], mask: NDArray[np.bool_]) -> None:
+        """One control's z-map and brain mask, (I, J, K)."""
+        edge = near_edge(mask, self.grid)
+        self.n += mask
+        self.total += np.abs(z) * mask
+        self.n_edge += int(edge.sum())
+        where = np.flatnonzero(mask & (z > LOWEST_Z))
+        self.high.append((where, z.ravel()[where], edge.ravel()[where]))
+
+    @property
+    def mean_z(self) -> NDArray[np.float32]:
+        """Mean of ``|z|`` over those with brain at the voxel, (I, J, K)."""
+        return (self.total / np.maximum(self.n, 1)).astype(np.float32)
+
+    def above(self, threshold: float) -> tuple[NDArray[np.float32], dict[str, float | None]]:
+        """Share of controls above the threshold, (I, J, K), and how much of that lies near the edge."""
+        found = np.zeros(self.n.size, np.int32)
+        n_above = n_edge = 0
+        for where, z, edge in self.high:
+            found[where] += z > threshold
+            n_above += int((z > threshold).sum())
+            n_edge += int((edge & (z > threshold)).sum())
+        share = (found.reshape(self.grid.shape) / np.maximum(self.n, 1)).astype(np.float32)
+        return share, {
+            "within_mm": EDGE_MM,
+            "share_of_brain": self.n_edge / int(self.n.sum()),
+            "share_above_threshold": n_edge / n_above if n_above else None,
+        }
+
+
+def near_edge(mask: NDArray[np.bool_], grid: Grid) -> NDArray[np.bool_]:
+    """Brain voxels within ``EDGE_MM`` of a voxel outside the mask, (I, J, K)."""
+    return mask & (ndimage.distance_transform_edt(np.pad(mask, 1), grid.spacing_mm)[1:-1, 1:-1, 1:-1] <= EDGE_MM)

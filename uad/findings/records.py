@@ -1,0 +1,88 @@
+"""What a calibrated detector is, what it shows in held-out controls, and what it finds in one person."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from synthpet.cohort import Grid
+from uad.detectors import ZMap
+from uad.detectors.train import Detector
+from uad.findings.clusters import Cluster
+from uad.findings.threshold import Calibration, ClusterCounts
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """What the held-out controls show.
+
+    Args:
+        counts: number of clusters at every threshold, by participant.
+        kept: number of clusters at the calibrated threshold, by participant.
+        mean_z: (I, J, K), mean of ``|z|`` over the controls that have brain there.
+        exceedance: (I, J, K), share of them above the threshold.
+        edge: ``share_of_brain`` and ``share_above_threshold`` of voxels near the mask's edge.
+    """
+
+    counts: dict[str, ClusterCounts]
+    kept: dict[str, int]
+    mean_z: NDArray[np.float32]
+    exceedance: NDArray[np.float32]
+    edge: dict[str, float | None]
+
+
+@dataclass(frozen=True)
+class CalibratedDetector:
+    """A detector, the threshold of its clusters, and what healthy people look like at it.
+
+    Args:
+        detector: trained.
+        t1w: signed z-map of the T1 alone.
+        grid: of all images.
+        options: ``cfg.detection`` as plain values.
+        calibration: the threshold.
+        heldout: of the controls it was calibrated on.
+        manifest: of the calibration, for the provenance of what is found with it.
+    """
+
+    detector: Detector
+    t1w: ZMap
+    grid: Grid
+    options: Mapping[str, Any]
+    calibration: Calibration
+    heldout: HeldOut
+    manifest: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What a calibrated detector finds in one person; every array is (I, J, K) on one grid.
+
+    Args:
+        t1w: as scaled by ``scale_t1w``.
+        pet: SUVR; None: there is no PET.
+        mask: brain.
+        maps: ``z``, high = abnormal; ``z_t1w``, signed z of the T1 alone; ``z_pet``, that of the PET, negative = less
+            uptake than normal, where the detector gives it.
+        labels: rank of the cluster a voxel belongs to, 0: none.
+        clusters: by rank.
+    """
+
+    t1w: NDArray[np.float32]
+    pet: NDArray[np.float32] | None
+    mask: NDArray[np.bool_]
+    maps: dict[str, NDArray[np.float32]]
+    labels: NDArray[np.int16]
+    clusters: list[Cluster]
+
+    @property
+    def z(self) -> NDArray[np.float32]:
+        """The map that was thresholded, high = abnormal."""
+        return self.maps["z"]
+
+    @property
+    def untested(self) -> NDArray[np.bool_]:
+        """Brain that is not judged: there z is exactly 0."""
+        return self.mask & (self.z == 0)

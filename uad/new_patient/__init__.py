@@ -1,0 +1,1 @@
+"""One new patient, from raw or prepared images to a page."""

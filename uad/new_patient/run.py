@@ -1,0 +1,308 @@
+"""One new patient, examined with a detector and a threshold that were learned and calibrated on a cohort's controls."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from synthpet.cohort import Cohort
+from synthpet.cohort.files import read_tsv, sha256, write_json, write_text
+from synthpet.cohort.text import read_json_object
+from synthpet.command.main import compose
+from synthpet.errors import DataError, UsageError
+from synthpet.generators.crossfit import ensure_cohort
+from synthpet.prepare.native import NativeSpace
+from synthpet.runtime.claim import PATIENT, Source, check_claim, claim, place_of
+from synthpet.runtime.console import say
+from synthpet.runtime.stage import Stage
+from uad.comparison.table import plain_table
+from uad.detectors.deviation import STATISTICS
+from uad.detectors.train import detector_folder, ensure_detectors
+from uad.evaluation.run import ensure_evaluation, write_table
+from uad.findings.calibrated import check_heldout, ensure_calibrated
+from uad.findings.clusters import COLUMNS
+from uad.findings.examine import examine, write_maps
+from uad.findings.records import CalibratedDetector, Findings
+from uad.new_patient.images import PatientImages, check_files, check_stranger, check_units, read_patient
+from uad.new_patient.prepare import Given, on_cohort_grid
+from uad.normative.normal_image import normal_pet
+from uad.normative.sets import NormativeSet
+from uad.patient.native import NATIVE_COLUMNS, native_places, write_native_maps
+from uad.patient.page import Case, make_page, notices, projections_of, provenance, settings_of
+
+OWN_OPTIONS = (
+    "t1w=",
+    "pet=",
+    "mask=",
+    "name=",
+    "force=",
+    "brain_mask_command=",
+    "detect.",
+)  # not handed on to the evaluations
+N_COMPARED = 5  # controls whose PET says what the units are
+SHOWN = ("rank", "side", "region", "peak_mm", "volume_mm3", "mean_z", "mean_t1w_z", "mean_pet_z", "asymmetry_percent")
+DEFINITIONS = {
+    "n_clusters": "candidates; 0: no candidate",
+    "threshold": "clusters are voxels with z above it",
+    "expected_in_health": "mean number of candidates of held-out healthy controls, each at the others' threshold",
+    "share_without_in_health": "share of them without a candidate",
+    "untested_share": "share of the brain that was not judged",
+    "remarks": "what limits this examination",
+}
+
+
+def ensure_detection(cfg: DictConfig, overrides: Sequence[str] = ()) -> Path:
+    """Examine one new patient unless that is done; first run what is missing before it.
+
+    Args:
+        cfg: configuration of ``uad_detect``.
+        overrides: what the user changed on the command line; it holds for what is run before, too.
+
+    Returns:
+        The folder ``detect-<name>``: z-map, cluster labels, ``clusters.tsv``, ``summary.json``, ``report.html``; maps
+        over the raw T1 where its place is known; ``prepared/`` where the images were not on the cohort's grid.
+
+    Raises:
+        UsageError: no T1, a name that is no name or another person's, or a detector that needs a PET and gets none.
+        DataError: an image that cannot be used, or no held-out control.
+        DataLeakageError: the images are those of a control that was learned from.
+    """
+    name = patient_name(cfg)
+    t1w = Path(cfg.t1w).expanduser()
+    pet, mask = (None if cfg[key] is None else Path(cfg[key]).expanduser() for key in ("pet", "mask"))
+    check_files(t1w=t1w, pet=pet, mask=mask)
+    cohort = ensure_cohort(cfg)
+    check_heldout(cohort)
+    read_as = {path: sha256(path) for path in (t1w, pet, mask) if path is not None}
+    given = _on_grid(cfg, cohort, name, t1w, pet, mask)  # before the long work starts
+    images = read_patient(given.t1w, given.pet, given.mask, cohort.grid, given.raw)
+    check_claim(Path(cfg.work_dir) / f"detect-{name}", PATIENT, _source(cfg, t1w))
+    if images.synthetic and not cfg.force:
+        raise DataError(
+            f"E_SYNTHETIC {pet}: says that it is a synthetic PET, computed from a T1; expected a measured one: no "
+            "lesion can be seen in what was never measured. Leave pet= out, or set force=true"
+        )
+    remarks = list(given.remarks)
+    if pet is None:
+        used = _without_pet(cfg, overrides)
+        remarks.append(cost_of_no_pet(cfg, used, cohort, overrides))
+        cfg = used
+    cohort, normative, detectors = ensure_detectors(cfg)
+    if not cfg.force:
+        check_stranger(images, normative, cohort)
+    if pet is not None:
+        controls = ((scan.pet, scan.mask) for scan in islice(normative.scans(), N_COMPARED))
+        check_units(pet, images, controls)
+    calibrated = ensure_calibrated(cfg, cohort, normative, detectors)
+    native = NativeSpace.beside(given.t1w)
+    detection = NewPatient(
+        cfg, cohort, normative, next(iter(calibrated.values())), name, images, tuple(remarks), native
+    )
+    stage = Stage(f"detection {name}", detection.folder, detection.config(), detection.inputs())
+    claim(detection.folder, PATIENT, _source(cfg, t1w))
+    stage.ensure(detection.write, read_as)
+    say_findings(detection.folder)
+    return detection.folder
+
+
+def _on_grid(cfg: DictConfig, cohort: Cohort, name: str, t1w: Path, pet: Path | None, mask: Path | None) -> Given:
+    folder = Path(cfg.work_dir) / f"detect-{name}"
+    return on_cohort_grid(t1w, pet, mask, cohort, folder, cfg.brain_mask_command, _source(cfg, t1w))
+
+
+def _source(cfg: DictConfig, t1w: Path) -> Source:
+    """Who the patient is: the T1 itself; another one in its place, too, where a name says who it is."""
+    named = cfg.name is not None or _subject_of(t1w) is not None
+    return Source(place_of(t1w) if named else "", {"t1w": sha256(t1w)})
+
+
+def patient_name(cfg: DictConfig) -> str:
+    """The name of the results: ``name``, or the BIDS subject of the T1 or of its nearest folder, or ``patient``.
+
+    Raises:
+        UsageError: no T1, or a name with other characters than letters, digits, ``-`` and ``_``.
+    """
+    if cfg.t1w is None:
+        raise UsageError("t1w: expected the patient's T1 (t1w=<file.nii.gz>), and pet=<file.nii.gz> if there is one")
+    name = str(cfg.name) if cfg.name is not None else _subject_of(Path(cfg.t1w)) or "patient"
+    if not re.fullmatch(r"[0-9a-zA-Z][0-9a-zA-Z_-]{0,63}", name):
+        raise UsageError(f"name={name[:80]!r}: expected 1 to 64 letters, digits, - or _")
+    return name
+
+
+def _subject_of(t1w: Path) -> str | None:
+    """The BIDS subject that a file or its nearest folder is named after; other folders may bear people's names."""
+    found = (re.match(r"sub-[0-9a-zA-Z]+", part) for part in reversed(t1w.absolute().parts))
+    return next((subject[0] for subject in found if subject), None)
+
+
+def _without_pet(cfg: DictConfig, overrides: Sequence[str]) -> DictConfig:
+    own = [option for option in overrides if not option.startswith(("detector=", "detector."))]
+    used = compose("uad_detect", *own, f"detector={cfg.detect.without_pet}")
+    if used.detector.get("image") != "t1w":
+        raise UsageError(f"detect.without_pet={cfg.detect.without_pet}: needs a PET; expected zmap_t1w")
+    return used
+
+
+def cost_of_no_pet(cfg: DictConfig, used: DictConfig, cohort: Cohort, overrides: Sequence[str]) -> str:
+    """What looking at the T1 alone costs: how many known lesions of the cohort's patients each detector finds."""
+    lesions = [s for s in cohort.select("patient") if cohort.has(s.participant_id, "lesion_mask")]
+    words = f"There is no PET: only the T1 was examined ({used.detector.name})."
+    if not lesions:
+        return f"{words} What that costs is unknown: this cohort has no patients with known lesions."
+    say(f"{words} To say what that costs, both detectors examine the {len(lesions)} patients of the cohort.")
+    shared = [option for option in overrides if not option.startswith(OWN_OPTIONS)]
+    bare = [option for option in shared if not option.startswith(("detector=", "detector."))]
+    both, alone = (
+        read_json_object(ensure_evaluation(compose("uad_evaluate", *options)) / "summary.json")
+        for options in (shared, [*bare, f"detector={used.detector.name}"])
+    )
+    return (
+        f"{words} What that costs: of {both['n_patients']} known lesions of this cohort's patients, T1 and PET "
+        f"together ({cfg.detector.name}) find {both['n_detected']}, the T1 alone {alone['n_detected']}, both at the "
+        "same accepted rate of false clusters."
+    )
+
+
+@dataclass(frozen=True)
+class NewPatient:
+    """Examine one person and write the results.
+
+    Args:
+        cfg: configuration of ``uad_detect``, with the detector that is used.
+        cohort: the controls'.
+        normative: whom the detector has learned from.
+        calibrated: the detector.
+        name: of the results.
+        images: the person's.
+        remarks: what limits the examination.
+        native: the person's own space, where the T1's preparation kept it.
+    """
+
+    cfg: DictConfig
+    cohort: Cohort
+    normative: NormativeSet
+    calibrated: CalibratedDetector
+    name: str
+    images: PatientImages
+    remarks: tuple[str, ...]
+    native: NativeSpace | None = None
+
+    @property
+    def folder(self) -> Path:
+        """Where the results go."""
+        return Path(self.cfg.work_dir) / f"detect-{self.name}"
+
+    def config(self) -> dict[str, Any]:
+        """What determines the result beside the images."""
+        return {
+            **{key: OmegaConf.to_container(self.cfg[key]) for key in ("detector", "normative", "detection")},
+            "smooth_fwhm_mm": self.normative.smooth_fwhm_mm,
+            "calibration": [self.calibrated.manifest[key] for key in ("config", "outputs")],
+            "t1w": sha256(detector_folder(self.cfg) / "t1w" / STATISTICS),
+            "remarks": self.remarks,
+            "force": self.cfg.force,
+            **self.cohort.told(),
+        }
+
+    def inputs(self) -> dict[str, Path]:
+        """The files, by what they are: a patient's folders may be called as the patient is."""
+        kinds = ("t1w", *(("pet",) if self.images.pet is not None else ()), "mask")
+        native = self.native.files if self.native is not None else ()
+        return dict(zip(kinds, self.images.files, strict=False)) | {f"transforms/{f.name}": f for f in native}
+
+    def write(self) -> list[Path]:
+        """Maps, tables and the page."""
+        grid, images = self.cohort.grid, self.images
+        pet = None if images.pet is None else self.normative.smooth(images.pet, images.mask)
+        findings = examine(images.t1w, pet, images.mask, self.calibrated)
+        about = {"configuration": self.config(), "images": {path.name: sha256(path) for path in images.files}}
+        places = native_places(findings.clusters, self.native) if self.native is not None else []
+        case = Case(
+            self.name,
+            self._notices(),
+            self.remarks,
+            provenance(self.calibrated.manifest, **about),
+            native=places,
+            normal=None if pet is None else normal_pet(self.normative),
+            settings=settings_of(self.cfg, self.normative, self.calibrated.calibration, grid),
+            native_labels=f"{self.name}_space-T1w_desc-clusters_dseg.nii.gz" if self.native is not None else "",
+        )
+        picture = projections_of(case, findings, grid)
+        page = make_page(case, findings, self.calibrated.calibration, grid, picture)
+        calibration = self.calibrated.calibration
+        summary = {
+            "name": self.name,
+            "detector": self.cfg.detector.name,
+            "normative": self.cfg.normative.name,
+            "pet": pet is not None,
+            "n_clusters": len(findings.clusters),
+            "threshold": calibration.threshold,
+            "expected_in_health": calibration.left_out,
+            "share_without_in_health": calibration.left_out_empty,
+            "n_controls": calibration.n_scans,
+            "untested_share": float(findings.untested.sum() / findings.mask.sum()),
+            "remarks": self.remarks,
+            "definitions": DEFINITIONS,
+        }
+        rows = [cluster.row() for cluster in findings.clusters]
+        for row, place in zip(rows, places, strict=False):
+            row |= place.row()
+        columns = {**COLUMNS, **(NATIVE_COLUMNS if self.native is not None else {})}
+        return [
+            *write_maps(findings, grid, self.folder, f"{self.name}_space-{self.cohort.space}_res-{self.cohort.res}"),
+            *self._write_native(findings),
+            *write_table(self.folder / "clusters.tsv", rows, columns),
+            write_json(self.folder / "summary.json", summary),
+            write_text(self.folder / "report.html", page.render()),
+        ]
+
+    def _write_native(self, findings: Findings) -> list[Path]:
+        """Maps over the raw T1, where it is known where that lies."""
+        if self.native is None:
+            return []
+        return write_native_maps(findings, self.cohort.grid, self.native, self.folder, self.name)
+
+    def _notices(self) -> list[str]:
+        images = self.images
+        found = notices(
+            self.cohort,
+            self.normative,
+            patient_simulated=images.simulated,
+            has_pet=images.pet is not None,
+            expects_pet=self.cfg.detector.method == "residual",
+        )
+        if images.synthetic:
+            found.append("SYNTHETIC: this person's PET was computed from a T1; nobody measured it (force=true).")
+        if self.cfg.force:
+            found.append("FORCED: nobody has checked whether these images belong to a control (force=true).")
+        return found
+
+
+def say_findings(folder: Path) -> None:
+    """The candidates as a table, what limits them, and where the page is."""
+    summary, rows = read_json_object(folder / "summary.json"), read_tsv(folder / "clusters.tsv")
+    for remark in summary["remarks"]:
+        say(remark)
+    if rows:
+        say(plain_table([{key: _short(row[key]) for key in SHOWN} for row in rows]))
+    else:
+        say("No candidate: nothing deviates from the controls by more than the threshold.")
+    if summary["expected_in_health"] is not None:
+        say(
+            f"{summary['n_controls']} healthy controls that the detector had never seen have "
+            f"{summary['expected_in_health']:.1f} candidates each on average; "
+            f"{100 * summary['share_without_in_health']:.0f} % of them have none."
+        )
+    say(f"written: {folder / 'report.html'}")
+
+
+def _short(cell: str) -> str:
+    try:
+        return f"{float(cell):.1f}".removesuffix(".0")
+    except ValueError:
+        return cell

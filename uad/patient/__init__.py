@@ -1,0 +1,1 @@
+"""The page of one patient, its words, and maps in the patient's own space."""

@@ -1,0 +1,1 @@
+"""Figures of one person and of a whole study."""

@@ -1,0 +1,1 @@
+"""Whether clusters hit lesions, and voxelwise metrics."""

@@ -12,8 +12,8 @@ from synthpet.cohort.text import read_rows
 from synthpet.errors import DataError
 from synthpet.generators.trained import CONFIG, TrainedGenerator
 from synthpet.learning.model_files import read_arrays
-from synthpet.prepare.native import NativeSpace
-from synthpet.prepare.transform import AFFINE
+from synthpet.prepare.spaces.native import NativeSpace
+from synthpet.prepare.spaces.transform import AFFINE
 from uad.findings.calibrated import CALIBRATION, read_calibration
 
 FOLD = {"index": 0, "train": ["sub-01"], "test": ["sub-02"]}

@@ -56,6 +56,19 @@ class Grid:
         aligned = np.abs(linear - np.diag(np.diag(linear))).max() <= 1e-4
         return bool(aligned and abs(2 * first + linear[0, 0] * (self.shape[0] - 1)) <= 0.01)
 
+    def check_mirrors(self) -> None:
+        """Refuse a grid whose first axis does not mirror about x = 0.
+
+        Raises:
+            GridMismatchError: flipping the first axis would not swap left and right.
+        """
+        if not self.mirrors:
+            first, step = self.matrix[0, 3], self.matrix[0, 0]
+            raise GridMismatchError(
+                f"E_GRID not symmetric: x from {first:g} to {first + step * (self.shape[0] - 1):g} mm; expected a grid "
+                "whose first axis mirrors about x = 0, such as synthpet.template.icbm.template_grid gives"
+            )
+
     def __str__(self) -> str:
         return f"shape {self.shape}, spacing {tuple(round(s, 3) for s in self.spacing_mm)} mm"
 

@@ -10,9 +10,9 @@ from synthpet.errors import DataError, UsageError
 from synthpet.prepare.announce import announce, write_not_used
 from synthpet.prepare.finish import write_cohort
 from synthpet.prepare.raw import RawOptions, read_raw
-from synthpet.prepare.registration import describe_engine
 from synthpet.prepare.running import prepare_all
 from synthpet.prepare.settings import Settings
+from synthpet.prepare.spaces.registration import describe_engine
 from synthpet.runtime.claim import PREPARED, Source, claim
 from synthpet.runtime.compute import Compute
 from synthpet.runtime.console import say

@@ -9,8 +9,8 @@ from synthpet.cohort.images import Grid, read_image
 from synthpet.cohort.index import scale_t1w
 from synthpet.cohort.lesions import Label, lesion_voxels
 from synthpet.errors import DataError
-from synthpet.prepare.itk import antialias, correct_bias, resample
-from synthpet.prepare.transform import Transform
+from synthpet.prepare.spaces.itk import antialias, correct_bias, resample
+from synthpet.prepare.spaces.transform import Transform
 
 
 def flair_on_template(

@@ -11,9 +11,9 @@ from scipy import ndimage
 from synthpet.cohort.coverage import FLOOR
 from synthpet.cohort.images import Grid
 from synthpet.errors import DataError
-from synthpet.prepare.itk import antialias_fwhm_mm, resample
 from synthpet.prepare.pet import RawPet
 from synthpet.prepare.reference import reference_uptake
+from synthpet.prepare.spaces.itk import antialias_fwhm_mm, resample
 from synthpet.template.smoothing import FWHM_PER_SIGMA, smooth_within
 
 COVERAGE_REFUSED, COVERAGE_NOTED = 0.5, 0.95  # share of the brain that the field of view reaches

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from synthpet.cohort.images import Grid, read_image
 from synthpet.errors import DataError, UsageError
-from synthpet.prepare.itk import IDENTITY, resample
+from synthpet.prepare.spaces.itk import IDENTITY, resample
 from synthpet.template.icbm import template_images
 
 REGIONS = {  # name: in the sidecar's words

@@ -10,7 +10,7 @@ from synthpet.cohort.lesions import Label, check_label
 from synthpet.errors import DataError, UsageError
 from synthpet.prepare.mask_command import check_mask_command
 from synthpet.prepare.reference import check_reference
-from synthpet.prepare.registration import Engine, choose_engine
+from synthpet.prepare.spaces.registration import Engine, choose_engine
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig

@@ -7,12 +7,12 @@ from typing import Any
 from synthpet.cohort.images import Grid
 from synthpet.cohort.names import SPACE
 from synthpet.prepare.brain import CLOSING_MM, NEAR_TEMPLATE_MM
-from synthpet.prepare.itk import N4_ITERATIONS, N4_SPACING_MM
 from synthpet.prepare.raw import RawSubject
-from synthpet.prepare.registration import describe_engine
-from synthpet.prepare.rigid import describe_rigid
 from synthpet.prepare.settings import Settings
-from synthpet.prepare.transform import Transform
+from synthpet.prepare.spaces.itk import N4_ITERATIONS, N4_SPACING_MM
+from synthpet.prepare.spaces.registration import describe_engine
+from synthpet.prepare.spaces.rigid import describe_rigid
+from synthpet.prepare.spaces.transform import Transform
 
 INTERPOLATION = "one, linear, after Gaussian antialiasing to the grid's voxel size"
 TISSUES = ("gm", "wm", "csf")

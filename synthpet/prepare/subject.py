@@ -17,19 +17,19 @@ from synthpet.errors import DataError
 from synthpet.plausibility.alignment import correlation
 from synthpet.plausibility.measures import likeness
 from synthpet.prepare.brain import near_template_brain, trim_to_tissue
-from synthpet.prepare.itk import antialias, correct_bias, resample
 from synthpet.prepare.other_images import flair_on_template, lesion_on_template
 from synthpet.prepare.pet import measured_box
 from synthpet.prepare.pet_on_template import alignment, normalised_mutual_information, pet_on_template
 from synthpet.prepare.raw import RawSubject
 from synthpet.prepare.raw.inheritance import sidecar_files
 from synthpet.prepare.reading import Native, read_person
-from synthpet.prepare.registration import describe_engine, register
-from synthpet.prepare.rigid import register_rigid
 from synthpet.prepare.settings import Settings
 from synthpet.prepare.sidecars import about_transforms, sidecar
+from synthpet.prepare.spaces.itk import antialias, correct_bias, resample
+from synthpet.prepare.spaces.registration import describe_engine, register
+from synthpet.prepare.spaces.rigid import register_rigid
+from synthpet.prepare.spaces.transform import Transform
 from synthpet.prepare.tissue import TISSUES, segment
-from synthpet.prepare.transform import Transform
 from synthpet.runtime.stage import Stage
 from synthpet.template.icbm import TemplateImages, template_grid, template_images
 

@@ -12,8 +12,8 @@ from scipy import ndimage, stats
 
 from synthpet.cohort.images import Grid
 from synthpet.errors import DataError
-from synthpet.prepare.itk import resample
-from synthpet.prepare.transform import Transform
+from synthpet.prepare.spaces.itk import resample
+from synthpet.prepare.spaces.transform import Transform
 from synthpet.template.icbm import template_grid, template_images
 
 TISSUES = ("csf", "gm", "wm")  # from dark to bright in a T1

@@ -90,9 +90,7 @@ def make_page(evaluation: Evaluation, pictures: Mapping[str, Picture], config: M
         "definitions": definitions_table(summary),
     }
     words = {"generator": str(config["generator"])}
-    return assemble(
-        "synthpet.report", "synthesis.yaml", parts, words, _notices(evaluation), _provenance(evaluation, config)
-    )
+    return assemble(__package__, "page.yaml", parts, words, _notices(evaluation), _provenance(evaluation, config))
 
 
 def _notices(evaluation: Evaluation) -> list[str]:

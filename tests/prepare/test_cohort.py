@@ -13,7 +13,7 @@ from synthpet.errors import DataError, UsageError
 from synthpet.prepare import subject
 from synthpet.prepare.brain import trim_to_tissue
 from synthpet.prepare.cohort import ensure_prepared
-from synthpet.prepare.transform import Transform
+from synthpet.prepare.spaces.transform import Transform
 from synthpet.template.icbm import template_grid, template_images
 from tests.prepare.trees import make
 

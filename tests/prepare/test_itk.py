@@ -5,7 +5,7 @@ import SimpleITK as sitk  # noqa: N813
 from scipy import ndimage
 
 from synthpet.cohort.images import Grid
-from synthpet.prepare.itk import antialias, correct_bias, from_itk, resample, to_itk
+from synthpet.prepare.spaces.itk import antialias, correct_bias, from_itk, resample, to_itk
 from synthpet.template.icbm import template_grid, template_images
 
 

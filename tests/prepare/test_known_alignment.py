@@ -21,12 +21,12 @@ from synthpet.phantom.raw_protocol import draw_protocol
 from synthpet.phantom.raw_scan import Visit
 from synthpet.phantom.scanner import draw_scanner
 from synthpet.phantom.template import Template, load_template
-from synthpet.prepare.itk import RAS_TO_LPS
 from synthpet.prepare.pet import read_pet
 from synthpet.prepare.pet_on_template import pet_on_template
 from synthpet.prepare.raw import RawSubject
-from synthpet.prepare.registration import choose_engine
 from synthpet.prepare.settings import Settings
+from synthpet.prepare.spaces.itk import RAS_TO_LPS
+from synthpet.prepare.spaces.registration import choose_engine
 from synthpet.prepare.subject import Prepared, prepare_subject
 from synthpet.template.icbm import template_grid
 from tests.phantom.test_raw_scan import SETTINGS as PEOPLE

@@ -6,9 +6,9 @@ from scipy import ndimage
 
 from synthpet.cohort.images import Grid
 from synthpet.errors import DataError
-from synthpet.prepare.itk import IDENTITY
 from synthpet.prepare.pet import RawPet
 from synthpet.prepare.pet_on_template import alignment, normalised_mutual_information, pet_on_template
+from synthpet.prepare.spaces.itk import IDENTITY
 from synthpet.template.icbm import template_grid, template_images
 
 GRID = template_grid(3.0)

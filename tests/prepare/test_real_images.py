@@ -12,9 +12,9 @@ from synthpet.plausibility.flags import Norm, judge
 from synthpet.plausibility.measures import asymmetry
 from synthpet.prepare.brain import crop_to_brain, stripped_brain_mask
 from synthpet.prepare.cohort import ensure_prepared
-from synthpet.prepare.itk import IDENTITY, antialias, coarser_grid, correct_bias, resample
 from synthpet.prepare.qc.cohort import left_right
-from synthpet.prepare.registration import choose_engine, register
+from synthpet.prepare.spaces.itk import IDENTITY, antialias, coarser_grid, correct_bias, resample
+from synthpet.prepare.spaces.registration import choose_engine, register
 from synthpet.prepare.tissue import segment
 from synthpet.template.icbm import template_grid
 

@@ -7,10 +7,10 @@ import pytest
 import SimpleITK as sitk  # noqa: N813
 
 from synthpet.errors import DataError, UsageError
-from synthpet.prepare import registration
-from synthpet.prepare.itk import correct_bias
-from synthpet.prepare.registration import choose_engine, describe_engine, register
-from synthpet.prepare.transform import Transform
+from synthpet.prepare.spaces import registration
+from synthpet.prepare.spaces.itk import correct_bias
+from synthpet.prepare.spaces.registration import choose_engine, describe_engine, register
+from synthpet.prepare.spaces.transform import Transform
 from synthpet.template.icbm import template_grid, template_images
 
 LPS = np.array([-1.0, -1.0, 1.0])

@@ -7,7 +7,7 @@ from scipy.spatial.transform import Rotation
 
 from synthpet.cohort.images import Grid
 from synthpet.prepare.brain import crop_to_brain
-from synthpet.prepare.rigid import describe_rigid, register_rigid
+from synthpet.prepare.spaces.rigid import describe_rigid, register_rigid
 from synthpet.template.icbm import template_grid, template_images
 
 LPS = np.array([-1.0, -1.0, 1.0])

@@ -15,8 +15,8 @@ from synthpet.errors import DataError
 from synthpet.prepare.brain import stripped_brain_mask
 from synthpet.prepare.raw import RawSubject
 from synthpet.prepare.settings import Settings
+from synthpet.prepare.spaces.transform import Transform
 from synthpet.prepare.subject import prepare_subject, read_measures, read_notes, write_subject
-from synthpet.prepare.transform import Transform
 from synthpet.template.icbm import native_template, template_grid, template_images
 
 SETTINGS = Settings(4.0, "affine", "simpleitk", 0.4, 0)

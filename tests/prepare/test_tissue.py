@@ -5,8 +5,8 @@ import pytest
 import SimpleITK as sitk  # noqa: N813
 
 from synthpet.errors import DataError
+from synthpet.prepare.spaces.transform import Transform
 from synthpet.prepare.tissue import segment
-from synthpet.prepare.transform import Transform
 from synthpet.template.icbm import template_grid, template_images
 
 GRID = template_grid(2.0)

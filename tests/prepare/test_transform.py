@@ -3,7 +3,7 @@
 import numpy as np
 import SimpleITK as sitk  # noqa: N813
 
-from synthpet.prepare.transform import Transform
+from synthpet.prepare.spaces.transform import Transform
 
 
 def shift(x_mm: float) -> sitk.Image:

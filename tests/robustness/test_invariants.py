@@ -21,7 +21,7 @@ from tests.test_training import SMALL
 from uad.detectors.zmap import ZMap
 from uad.findings.clusters import find_clusters
 from uad.normative.sets import normative_set
-from uad.statistics import conformal_p
+from uad.statistics.p_values import conformal_p
 
 SYMMETRIC = Grid.of((21, 24, 20), np.array([[5.0, 0, 0, -50], [0, 5.0, 0, -60], [0, 0, 5.0, -45], [0, 0, 0, 1]]))
 

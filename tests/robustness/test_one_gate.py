@@ -14,8 +14,8 @@ READS_IMAGES = {
     "nib.load": {},
     "nibabel.load": {},
     "sitk.ReadImage": {
-        "synthpet/prepare/transform.py": "a transform's own displacement field, after check_stream",
-        "synthpet/prepare/registration.py": "what ANTs has just written into a temporary folder",
+        "synthpet/prepare/spaces/transform.py": "a transform's own displacement field, after check_stream",
+        "synthpet/prepare/spaces/registration.py": "what ANTs has just written into a temporary folder",
     },
     "ants.image_read": {},
     "tio.ScalarImage": {},
@@ -28,8 +28,8 @@ WRITES = {
     "np.save": {
         "synthpet/prepare/qc/person.py": "into memory",
     },
-    "sitk.WriteImage": {"synthpet/prepare/transform.py": "into a temporary folder, then by cohort.files"},
-    "sitk.WriteTransform": {"synthpet/prepare/transform.py": "into a temporary folder, then by cohort.files"},
+    "sitk.WriteImage": {"synthpet/prepare/spaces/transform.py": "into a temporary folder, then by cohort.files"},
+    "sitk.WriteTransform": {"synthpet/prepare/spaces/transform.py": "into a temporary folder, then by cohort.files"},
     "torch.save": {"synthpet/learning/checkpoints.py": "into memory, then by cohort.files"},
     "json.dump": {},
     "yaml.dump": {},

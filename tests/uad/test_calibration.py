@@ -7,7 +7,7 @@ from scipy import ndimage
 from synthpet.cohort.images import Grid
 from uad.findings.clusters import find_clusters
 from uad.findings.threshold import LOWEST_Z, calibrate_threshold, cluster_counts
-from uad.statistics import poisson_interval
+from uad.statistics.intervals import poisson_interval
 
 SHAPE = (20, 22, 18)
 GRID = Grid.of(SHAPE, np.diag([3.0, 3.0, 3.0, 1.0]))

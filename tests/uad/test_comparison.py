@@ -8,9 +8,10 @@ import pytest
 from synthpet.cohort.files import write_json, write_tsv
 from synthpet.command.main import compose
 from synthpet.errors import DataError, UsageError
+from synthpet.report.plain import plain_table
 from uad.comparison.run import _columns, _configure
 from uad.comparison.statistics import Settings, best_detector, compare, oracle_share
-from uad.comparison.table import ROWS, Froc, Outcome, check_same_patients, plain_table, table_rows
+from uad.comparison.table import ROWS, Froc, Outcome, check_same_patients, table_rows
 from uad.detectors.train import uses_synthesis
 from uad.evaluation.run import evaluation_folder
 from uad.scores.lesions import COLUMNS

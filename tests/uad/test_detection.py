@@ -25,7 +25,8 @@ from uad.scores.lesions import (
     rank_array,
     summarise,
 )
-from uad.statistics import paired_bootstrap, poisson_interval, wilson_interval
+from uad.statistics.intervals import poisson_interval, wilson_interval
+from uad.statistics.paired import paired_bootstrap
 
 SHAPE = (21, 16, 14)
 GRID = Grid.of(SHAPE, np.array([[4, 0, 0, -40], [0, 4, 0, -30], [0, 0, 4, -20], [0, 0, 0, 1.0]]))

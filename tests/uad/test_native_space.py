@@ -11,8 +11,8 @@ from synthpet.cohort import Cohort, Grid, read_image, write_image
 from synthpet.cohort.files import read_tsv, write_json
 from synthpet.command.main import compose
 from synthpet.errors import DataError
-from synthpet.prepare.native import NativeSpace
-from synthpet.prepare.transform import Transform
+from synthpet.prepare.spaces.native import NativeSpace
+from synthpet.prepare.spaces.transform import Transform
 from synthpet.template.icbm import native_template, template_grid
 from tests.prepare.conftest import native_to_template, scan  # noqa: F401 - a fixture
 from uad.evaluation.run import ensure_evaluation

@@ -18,7 +18,7 @@ from uad.patient.page import Case, make_page, notices, projections_of
 from uad.patient.words import result_words, untested_words
 from uad.pictures.figures import Layer, planes, projections
 from uad.scores.lesions import detect_lesion
-from uad.statistics import Interval
+from uad.statistics.intervals import Interval
 
 MASK = ellipsoid(0.9)
 CALIBRATION = Calibration(3.0, 3.0, 2.9, Interval(1.0, 5.0), 3.25, 0.125, 8)

@@ -6,20 +6,16 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from uad.statistics import (
-    Interval,
+from uad.statistics.intervals import Interval, clopper_pearson_interval, poisson_interval, wilson_interval
+from uad.statistics.p_values import conformal_p, holm
+from uad.statistics.paired import (
     censored_ranks,
-    clopper_pearson_interval,
-    conformal_p,
-    holm,
     mcnemar,
     mcnemar_power,
     paired_bootstrap,
     paired_difference_interval,
-    poisson_interval,
     verdict,
     wilcoxon_signed_rank,
-    wilson_interval,
 )
 
 NAN = float("nan")

@@ -9,7 +9,7 @@ from synthpet.report.html import Picture
 from uad.comparison.statistics import Settings
 from uad.comparison.table import MISSED, Outcome
 from uad.scores.lesions import RANKS, found_at_rank
-from uad.statistics import wilson_interval
+from uad.statistics.intervals import wilson_interval
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

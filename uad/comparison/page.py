@@ -12,7 +12,7 @@ from uad.comparison.cells import MOST_PICTURES, rank_table
 from uad.comparison.statistics import DEFINITIONS, Settings
 from uad.comparison.table import ROWS, Outcome
 from uad.scores.lesions import STRICT_MM
-from uad.statistics import LEVEL
+from uad.statistics.intervals import LEVEL
 
 KINDS = ("better", "worse", "not distinguishable", "the same")
 MARKS = {"better": " ▲", "worse": " ▼", "not distinguishable": "", "the same": " ="}
@@ -131,7 +131,7 @@ def make_page(
         "links": _links(outcomes),
     }
     provenance = {"Settings": json.dumps(vars(settings), indent=1)}
-    return assemble("uad", "comparison_page.yaml", parts, {}, [*_notices(simulated), *notices], provenance)
+    return assemble(__package__, "page.yaml", parts, {}, [*_notices(simulated), *notices], provenance)
 
 
 def _notices(simulated: bool) -> list[str]:

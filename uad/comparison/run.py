@@ -15,12 +15,13 @@ from synthpet.command.main import compose
 from synthpet.errors import UsageError
 from synthpet.generators.crossfit import ensure_cohort
 from synthpet.quality.run import ensure_evaluated
+from synthpet.report.plain import plain_table
 from synthpet.runtime.compute import Compute, in_processes
 from synthpet.runtime.console import progress, say
 from synthpet.runtime.stage import Stage
 from uad.comparison.cells import generator_pictures
 from uad.comparison.statistics import Settings, compare
-from uad.comparison.table import MISSED, ROWS, Outcome, check_same_patients, plain_table, table_rows
+from uad.comparison.table import MISSED, ROWS, Outcome, check_same_patients, table_rows
 from uad.detectors.train import uses_synthesis
 from uad.evaluation.run import ensure_evaluation
 from uad.tracking.stages import track_comparison

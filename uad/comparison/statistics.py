@@ -13,18 +13,16 @@ from numpy.typing import NDArray
 
 from uad.comparison.table import Outcome
 from uad.scores.lesions import RANKS, across_seeds, found_at_rank, froc_areas
-from uad.statistics import (
-    LEVEL,
-    Interval,
+from uad.statistics.intervals import LEVEL, Interval, wilson_interval
+from uad.statistics.p_values import holm
+from uad.statistics.paired import (
     censored_ranks,
-    holm,
     mcnemar,
     mcnemar_power,
     paired_bootstrap,
     paired_difference_interval,
     verdict,
     wilcoxon_signed_rank,
-    wilson_interval,
 )
 
 RANK_WORDS = "mean rank, misses censored"

@@ -13,7 +13,8 @@ from synthpet.cohort.text import read_json_object
 from synthpet.errors import DataError
 from uad.scores.lesions import STRICT_MM, across_seeds
 from uad.scores.voxel_metrics import DEFINITIONS as VOXEL_METRICS
-from uad.statistics import censored_ranks, wilson_interval
+from uad.statistics.intervals import wilson_interval
+from uad.statistics.paired import censored_ranks
 
 MISSED = "-"
 METRIC_WORDS = {
@@ -203,14 +204,3 @@ def _metric(found: Mapping[str, float | None] | None) -> str:
     if found is None or found["mean"] is None:
         return "n/a"
     return f"{found['mean']:.2f}" + ("" if found["sd"] is None else f" ± {found['sd']:.2f}")
-
-
-def plain_table(rows: Sequence[Mapping[str, str]]) -> str:
-    """The table in fixed width, for a terminal; a heading such as ``synthetic-patch3d`` takes two lines."""
-    names = list(rows[0])
-    parts = {name: name.partition("-") for name in names}
-    first = {name: normative + hyphen for name, (normative, hyphen, _) in parts.items()}
-    second = {name: gan for name, (_, _, gan) in parts.items()}
-    body = [first, *([second] if any(second.values()) else []), *rows]
-    widths = {name: max(len(row[name]) for row in body) for name in names}
-    return "\n".join("  ".join(row[name].ljust(widths[name]) for name in names).rstrip() for row in body)

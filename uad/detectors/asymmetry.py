@@ -5,7 +5,6 @@ from numpy.typing import NDArray
 
 from synthpet.cohort import Cohort
 from uad.detectors.deviation import Measure, PetDeviation
-from uad.findings.clusters import check_symmetric
 from uad.normative.sets import NormativeSet
 
 FLOOR_SUVR = 0.2  # Not in the paper: least mean of a voxel and its mirror image; the index divides by it
@@ -23,7 +22,7 @@ class Asymmetry(PetDeviation):
         Raises:
             GridMismatchError: the grid does not mirror about x = 0.
         """
-        check_symmetric(cohort.grid)
+        cohort.grid.check_mirrors()
         super().fit(normative, cohort)
         return self
 

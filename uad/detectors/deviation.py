@@ -12,7 +12,6 @@ from synthpet.cohort import Cohort
 from synthpet.template.smoothing import smooth_within
 from uad.detectors.control_statistics import ControlStatistics, to_z, towards
 from uad.detectors.mirror import Mirror
-from uad.findings.clusters import check_symmetric
 from uad.normative.sets import NormativeSet, check_normative
 
 STATISTICS, MIRROR, PLAIN = "statistics.npz", "mirror.npz", "plain.npz"
@@ -71,7 +70,7 @@ class PetDeviation(ABC):
         check_normative(normative, cohort)
         self.spacing_mm_ = cohort.grid.spacing_mm
         if self.mirror:
-            check_symmetric(cohort.grid)
+            cohort.grid.check_mirrors()
             self.mirror_ = Mirror.learn(self._measure_controls(normative, cohort), self.spacing_mm_)
             self.plain_ = self._learn(self._measure_controls(normative, cohort))
         self.statistics_ = self._learn(self._less_mirror(*found) for found in self._measure_controls(normative, cohort))

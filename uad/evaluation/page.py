@@ -45,8 +45,8 @@ def make_report(
     }
     options = {key: OmegaConf.to_container(cfg[key]) for key in ("detector", "normative", "detection")}
     return assemble(
-        "uad",
-        "evaluation_page.yaml",
+        __package__,
+        "page.yaml",
         parts,
         {"detector": cfg.detector.name, "normative": cfg.normative.name},
         notices(

@@ -14,7 +14,7 @@ from synthpet.checks.cohort import open_cohort
 from synthpet.cohort import Cohort, Subject
 from synthpet.cohort.files import sha256, write_bytes, write_json, write_text, write_tsv
 from synthpet.errors import DataError
-from synthpet.prepare.native import NativeSpace
+from synthpet.prepare.spaces.native import NativeSpace
 from synthpet.runtime.console import progress, say
 from synthpet.runtime.stage import Stage
 from uad.detectors.deviation import STATISTICS

@@ -24,7 +24,7 @@ from uad.findings.examine import covered, side_by_side
 from uad.findings.records import CalibratedDetector, HeldOut
 from uad.findings.threshold import LOWEST_Z, Calibration, ClusterCounts, calibrate_threshold, cluster_counts
 from uad.normative.sets import NormativeSet
-from uad.statistics import Interval
+from uad.statistics.intervals import Interval
 
 CALIBRATION, CONTROLS, MANIFEST = "calibration.json", "calibration.npz", "run-calibration.json"
 OPTIONS = ("false_per_scan", "min_volume_mm3", "max_clusters")  # of cfg.detection: those that the threshold depends on

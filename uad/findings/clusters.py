@@ -175,23 +175,9 @@ def _describe(
     )
 
 
-def check_symmetric(grid: Grid) -> None:
-    """Refuse a grid whose first axis does not mirror about x = 0.
-
-    Raises:
-        GridMismatchError: flipping the first axis would not swap left and right.
-    """
-    if not grid.mirrors:
-        first, step = grid.matrix[0, 3], grid.matrix[0, 0]
-        raise GridMismatchError(
-            f"E_GRID not symmetric: x from {first:g} to {first + step * (grid.shape[0] - 1):g} mm; expected a grid "
-            "whose first axis mirrors about x = 0, such as synthpet.template.icbm.template_grid gives"
-        )
-
-
 def _mirror_pairs(pet: NDArray, brain_mask: NDArray[np.bool_], grid: Grid) -> tuple[NDArray, NDArray[np.bool_]]:
     """The PET, and where both a voxel and its mirror voxel are in the brain."""
-    check_symmetric(grid)
+    grid.check_mirrors()
     brain = np.asarray(brain_mask, bool)
     return pet, brain & brain[::-1]
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from synthpet.cohort.images import Grid
 from uad.findings.clusters import MAX_CLUSTERS, min_voxels
 from uad.findings.merging import changes_of_number, falling
-from uad.statistics import Interval, poisson_interval
+from uad.statistics.intervals import Interval, poisson_interval
 
 LOWEST_Z = 1.0  # Not in the paper: no threshold below it is looked at; fewer false clusters are then accepted
 

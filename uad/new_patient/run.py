@@ -15,11 +15,11 @@ from synthpet.cohort.text import read_json_object
 from synthpet.command.main import compose
 from synthpet.errors import DataError, UsageError
 from synthpet.generators.crossfit import ensure_cohort
-from synthpet.prepare.native import NativeSpace
+from synthpet.prepare.spaces.native import NativeSpace
+from synthpet.report.plain import plain_table
 from synthpet.runtime.claim import PATIENT, Source, check_claim, claim, place_of
 from synthpet.runtime.console import say
 from synthpet.runtime.stage import Stage
-from uad.comparison.table import plain_table
 from uad.detectors.deviation import STATISTICS
 from uad.detectors.train import detector_folder, ensure_detectors
 from uad.evaluation.run import ensure_evaluation, write_table

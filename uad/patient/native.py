@@ -14,7 +14,7 @@ from uad.findings.clusters import Cluster
 from uad.findings.records import Findings
 
 if TYPE_CHECKING:
-    from synthpet.prepare.native import NativeSpace
+    from synthpet.prepare.spaces.native import NativeSpace
 
 NATIVE_COLUMNS = {
     "peak_native_mm": "the same place as peak_mm in the patient's own T1, x, y, z in scanner space, RAS+",

@@ -96,7 +96,7 @@ def make_page(case: Case, findings: Findings, calibration: Calibration, grid: Gr
         "name": case.name,
         "overview": "All candidates at a glance" if clusters else "The anomaly map",
     }
-    return assemble("uad", "patient_page.yaml", parts, words, case.notices, case.provenance)
+    return assemble(__package__, "page.yaml", parts, words, case.notices, case.provenance)
 
 
 def projections_of(case: Case, findings: Findings, grid: Grid) -> bytes:

@@ -104,7 +104,7 @@ def make_page(
         "figures": table, "scatter": _scatter(regions), "regions": by_region, "limits": LIMITS,
     }  # fmt: skip
     words = {"anatomy": anatomy, "tolerance": f"{TOLERANCE:.0%}"}
-    return assemble("synthpet.phantom.realism", "page.yaml", parts, words, ["SIMULATED: nobody here is a real person."])
+    return assemble(__package__, "page.yaml", parts, words, ["SIMULATED: nobody here is a real person."])
 
 
 def _number(value: Any) -> str:

@@ -54,7 +54,7 @@ def cohort_page(
         "limits": _limits_words(),
         "definitions": _definitions(people),
     }
-    return assemble("synthpet.prepare.qc", "cohort_page.yaml", parts, {"name": name}, _notices(simulated), provenance)
+    return assemble(__package__, "cohort_page.yaml", parts, {"name": name}, _notices(simulated), provenance)
 
 
 def person_page(person: Person, norm: Norm, decisions: Sequence[str] = (), *, simulated: bool) -> Page:
@@ -73,7 +73,7 @@ def person_page(person: Person, norm: Norm, decisions: Sequence[str] = (), *, si
         "numbers": _numbers(person, norm),
     }
     words = {"name": person.participant_id, "verdict": verdict_word(person)}
-    return assemble("synthpet.prepare.qc", "person_page.yaml", parts, words, _notices(simulated))
+    return assemble(__package__, "person_page.yaml", parts, words, _notices(simulated))
 
 
 def _notices(simulated: bool) -> list[str]:

@@ -16,8 +16,8 @@ from synthpet.cohort.names import image_path, resolution_label, sidecar_path
 from synthpet.cohort.text import read_json_object
 from synthpet.errors import DataError
 from synthpet.plausibility.measures import COLUMNS, asymmetry, brain_points_mm, measure_header, measure_images
-from synthpet.prepare.native import NativeSpace
 from synthpet.prepare.raw import RawSubject
+from synthpet.prepare.spaces.native import NativeSpace
 from synthpet.runtime.stage import Stage
 
 NUMBERS, ASYMMETRY, FIGURES = "qc.json", "qc-asymmetry.npy", "figures"

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from synthpet.cohort.images import Grid
 from synthpet.errors import DataError, UsageError
-from synthpet.prepare.itk import antialias, coarser_grid, lps_geometry, one_thread, resample, to_itk
-from synthpet.prepare.transform import Transform
+from synthpet.prepare.spaces.itk import antialias, coarser_grid, lps_geometry, one_thread, resample, to_itk
+from synthpet.prepare.spaces.transform import Transform
 from synthpet.template.icbm import template_grid, template_images
 
 REGISTRATION_MM = 2.0

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from synthpet.cohort.images import Grid
 from synthpet.cohort.text import read_json_object
 from synthpet.errors import DataError
-from synthpet.prepare.itk import RAS_TO_LPS, resample
-from synthpet.prepare.transform import AFFINE, INVERSE_WARP, RIGID, WARP, Transform
+from synthpet.prepare.spaces.itk import RAS_TO_LPS, resample
+from synthpet.prepare.spaces.transform import AFFINE, INVERSE_WARP, RIGID, WARP, Transform
 
 ABOUT = "about.json"  # beside the transforms; its ``native_grid`` is the whole grid of the raw T1
 

@@ -1,4 +1,4 @@
-"""Statistics for few patients: intervals, paired tests, bootstrap, conformal p-values, power, a verdict in words."""
+"""Two methods on the same patients: intervals of a difference, paired tests, bootstrap, power, a verdict in words."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -7,54 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-LEVEL = 0.95  # of every interval
-
-
-class Interval(NamedTuple):
-    """Two-sided confidence limits."""
-
-    low: float
-    high: float
-
-
-def wilson_interval(n_found: int, n: int, level: float = LEVEL) -> Interval:
-    """Score interval of a proportion; does not collapse at 0 or n found.
-
-    Source: Wilson 1927; Newcombe, Statistics in Medicine 17 (1998) 857, method 3.
-    """
-    _check_proportion(n_found, n)
-    z = stats.norm.ppf((1 + level) / 2)
-    p = n_found / n
-    middle = (p + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
-    low = 0.0 if n_found == 0 else middle - half
-    high = 1.0 if n_found == n else middle + half
-    return Interval(float(low), float(high))
-
-
-def clopper_pearson_interval(n_found: int, n: int, level: float = LEVEL) -> Interval:
-    """Exact (conservative) interval of a proportion.
-
-    Source: Clopper and Pearson, Biometrika 26 (1934) 404.
-    """
-    _check_proportion(n_found, n)
-    tail = (1 - level) / 2
-    low = stats.beta.ppf(tail, n_found, n - n_found + 1) if n_found else 0.0
-    high = stats.beta.isf(tail, n_found + 1, n - n_found) if n_found < n else 1.0
-    return Interval(float(low), float(high))
-
-
-def poisson_interval(count: int, level: float = LEVEL) -> Interval:
-    """Exact interval of the mean of a Poisson count; divide by the number of scans for a rate per scan.
-
-    Too narrow when scans differ in their own rate (over-dispersion).
-    Source: Garwood, Biometrika 28 (1936) 437.
-    """
-    if count < 0:
-        raise ValueError(f"count: found {count}; expected 0 or more")
-    tail = (1 - level) / 2
-    low = stats.chi2.ppf(tail, 2 * count) / 2 if count else 0.0
-    return Interval(float(low), float(stats.chi2.isf(tail, 2 * count + 2) / 2))
+from uad.statistics.intervals import LEVEL, Interval, wilson_interval
 
 
 def paired_difference_interval(found_a: ArrayLike, found_b: ArrayLike, level: float = LEVEL) -> Interval:
@@ -199,25 +152,6 @@ def paired_bootstrap(
     return Difference(float(difference.mean()), Interval(float(low), float(high)), len(difference))
 
 
-def conformal_p(patients: ArrayLike, controls: ArrayLike) -> NDArray[np.float64]:
-    """Conformal p-value of each patient: (1 + number of controls at least as abnormal) / (n + 1); never 0.
-
-    Args:
-        patients: (m,) scores, high = abnormal.
-        controls: (n,) scores of REAL held-out controls: exchangeability is all that it needs.
-
-    Returns:
-        (m,); the smallest possible is 1 / (n + 1). Under exchangeability P(p <= u) <= u.
-
-    Source: Vovk, Gammerman, Shafer, Algorithmic Learning in a Random World, 2005.
-    """
-    ordered = np.sort(np.asarray(controls, float))
-    if not ordered.size or np.isnan(ordered).any():
-        raise ValueError(f"controls: found {ordered.size} scores, {np.isnan(ordered).sum()} NaN; expected finite ones")
-    at_least = ordered.size - np.searchsorted(ordered, np.asarray(patients, float), side="left")
-    return (1 + at_least) / (ordered.size + 1)
-
-
 def mcnemar_power(
     n: int, sensitivity_a: float, sensitivity_b: float, *, only_a: float | None = None, alpha: float = 0.05
 ) -> float:
@@ -247,24 +181,6 @@ def mcnemar_power(
     return float(power)
 
 
-def holm(p: ArrayLike) -> NDArray[np.float64]:
-    """p-values corrected for their number, (m,): the chance of any false alarm among them stays below the level.
-
-    Args:
-        p: (m,) of one family of tests, dependent or not.
-
-    Source: Holm, Scandinavian Journal of Statistics 6 (1979) 65; the same as ``p.adjust(method = "holm")`` of R.
-    """
-    values = np.asarray(p, float)
-    if values.ndim != 1 or not ((values >= 0) & (values <= 1)).all():
-        raise ValueError(f"p: found {values.tolist()}; expected a list of values from 0 to 1")
-    order = np.argsort(values, kind="stable")
-    adjusted = np.maximum.accumulate(values[order] * np.arange(values.size, 0, -1))
-    result = np.empty_like(values)
-    result[order] = np.minimum(adjusted, 1)
-    return result
-
-
 def verdict(difference: float, interval: Interval, p: float, n: int, *, a: str, b: str, measure: str) -> str:
     """Say in words what a paired comparison shows, never that two things are equivalent.
 
@@ -281,11 +197,6 @@ def verdict(difference: float, interval: Interval, p: float, n: int, *, a: str, 
     if interval.low <= 0 <= interval.high or p > 1 - LEVEL:
         return f"{measure}: {a} and {b} are not distinguishable at n = {n} ({numbers})"
     return f"{measure}: {a} is {'higher' if difference > 0 else 'lower'} than {b} at n = {n} ({numbers})"
-
-
-def _check_proportion(n_found: int, n: int) -> None:
-    if n < 1 or not 0 <= n_found <= n:
-        raise ValueError(f"proportion: found {n_found} of {n}; expected 0 to n of at least 1")
 
 
 def _pairs(a: ArrayLike, b: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

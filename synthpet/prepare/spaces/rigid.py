@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import ndimage, optimize
 
 from synthpet.cohort.images import Grid
-from synthpet.prepare.itk import (
+from synthpet.prepare.spaces.itk import (
     IDENTITY,
     RAS_TO_LPS,
     antialias,

@@ -1,0 +1,1 @@
+"""From one space to another: transforms as files, rigid and nonlinear registration, native space."""

@@ -1,1 +1,3 @@
 """The simulated cohort."""
+
+__all__ = ["cohort"]

@@ -1,1 +1,3 @@
 """What a person's images must look like on the template: the rules that preparation's pages and validation share."""
+
+__all__ = ["alignment", "flags", "measures", "subject"]

@@ -1,1 +1,3 @@
 """The template space: its regions."""
+
+__all__ = ["gyri", "icbm", "regions", "smoothing"]

@@ -9,4 +9,7 @@ from synthpet.tracking.mode import group_of, is_simulated, settled
 from synthpet.tracking.products import Product, cohort_product, made_by
 from synthpet.tracking.run import Run, tracked
 
-__all__ = ["Product", "Run", "cohort_product", "group_of", "is_simulated", "made_by", "settled", "tracked"]
+__all__ = [
+    "Product", "Run", "cohort_product", "group_of", "is_simulated", "made_by", "mode", "options", "settled", "stages",
+    "tracked",
+]  # fmt: skip

@@ -7,8 +7,8 @@ import pytest
 from scipy import ndimage
 
 from tests.conftest import GRID, ellipsoid
-from uad.detectors import ZMap
 from uad.detectors.control_statistics import ControlStatistics
+from uad.detectors.zmap import ZMap
 from uad.findings.examine import covered, examine, side_by_side
 from uad.findings.records import CalibratedDetector, HeldOut
 from uad.findings.threshold import calibrate_threshold

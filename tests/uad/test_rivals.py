@@ -15,8 +15,9 @@ from synthpet.cohort.index import scale_t1w, write_participants
 from synthpet.cohort.names import image_path, sidecar_path
 from synthpet.errors import DataError, DataLeakageError, UsageError
 from tests.uad.conftest import edit_json, write_synthetic
-from uad.detectors import Asymmetry, Residual, ZMap
-from uad.detectors.residual import synthesiser
+from uad.detectors.asymmetry import Asymmetry
+from uad.detectors.residual import Residual, synthesiser
+from uad.detectors.zmap import ZMap
 from uad.findings.clusters import find_clusters
 from uad.normative.sets import normative_set
 

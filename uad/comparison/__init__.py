@@ -1,1 +1,3 @@
 """Normative sets and detectors side by side, with paired statistics, and the page."""
+
+__all__ = ["run"]

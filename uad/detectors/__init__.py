@@ -1,8 +1,6 @@
-"""Rival detectors: what clinics use and what others published, behind one protocol: ``fit`` and ``z_map``."""
+"""Detectors, behind one protocol: ``of``, ``fit``, ``save``, ``restore`` and ``z_map``; found by their names.
 
-from uad.detectors.asymmetry import Asymmetry
-from uad.detectors.deviation import PetDeviation
-from uad.detectors.residual import Residual
-from uad.detectors.zmap import ZMap
+A new one is one file, one YAML of configs/detector, and one line of ``registry`` (or an entry point).
+"""
 
-__all__ = ["Asymmetry", "PetDeviation", "Residual", "ZMap"]
+__all__ = ["base", "deviation", "options", "train", "zmap"]

@@ -1,5 +1,7 @@
 """The left-right asymmetry index of the PET against that of the controls."""
 
+from typing import Self
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,7 +18,7 @@ class Asymmetry(PetDeviation):
     The template is symmetric about x = 0, so the mirror image of a voxel is that of the flipped first axis.
     """
 
-    def fit(self, normative: NormativeSet, cohort: Cohort) -> "Asymmetry":
+    def fit(self, normative: NormativeSet, cohort: Cohort) -> Self:
         """As ``PetDeviation.fit``.
 
         Raises:

@@ -1,15 +1,18 @@
 """What the rivals share: one signed map per person, judged voxel by voxel against that of controls."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from synthpet.cohort import Cohort
+from synthpet.runtime.options import own_options
 from synthpet.template.smoothing import smooth_within
+from uad.detectors.base import SHARED, Assignment
 from uad.detectors.control_statistics import ControlStatistics, to_z, towards
 from uad.detectors.mirror import Mirror
 from uad.normative.sets import NormativeSet, check_normative
@@ -18,18 +21,9 @@ STATISTICS, MIRROR, PLAIN = "statistics.npz", "mirror.npz", "plain.npz"
 Measure = tuple[NDArray[np.float32], NDArray[np.bool_]]
 
 
-class Options(TypedDict, total=False):
-    """What ``PetDeviation`` takes."""
-
-    smooth_fwhm_mm: float
-    surround_fwhm_mm: float
-    spread_fwhm_mm: float
-    mirror: bool
-    direction: str
-
-
-class PetDeviation(ABC):
-    """A detector whose raw map is signed, negative = less uptake than expected.
+@dataclass(frozen=True)
+class Options:
+    """What every ``PetDeviation`` takes.
 
     Args:
         smooth_fwhm_mm: Gaussian smoothing of the raw map within the brain, FWHM.
@@ -39,24 +33,38 @@ class PetDeviation(ABC):
         mirror: takes out what the other side lets expect (``mirror.Mirror``); ``z`` is the mean of this map's and of
             the plain deviation's, which sees what both sides have (not in a paper).
         direction: hypo, hyper or both: which deviations count as abnormal.
+    """
+
+    smooth_fwhm_mm: float = 10.0
+    surround_fwhm_mm: float = 0.0
+    spread_fwhm_mm: float = 10.0
+    mirror: bool = False
+    direction: str = "hypo"
+
+
+class PetDeviation(ABC):
+    """A detector whose raw map is signed, negative = less uptake than expected.
+
+    Args:
+        options: those of ``Options``, by name.
 
     After ``fit``, ``statistics_`` holds what is normal and ``spacing_mm_`` the voxel size; with ``mirror`` also
     ``mirror_`` and, of the map without, ``plain_``.
     """
 
+    Options: ClassVar[type[Options]] = Options
+    needs: ClassVar[tuple[str, ...]] = ()
     image = "pet"  # what the signed map is about
 
-    def __init__(
-        self, *, smooth_fwhm_mm: float = 10.0, surround_fwhm_mm: float = 0.0, spread_fwhm_mm: float = 10.0,
-        mirror: bool = False, direction: str = "hypo",
-    ) -> None:  # fmt: skip
-        self.smooth_fwhm_mm = smooth_fwhm_mm
-        self.surround_fwhm_mm = surround_fwhm_mm
-        self.spread_fwhm_mm = spread_fwhm_mm
-        self.mirror = mirror
-        self.direction = direction
+    def __init__(self, **options: Any) -> None:
+        self.options = self.Options(**options)
 
-    def fit(self, normative: NormativeSet, cohort: Cohort) -> "PetDeviation":
+    @classmethod
+    def of(cls, options: Mapping[str, Any], assignment: Assignment) -> Self:
+        """A detector that has learned nothing yet; ``options`` of its YAML file."""
+        return cls(**asdict(own_options(cls.Options, "detector", options, SHARED)))
+
+    def fit(self, normative: NormativeSet, cohort: Cohort) -> Self:
         """Learn what is normal.
 
         Args:
@@ -69,7 +77,7 @@ class PetDeviation(ABC):
         """
         check_normative(normative, cohort)
         self.spacing_mm_ = cohort.grid.spacing_mm
-        if self.mirror:
+        if self.options.mirror:
             cohort.grid.check_mirrors()
             self.mirror_ = Mirror.learn(self._measure_controls(normative, cohort), self.spacing_mm_)
             self.plain_ = self._learn(self._measure_controls(normative, cohort))
@@ -93,10 +101,10 @@ class PetDeviation(ABC):
         """
         raw, where = self.measure(t1w, pet, mask)
         signed = to_z(*self._less_mirror(raw, where), self.statistics_, small_sample=True)
-        z = towards(signed, self.direction)
-        if self.mirror:
+        z = towards(signed, self.options.direction)
+        if self.options.mirror:
             signed = to_z(raw, where, self.plain_, small_sample=True)
-            z = np.mean([z, towards(signed, self.direction)], axis=0, dtype=np.float32)
+            z = np.mean([z, towards(signed, self.options.direction)], axis=0, dtype=np.float32)
         return {"z": z, f"z_{self.image}": signed}
 
     def files(self, normative: NormativeSet, cohort: Cohort) -> tuple[Path, ...]:
@@ -106,7 +114,7 @@ class PetDeviation(ABC):
     def save(self, folder: Path) -> list[Path]:
         """Write what ``fit`` learned."""
         written = [self.statistics_.save(folder / STATISTICS)]
-        if self.mirror:
+        if self.options.mirror:
             written += [self.mirror_.save(folder / MIRROR), self.plain_.save(folder / PLAIN)]
         return written
 
@@ -114,7 +122,7 @@ class PetDeviation(ABC):
         """Read what ``save`` wrote."""
         self.spacing_mm_ = cohort.grid.spacing_mm
         self.statistics_ = ControlStatistics.load(folder / STATISTICS)
-        if self.mirror:
+        if self.options.mirror:
             self.mirror_, self.plain_ = Mirror.load(folder / MIRROR), ControlStatistics.load(folder / PLAIN)
 
     @abstractmethod
@@ -125,13 +133,14 @@ class PetDeviation(ABC):
         return (self.measure(*scan) for scan in normative.scans())
 
     def _smooth(self, raw: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
-        smooth = smooth_within(raw, mask, self.smooth_fwhm_mm, self.spacing_mm_) if self.smooth_fwhm_mm else raw
-        if not self.surround_fwhm_mm:
+        options = self.options
+        smooth = smooth_within(raw, mask, options.smooth_fwhm_mm, self.spacing_mm_) if options.smooth_fwhm_mm else raw
+        if not self.options.surround_fwhm_mm:
             return smooth
-        return smooth - smooth_within(raw, mask, self.surround_fwhm_mm, self.spacing_mm_)
+        return smooth - smooth_within(raw, mask, self.options.surround_fwhm_mm, self.spacing_mm_)
 
     def _less_mirror(self, raw: NDArray[np.float32], where: NDArray[np.bool_]) -> Measure:
-        return (self.mirror_.less(raw, where) if self.mirror else raw), where
+        return (self.mirror_.less(raw, where) if self.options.mirror else raw), where
 
     def _learn(self, maps: Iterable[Measure]) -> ControlStatistics:
-        return ControlStatistics.of(maps, self.spacing_mm_, spread_fwhm_mm=self.spread_fwhm_mm)
+        return ControlStatistics.of(maps, self.spacing_mm_, spread_fwhm_mm=self.options.spread_fwhm_mm)

@@ -1,11 +1,11 @@
 """The T1-conditioned residual: measured PET minus the PET that generators expect from the person's own T1."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, replace
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
-from typing import Unpack
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +14,11 @@ from synthpet.cohort import Cohort, read_image
 from synthpet.cohort.text import read_json_object
 from synthpet.errors import DataError, DataLeakageError, UsageError
 from synthpet.generators.trained import TrainedGenerator
+from synthpet.runtime.device import device_name
+from synthpet.runtime.options import own_options
 from synthpet.template.smoothing import smooth_within
-from uad.detectors.deviation import Measure, Options, PetDeviation
+from uad.detectors.base import SHARED, SYNTHESIS, Assignment
+from uad.detectors.deviation import Measure, PetDeviation
 from uad.normative.sets import Member, NormativeSet, check_synthetic, generator_hashes
 
 Synthesise = Callable[[NDArray[np.float32], NDArray[np.bool_]], NDArray[np.float32]]
@@ -37,10 +40,26 @@ class Residual(PetDeviation):
     Source: Yaakub et al., MICCAI SASHIMI 2019 (pseudo-normal PET by a GAN, voxelwise z of the difference).
     """
 
-    def __init__(self, synthetic_folder: Path, synthesise: Synthesise, **options: Unpack[Options]) -> None:
+    needs = (SYNTHESIS,)
+
+    def __init__(self, synthetic_folder: Path, synthesise: Synthesise, **options: Any) -> None:
         super().__init__(**options)
         self.synthetic_folder = Path(synthetic_folder)
         self.synthesise = synthesise
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any], assignment: Assignment) -> Self:
+        """As ``PetDeviation.of``, with the generators that made the cohort's synthetic PET.
+
+        Raises:
+            UsageError: there are none.
+        """
+        synthetic, generators = assignment.synthetic, assignment.generators
+        if synthetic is None or generators is None:
+            raise UsageError(f"detector={options.get('name')}: needs synthetic PET (`python -m synthpet.complete`)")
+        device = device_name(assignment.accelerator)
+        expected = synthesiser(generators, synthetic, assignment.cohort, device=device)
+        return cls(synthetic, expected, **asdict(own_options(cls.Options, "detector", options, SHARED)))
 
     def measure(self, t1w: NDArray[np.float32], pet: NDArray[np.float32], mask: NDArray[np.bool_]) -> Measure:
         """Measured minus expected PET, SUVR, smoothed within the brain."""

@@ -1,52 +1,23 @@
 """From a cohort and a normative set to a trained detector in a folder that a rerun reuses."""
 
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from omegaconf import DictConfig, OmegaConf
 
 from synthpet.checks.cohort import open_cohort
 from synthpet.cohort import Cohort
 from synthpet.completion.write import generators_source
-from synthpet.errors import UsageError
 from synthpet.generators.crossfit import ensure_cohort
 from synthpet.learning.model_card import DETECTOR, write_model_card
 from synthpet.quality.run import ensure_evaluated
-from synthpet.runtime.device import device_name
 from synthpet.runtime.stage import Stage
-from uad.detectors.asymmetry import Asymmetry
-from uad.detectors.deviation import Options
-from uad.detectors.residual import Residual, synthesiser
-from uad.detectors.zmap import ZMap
+from uad.detectors.base import SYNTHESIS, Assignment, Detector
+from uad.detectors.registry import DETECTORS
 from uad.normative.sets import NormativeSet, normative_set
 from uad.tracking.stages import track_detector
 
 NEEDS_SYNTHESIS = ("synthetic", "completed", "resampled")
-
-
-class Detector(Protocol):
-    """What every detector does."""
-
-    def files(self, normative: NormativeSet, cohort: Cohort) -> tuple[Path, ...]:
-        """Every image that determines what ``fit`` learns."""
-
-    def fit(self, normative: NormativeSet, cohort: Cohort) -> "Detector":
-        """Learn what is normal."""
-
-    def save(self, folder: Path) -> list[Path]:
-        """Write what was learned; return the files."""
-
-    def restore(self, folder: Path, cohort: Cohort) -> None:
-        """Read what ``save`` wrote."""
-
-    def z_map(
-        self, t1w: NDArray[np.float32], pet: NDArray[np.float32], mask: NDArray[np.bool_]
-    ) -> dict[str, NDArray[np.float32]]:
-        """Maps (I, J, K) of one person: ``z``, high = abnormal, 0 where it does not judge; where it has them ``z_pet``
-        (signed, negative = less uptake) and ``z_t1w`` (signed).
-        """
 
 
 def detector_folder(cfg: DictConfig, prefix: str = "uad") -> Path:
@@ -58,7 +29,7 @@ def detector_folder(cfg: DictConfig, prefix: str = "uad") -> Path:
 def uses_synthesis(cfg: DictConfig) -> bool:
     """Whether the detector needs generators: for its normative set, or to expect a person's PET from the T1."""
     matched = cfg.normative.smooth_fwhm_mm == "match"
-    return matched or cfg.normative.name in NEEDS_SYNTHESIS or cfg.detector.method == "residual"
+    return matched or cfg.normative.name in NEEDS_SYNTHESIS or SYNTHESIS in DETECTORS.load(cfg.detector.method).needs
 
 
 def ensure_detectors(cfg: DictConfig) -> tuple[Cohort, NormativeSet, dict[int, Detector]]:
@@ -92,7 +63,9 @@ def _ensure_detector(
         "members": [member.participant_id for member in normative.members],
         "seed": seed,
     }
-    detector = make_detector(cfg, cohort, synthetic, folder, seed)
+    generators = generators_source(cfg) if synthetic is not None else None
+    assignment = Assignment(folder, seed, cohort, cfg.trainer.accelerator, synthetic, generators)
+    detector = DETECTORS.load(cfg.detector.method).of(OmegaConf.to_container(cfg.detector), assignment)
     stage = Stage(f"detector {folder.parent.name} seed {seed}", folder, config, detector.files(normative, cohort))
 
     def make() -> list[Path]:
@@ -106,29 +79,3 @@ def _ensure_detector(
     stage.check_outputs()
     detector.restore(folder, cohort)
     return detector
-
-
-def make_detector(cfg: DictConfig, cohort: Cohort, synthetic: Path | None, folder: Path, seed: int) -> Detector:
-    """A detector that has learned nothing yet; ``folder`` and ``seed`` are those of its training.
-
-    Raises:
-        UsageError: an unknown ``detector.method``.
-    """
-    if cfg.detector.method in ("ocsvm_voxel", "svdd", "ocsvm_subject", "latent_zmap"):
-        from uad.detectors.latent.detector import OneClassDetector
-
-        chosen: Any = OmegaConf.to_container(cfg.detector)
-        own = {key: chosen[key] for key in chosen if key not in ("name", "seeds")}
-        return OneClassDetector(folder, seed, accelerator=cfg.trainer.accelerator, **own)
-    options: dict[str, Any] = {key: cfg.detector[key] for key in Options.__annotations__}
-    if cfg.detector.method == "zmap":
-        return ZMap(image=cfg.detector.get("image", "pet"), **options)
-    if cfg.detector.method == "asymmetry":
-        return Asymmetry(**options)
-    if cfg.detector.method == "residual" and synthetic is not None:
-        device = device_name(cfg.trainer.accelerator)
-        return Residual(synthetic, synthesiser(generators_source(cfg), synthetic, cohort, device=device), **options)
-    raise UsageError(
-        f"detector.method={cfg.detector.method}: expected ocsvm_voxel, svdd, ocsvm_subject, "
-        "latent_zmap, zmap, asymmetry or residual"
-    )

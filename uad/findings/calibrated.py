@@ -18,8 +18,9 @@ from synthpet.errors import DataError
 from synthpet.learning.model_files import read_arrays
 from synthpet.runtime.console import progress
 from synthpet.runtime.stage import Stage
-from uad.detectors import ZMap
-from uad.detectors.train import Detector, detector_folder
+from uad.detectors.base import Detector
+from uad.detectors.train import detector_folder
+from uad.detectors.zmap import ZMap
 from uad.findings.examine import covered, side_by_side
 from uad.findings.records import CalibratedDetector, HeldOut
 from uad.findings.threshold import LOWEST_Z, Calibration, ClusterCounts, calibrate_threshold, cluster_counts
@@ -79,7 +80,9 @@ def _ensure_t1w(cfg: DictConfig, cohort: Cohort, normative: NormativeSet) -> ZMa
     folder = detector_folder(cfg) / "t1w"
     t1w = ZMap(image="t1w", direction="both")
     inputs = tuple(path for member in normative.members for path in (member.t1w, member.mask))
-    stage = Stage(f"z-map of the T1 for {folder.parent.name}", folder, {"smooth_fwhm_mm": t1w.smooth_fwhm_mm}, inputs)
+    stage = Stage(
+        f"z-map of the T1 for {folder.parent.name}", folder, {"smooth_fwhm_mm": t1w.options.smooth_fwhm_mm}, inputs
+    )
     stage.ensure(lambda: t1w.fit(normative, cohort).save(folder))
     stage.check_outputs()
     t1w.restore(folder, cohort)

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthpet.cohort import Grid
-from uad.detectors import ZMap
-from uad.detectors.train import Detector
+from uad.detectors.base import Detector
+from uad.detectors.zmap import ZMap
 from uad.findings.clusters import Cluster
 from uad.findings.threshold import Calibration, ClusterCounts
 

@@ -1,1 +1,3 @@
 """One new patient, from raw or prepared images to a page."""
+
+__all__ = ["run"]

@@ -4,4 +4,4 @@ from synthpet.generators.networks.discriminator import patch_discriminator
 from synthpet.generators.networks.generator import ResidualUNet
 from synthpet.generators.networks.slices import SlicesAsChannels
 
-__all__ = ["ResidualUNet", "SlicesAsChannels", "patch_discriminator"]
+__all__ = ["ResidualUNet", "SlicesAsChannels", "folding", "generator", "patch_discriminator"]

@@ -1,1 +1,3 @@
 """Quality control of prepared people: numbers, flags, pictures, pages."""
+
+__all__ = ["cohort", "page", "person"]

@@ -3,4 +3,4 @@
 from synthpet.prepare.raw.people import RawData, RawOptions, read_raw
 from synthpet.prepare.raw.subject import RawSubject
 
-__all__ = ["RawData", "RawOptions", "RawSubject", "read_raw"]
+__all__ = ["RawData", "RawOptions", "RawSubject", "attenuation", "inheritance", "layouts", "look", "read_raw"]

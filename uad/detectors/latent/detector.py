@@ -7,8 +7,9 @@ instead of a decision value that saturates, and the map is weighted by the PET d
 looked for.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from synthpet.cohort.files import write_array
 from synthpet.errors import UsageError
 from synthpet.runtime.console import progress
 from synthpet.runtime.device import device_name
+from uad.detectors.base import Assignment
 from uad.detectors.control_statistics import ControlStatistics, to_z, towards, weight_by_direction
 from uad.detectors.latent.controls import Controls, fit_in_blocks, leave_one_out_in_blocks
 from uad.detectors.latent.representation.directions import lower_uptake, main_directions
@@ -40,7 +42,7 @@ METHODS = (*VOXELWISE, SUBJECT, AMPLITUDE)
 DECISION, DISTANCE = "decision", "distance"
 
 
-class OneClassDetector:
+class LatentDetector:
     """Learn the latent vectors of controls; score how far a person lies outside.
 
     Args:
@@ -65,6 +67,8 @@ class OneClassDetector:
         UsageError: an unknown method, or options that do not go together.
     """
 
+    needs: ClassVar[tuple[str, ...]] = ()
+
     def __init__(
         self, folder: Path, seed: int, *, method: str, autoencoder: dict, nu: float, gamma: float | str, latents: str,
         smooth_fwhm_mm: float, n_directions: int | None, score: str, pool_fwhm_mm: float, score_every: int,
@@ -84,11 +88,17 @@ class OneClassDetector:
         self.n_directions, self.score = n_directions, score
         self.pool_fwhm_mm, self.score_every, self.direction = pool_fwhm_mm, score_every, direction
 
+    @classmethod
+    def of(cls, options: Mapping[str, Any], assignment: Assignment) -> Self:
+        """A detector that has learned nothing yet; ``options`` of its YAML file."""
+        own = {key: value for key, value in options.items() if key not in ("name", "seeds")}
+        return cls(assignment.folder, assignment.seed, accelerator=assignment.accelerator, **own)
+
     def files(self, normative: NormativeSet, cohort: Cohort) -> tuple[Path, ...]:
         """Every image that determines what ``fit`` learns."""
         return normative.files()
 
-    def fit(self, normative: NormativeSet, cohort: Cohort) -> "OneClassDetector":
+    def fit(self, normative: NormativeSet, cohort: Cohort) -> Self:
         """Train the autoencoder, extract latent vectors, learn mean and spread of the controls' scores.
 
         Raises:

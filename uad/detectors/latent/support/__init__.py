@@ -1,1 +1,3 @@
 """One-class support estimators: latent vector to decision value, positive = normal."""
+
+__all__ = ["slabs", "storage", "subject", "svdd", "voxelwise"]

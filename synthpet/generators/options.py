@@ -1,0 +1,51 @@
+"""Options of ``gan=`` and ``trainer=``."""
+
+from dataclasses import dataclass
+
+from synthpet.runtime.options import Group, Options
+from synthpet.tracking.options import TrackedStudy
+
+
+@dataclass(frozen=True)
+class GeneratorOptions(Group):
+    """What every generator has; ``values`` also holds those of its own method (``gan.method``).
+
+    Args:
+        method: of ``synthpet.generators.registry``.
+        patch_size: (pi, pj, pk), voxels.
+        stride: steps between the patches of inference, voxels.
+        batch_size: patches at a time.
+        coordinates: whether the generator is given the template coordinates.
+        n_steps: of training.
+        n_folds: of the paired controls.
+    """
+
+    patch_size: tuple[int, int, int]
+    stride: tuple[int, int, int]
+    batch_size: int
+    coordinates: bool
+    n_steps: int
+    n_folds: int
+    method: str = "conditional_gan"
+
+
+@dataclass(frozen=True)
+class TrainerOptions(Options):
+    """Where and how networks train; see configs/trainer/default.yaml."""
+
+    accelerator: str = "auto"
+    devices: int | str | list[int] = 1
+    strategy: str = "auto"
+    precision: str = "auto"
+    compile: bool = False
+    channels_last: bool = True
+    num_workers: int = 0
+    steps_per_checkpoint: int = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingStudy(TrackedStudy):
+    """What ``synthpet.train`` knows."""
+
+    gan: GeneratorOptions
+    trainer: TrainerOptions

@@ -1,0 +1,130 @@
+"""The house: rooms and floors. Definitions flow one way, lazily or in types alike, through files and through rooms."""
+
+import ast
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FLOORS = {  # from the ground up: a room imports from the rooms below it only
+    "synthpet": (
+        "cohort", "template", "runtime", "tracking", "report", "command", "plausibility", "phantom", "prepare",
+        "checks", "learning", "generators", "completion", "quality",
+    ),
+    "uad": (
+        "statistics", "tracking", "normative", "detectors", "findings", "scores", "pictures", "patient", "evaluation",
+        "comparison", "new_patient",
+    ),
+}  # fmt: skip
+COMMANDS = {
+    "synthpet": {"train", "complete", "evaluate", "validate"},
+    "uad": {"train", "evaluate", "compare", "detect"},
+}
+
+
+def modules() -> dict[str, Path]:
+    files = (path for package in FLOORS for path in (ROOT / package).rglob("*.py"))
+    return {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in files}
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Names that a file imports anywhere in it, lazily and under TYPE_CHECKING included."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from (node.module, *(f"{node.module}.{alias.name}" for alias in node.names))
+
+
+def needs() -> dict[str, set[str]]:
+    known = modules()
+    return {name: {other for other in imported(path) if other in known} - {name} for name, path in known.items()}
+
+
+def folder(module: str) -> str:
+    return module if (ROOT / Path(*module.split("."))).is_dir() else module.rpartition(".")[0]
+
+
+def is_command(module: str) -> bool:
+    package, _, name = module.partition(".")
+    return name in COMMANDS.get(package, ()) or module.endswith(".__main__")
+
+
+def no_circle(graph: dict[str, set[str]]) -> None:
+    try:
+        tuple(TopologicalSorter(graph).static_order())
+    except CycleError as circle:
+        raise AssertionError(f"a circle of imports: {' -> '.join(circle.args[1])}") from None
+
+
+def test_no_circle_runs_through_files():
+    graph = needs()
+    assert len(graph) > 150
+    no_circle(graph)
+
+
+def test_no_circle_runs_through_folders():
+    graph = defaultdict(set)
+    for name, others in needs().items():
+        if not is_command(name):
+            graph[folder(name)] |= {folder(other) for other in others} - {folder(name), "synthpet", "uad"}
+    assert len(graph) > 25
+    no_circle(graph)
+
+
+def test_a_room_imports_from_the_rooms_below_it():
+    wrong = []
+    for name, others in needs().items():
+        package, _, rest = name.partition(".")
+        if is_command(name) or not rest or rest == "errors":
+            continue
+        floors = FLOORS[package]
+        for other in others:
+            above, _, room = other.partition(".")
+            room, mine = room.partition(".")[0], rest.partition(".")[0]
+            if above == package and room not in ("", "errors") and floors.index(room) > floors.index(mine):
+                wrong.append(f"{name} imports {other}")
+    assert not wrong
+
+
+def test_synthpet_knows_nothing_of_uad():
+    assert not [name for name, path in modules().items() if name.startswith("synthpet") and "uad" in imported(path)]
+    assert not [
+        p for p in (ROOT / "synthpet").rglob("*.py") if re.search(r"^\s*(from|import) uad\b", p.read_text(), re.M)
+    ]
+
+
+@pytest.mark.parametrize("package", FLOORS)
+def test_the_first_floor_holds_commands_only(package):
+    found = {path.stem for path in (ROOT / package).glob("*.py")}
+    assert found - COMMANDS[package] <= {"__init__", "__main__", "errors"}
+    assert COMMANDS[package] <= found
+
+
+def test_every_folder_says_what_it_offers_and_nobody_takes_more():
+    taken = defaultdict(set)
+    for name, others in needs().items():
+        for other in others:
+            room, _, module = other.rpartition(".")
+            if folder(other) == room and not (f"{folder(name)}.").startswith(f"{room}."):
+                taken[room].add(module)
+    rooms = {folder(name) for name in modules()} - {"synthpet", "uad"}
+    assert len(rooms) > 25
+    for room in rooms:
+        offered = set(import_module(room).__all__)
+        assert taken[room] <= offered, room
+        for name in offered:
+            assert hasattr(import_module(room), name) or import_module(f"{room}.{name}")
+
+
+def test_packages_are_all_named_in_pyproject():
+    named = set(re.findall(r'"((?:synthpet|uad)[\w.]*)"', (ROOT / "pyproject.toml").read_text()))
+    found = {
+        ".".join(path.parent.relative_to(ROOT).parts) for top in FLOORS for path in (ROOT / top).rglob("__init__.py")
+    }
+    assert found <= named

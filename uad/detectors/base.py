@@ -1,0 +1,72 @@
+"""The protocol of a detector, and what it is made for."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from synthpet.cohort import Cohort
+from uad.normative.sets import NormativeSet
+
+SHARED = ("name", "method", "seeds")  # of every group ``detector``; the others are those of its method
+SYNTHESIS = "synthesis"  # expects a person's PET from the T1, by generators
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """What one detector is made for.
+
+    Args:
+        folder: of its training.
+        seed: of whatever it draws.
+        cohort: whose people it will see.
+        accelerator: auto, cpu or gpu.
+        synthetic: the synthetic PET of the cohort, where it is there.
+        generators: that made it, ``gan-<name>``.
+    """
+
+    folder: Path
+    seed: int
+    cohort: Cohort
+    accelerator: str = "auto"
+    synthetic: Path | None = None
+    generators: Path | None = None
+
+
+class Detector(Protocol):
+    """What every detector does.
+
+    ``needs`` says what has to be made before it, such as ``SYNTHESIS``; pages and commands read that, not names.
+    """
+
+    needs: ClassVar[tuple[str, ...]] = ()
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any], assignment: Assignment) -> Self:
+        """A detector that has learned nothing yet, from the values of its YAML file.
+
+        Raises:
+            UsageError: an option that it does not have, or values that do not go together.
+        """
+
+    def files(self, normative: NormativeSet, cohort: Cohort) -> tuple[Path, ...]:
+        """Every image that determines what ``fit`` learns."""
+
+    def fit(self, normative: NormativeSet, cohort: Cohort) -> Self:
+        """Learn what is normal."""
+
+    def save(self, folder: Path) -> list[Path]:
+        """Write what was learned; return the files."""
+
+    def restore(self, folder: Path, cohort: Cohort) -> None:
+        """Read what ``save`` wrote."""
+
+    def z_map(
+        self, t1w: NDArray[np.float32], pet: NDArray[np.float32], mask: NDArray[np.bool_]
+    ) -> dict[str, NDArray[np.float32]]:
+        """Maps (I, J, K) of one person: ``z``, high = abnormal, 0 where it does not judge; where it has them ``z_pet``
+        (signed, negative = less uptake) and ``z_t1w`` (signed).
+        """

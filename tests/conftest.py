@@ -1,6 +1,8 @@
 """A small cohort on disk that any test can use: simple shapes, real writers."""
 
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +12,17 @@ from synthpet.cohort.index import write_participants
 from synthpet.cohort.names import image_path
 
 GRID = Grid.of((20, 24, 20), np.array([[5.0, 0, 0, -47.5], [0, 5.0, 0, -60], [0, 0, 5.0, -45], [0, 0, 0, 1]]))
+STUDIES = {
+    "phantom": "synthpet.phantom.options:PhantomStudy",
+    "prepare": "synthpet.prepare.options:PrepareStudy",
+    "train": "synthpet.generators.options:TrainingStudy",
+    "complete": "synthpet.completion.options:CompletionStudy",
+    "evaluate": "synthpet.quality.options:QualityStudy",
+    "uad_train": "uad.detectors.options:DetectorStudy",
+    "uad_evaluate": "uad.findings.options:EvaluationStudy",
+    "uad_compare": "uad.comparison.options:ComparisonStudy",
+    "uad_detect": "uad.new_patient.options:DetectionStudy",
+}
 ROLES = ("paired",) * 4 + ("unpaired",) * 2 + ("heldout", "patient")
 
 
@@ -62,3 +75,11 @@ def real_data() -> Path:
     if not folder.is_dir():
         pytest.skip("no folder of real images (../shared/data) beside this checkout")
     return folder
+
+
+def study(config_name: str, *overrides: str) -> Any:
+    """The typed options that a command would run with: ``study("train", "study=tiny", "gan.n_steps=4")``."""
+    from synthpet.command.main import compose, typed
+
+    module, _, name = STUDIES[config_name].partition(":")
+    return typed(getattr(import_module(module), name), compose(config_name, *overrides))

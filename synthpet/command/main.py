@@ -17,7 +17,7 @@ import threading
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from synthpet.command.allowed import check_values
 from synthpet.command.arguments import expand
@@ -31,6 +31,7 @@ from synthpet.runtime.surroundings import settle
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
+T = TypeVar("T")
 CONFIG_PATH = "pkg://synthpet.configs"
 ERROR_LOG = "error.log"  # below the results
 ARGPARSE_REFUSED = 2
@@ -84,6 +85,19 @@ def compose(config_name: str, *overrides: str) -> "DictConfig":
             cfg = hydra_compose(config_name, expand(overrides))
     check_values(cfg)
     return cfg
+
+
+def typed(kind: type[T], cfg: "DictConfig") -> T:
+    """A command's options from its configuration; below the command nobody sees a configuration.
+
+    Args:
+        kind: a frozen dataclass of ``synthpet.runtime.options``.
+        cfg: the configuration, checked.
+    """
+    from omegaconf import OmegaConf
+
+    values = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
+    return kind.of(values)  # type: ignore[attr-defined]
 
 
 def _checked(run: Callable[["DictConfig"], object], config_name: str) -> Callable[["DictConfig"], None]:

@@ -10,12 +10,11 @@ from uad.detectors.latent.support.svdd import VoxelwiseSvdd
 from uad.detectors.latent.support.voxelwise import VoxelwiseOneClassSVM
 
 X = np.random.default_rng(0).normal(size=(10, 6, 3)).astype(np.float32)
-NEIGHBOURS = np.stack([np.arange(6), np.arange(6) - 1], axis=1)
 
 
 @pytest.mark.parametrize("machine", [
     VoxelwiseOneClassSVM(nu=0.1).fit(X),
-    VoxelwiseOneClassSVM(gamma=0.3).fit(X, neighbours=NEIGHBOURS),
+    VoxelwiseOneClassSVM(gamma=0.3).fit(X),
     VoxelwiseSvdd().fit(X),
 ])  # fmt: skip
 def test_loaded_voxelwise_machines_decide_as_the_saved_ones(machine, tmp_path):

@@ -95,23 +95,18 @@ def test_leave_one_out_equals_a_refit_without_that_control(nu, gamma, distance):
         np.testing.assert_allclose(values[i], expected, rtol=1e-3, atol=1e-4 * np.abs(expected).max())
 
 
-def ring(n_voxels: int) -> np.ndarray:
-    """Neighbours on a line: itself, left, right; none beyond the ends."""
-    here = np.arange(n_voxels)
-    return np.stack([here, here - 1, np.where(here + 1 < n_voxels, here + 1, -1)], axis=1)
+class Batched(VoxelwiseOneClassSVM):
+    """The same machines, solved by torch as on a GPU."""
 
-
-def alone(n_voxels: int) -> np.ndarray:
-    """Nobody but the voxel itself: the same machines, solved by torch."""
-    return np.arange(n_voxels)[:, None]
+    def _is_compiled(self):
+        return False
 
 
 @pytest.mark.parametrize("n, gamma", [(1, "scale"), (2, 0.1), (7, 0.1), (20, "scale"), (40, "scale")])
 @pytest.mark.parametrize("kind", ["white", "heavy", "shifted"])
 def test_machine_code_and_torch_solve_the_same_machines(kind, n, gamma):
     x, q = latents(kind, n, d=13), latents(kind, 2, d=13, seed=1)
-    compiled, batched = (VoxelwiseOneClassSVM(gamma=gamma).fit(x, near) for near in (None, alone(30)))
-    assert compiled._is_compiled() and not batched._is_compiled()
+    compiled, batched = (kind(gamma=gamma).fit(x) for kind in (VoxelwiseOneClassSVM, Batched))
     for name in ("dual_coef_", "offset_", "gamma_", "squared_norm_"):
         np.testing.assert_allclose(getattr(compiled, name), getattr(batched, name), rtol=1e-4, atol=1e-4, err_msg=name)
     np.testing.assert_allclose(compiled.decision_function(q), batched.decision_function(q), atol=1e-4)
@@ -128,24 +123,6 @@ def test_a_gpu_finds_the_same_values():
     expected = here.decision_function(q)
     np.testing.assert_allclose(there.decision_function(q), expected, rtol=1e-3, atol=1e-4 * np.abs(expected).max())
     np.testing.assert_allclose(there.leave_one_out(), here.leave_one_out(), rtol=1e-3, atol=1e-4)
-
-
-def test_neighbours_train_the_machine_of_a_voxel_too():
-    x, q = latents("heavy", 8, n_voxels=6), latents("heavy", 1, n_voxels=6, seed=1)[0]
-    machine = VoxelwiseOneClassSVM(nu=0.13).fit(x, neighbours=ring(6))
-    for v, near in enumerate([[0, 1], [1, 0, 2], [2, 1, 3], [3, 2, 4], [4, 3, 5], [5, 4]]):
-        pooled = x[:, near].reshape(-1, 1, 16)
-        alone = VoxelwiseOneClassSVM(nu=0.13).fit(pooled)
-        np.testing.assert_allclose(machine.gamma_[v], alone.gamma_[0], rtol=1e-5)
-        np.testing.assert_allclose(machine.decision_function(q)[v], alone.decision_function(q[[v]])[0], atol=1e-4)
-
-
-def test_leave_one_out_leaves_out_all_neighbours_of_a_control():
-    x = latents("heavy", 8, n_voxels=6)
-    values = VoxelwiseOneClassSVM(nu=0.13).fit(x, neighbours=ring(6)).leave_one_out()
-    for i in range(8):
-        refit = VoxelwiseOneClassSVM(nu=0.13).fit(np.delete(x, i, axis=0), neighbours=ring(6))
-        np.testing.assert_allclose(values[i], refit.decision_function(x[i]), atol=2e-4)
 
 
 def test_the_kernel_distance_grows_on_where_the_decision_saturates():
@@ -190,7 +167,7 @@ def test_kernels_of_a_slab_fit_the_memory_given(n, n_voxels, monkeypatch):
         return solve_dual(vectors, distances, gamma, *rest)
 
     monkeypatch.setattr("uad.detectors.latent.support.voxelwise.solve_dual", spy)
-    machine = VoxelwiseOneClassSVM(slab_bytes=300_000).fit(latents("white", n, n_voxels), alone(n_voxels))
+    machine = Batched(slab_bytes=300_000).fit(latents("white", n, n_voxels))
     machine.leave_one_out()
     assert len(sizes) > 2 and 100_000 < max(sizes) <= 300_000
 
@@ -226,10 +203,6 @@ def test_bad_arrays_are_named():
         VoxelwiseOneClassSVM().fit(x[:, :, 0])
     with pytest.raises(ValueError, match=r"query has shape \(29, 16\).*\(30, 16\)"):
         VoxelwiseOneClassSVM().fit(x).decision_function(x[0, :29])
-    with pytest.raises(ValueError, match="first column must be the voxel itself"):
-        VoxelwiseOneClassSVM().fit(x, neighbours=np.zeros((30, 2), int))
-    with pytest.raises(ValueError, match="from 0 to 30; expected voxels 0 to 29"):
-        VoxelwiseOneClassSVM().fit(x, neighbours=np.arange(30)[:, None] + np.array([0, 1]))
     with pytest.raises(ValueError, match="none is left"):
         VoxelwiseOneClassSVM().fit(x[:1]).leave_one_out()
     x[3, 7, 2] = np.nan

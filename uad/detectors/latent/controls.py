@@ -79,7 +79,7 @@ def fit_in_blocks(
         for name in PER_VOXEL:
             getattr(machine, name)[block] = getattr(some, name)
     machine.latents_, machine.dual_coef_ = np.asarray(latents), np.asarray(weights)
-    machine.neighbours_, machine.n_features_in_ = None, latents.shape[2]
+    machine.n_features_in_ = latents.shape[2]
     return machine
 
 

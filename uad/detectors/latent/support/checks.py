@@ -48,22 +48,3 @@ def check_finite(brains: NDArray[np.float32], what: str) -> None:
             f"{what} {bad[0]}: the latent vectors of {voxels} of {brains.shape[1]} voxels are not finite (NaN or "
             "infinity); check the images they come from"
         )
-
-
-def check_neighbours(neighbours: ArrayLike | None, n_voxels: int) -> NDArray[np.int64] | None:
-    """Neighbour indices (n_voxels, n_neighbours): the voxel itself first, -1 for none."""
-    if neighbours is None:
-        return None
-    index = np.asarray(neighbours)
-    if index.ndim != 2 or len(index) != n_voxels or not np.issubdtype(index.dtype, np.integer):
-        raise ValueError(
-            f"neighbours have shape {index.shape} and type {index.dtype}; expected integers (n_voxels, n_neighbours) "
-            f"with n_voxels = {n_voxels}"
-        )
-    if index.max() >= n_voxels or index.min() < -1:
-        raise ValueError(
-            f"neighbours hold indices from {index.min()} to {index.max()}; expected voxels 0 to {n_voxels - 1}, or -1"
-        )
-    if not np.array_equal(index[:, 0], np.arange(n_voxels)):
-        raise ValueError("neighbours: the first column must be the voxel itself, 0, 1, 2, ...")
-    return index.astype(np.int64)

@@ -25,18 +25,17 @@ def exponents(vectors: Tensor) -> tuple[Tensor, Tensor]:
     return gram.sub_(halves[:, :, None]).sub_(halves[:, None, :]), halves
 
 
-def scale_gamma(halves: Tensor, means: Tensor, count: Tensor) -> Tensor:
+def scale_gamma(halves: Tensor, means: Tensor) -> Tensor:
     """The width 1 / (d variance), over all components of a voxel's training vectors, as scikit-learn's "scale".
 
     Args:
-        halves: (b, n), half the squared lengths of the vectors less their mean; zeros where absent.
+        halves: (b, n), half the squared lengths of the vectors less their mean.
         means: (b, d), what was taken off.
-        count: (b,), how many vectors are present.
 
     Returns:
         (b,), one where the variance is zero.
     """
-    return _inverse(2 * halves.sum(1) / count + means.var(1, correction=0) * means.shape[1])
+    return _inverse(2 * halves.mean(1) + means.var(1, correction=0) * means.shape[1])
 
 
 def scale_gamma_of_choices(vectors: Tensor, means: Tensor, present: Tensor) -> Tensor:
@@ -79,7 +78,7 @@ def solve_dual(
         vectors: (b, n, d), the training vectors.
         distances: (b, n, n), their ``exponents``; overwritten.
         gamma: (b, 1), a kernel for all r problems on the same vectors, or (b, r), one for each.
-        cap: (b, r, n), one for a sample that takes part, zero for one that is absent or left out.
+        cap: (b, r, n), one for a sample that takes part, zero for one that is left out.
         total: (b, r, 1), nu times the number of samples that take part.
         tol: violation of the optimality conditions allowed, as a share of the kernel's spread (mean of 1 - k) times
             the total.

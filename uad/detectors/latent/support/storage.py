@@ -65,8 +65,6 @@ def load_estimator(stem: Path) -> BaseEstimator:
             f"{stem}: found no support estimator ({error}); expected {table.name} and {arrays.name} as written by "
             "`python -m uad.train`: run it again"
         ) from error
-    if isinstance(machine, VoxelwiseOneClassSVM):
-        machine.neighbours_ = None
     for name, value in values.items():
         setattr(machine, name, value.item() if value.ndim == 0 else value)
     return machine

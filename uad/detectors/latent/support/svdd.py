@@ -24,7 +24,7 @@ class VoxelwiseSvdd(VoxelwiseOneClassSVM):
     @property
     def radius2_(self) -> NDArray[np.float64]:
         """Squared radius R^2 of each voxel's sphere, (n_voxels,), at most 1."""
-        total = self._totals(slice(None))
+        total = self._total()
         return 1 - 2 * self.offset_ / total + self.squared_norm_ / total**2
 
     def decision_function(self, query: ArrayLike) -> NDArray[np.float64]:
@@ -32,7 +32,7 @@ class VoxelwiseSvdd(VoxelwiseOneClassSVM):
 
         Shapes as in ``VoxelwiseOneClassSVM.decision_function``.
         """
-        return super().decision_function(query) * (2 / self._totals(slice(None)))
+        return super().decision_function(query) * (2 / self._total())
 
     def score_samples(self, query: ArrayLike) -> NDArray[np.float64]:
         """Minus the squared distance from the centre: ``decision_function`` less ``radius2_``."""
@@ -45,4 +45,4 @@ class VoxelwiseSvdd(VoxelwiseOneClassSVM):
         """
         values = super().leave_one_out(distance)
         n = len(self.latents_)
-        return values if distance else values * (2 / (self._totals(slice(None)) * (n - 1) / n))
+        return values if distance else values * (2 / (self._total() * (n - 1) / n))

@@ -9,14 +9,7 @@ from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from uad.detectors.latent.support.checks import (
-    check_finite,
-    check_gamma,
-    check_latents,
-    check_neighbours,
-    check_nu,
-    check_query,
-)
+from uad.detectors.latent.support.checks import check_finite, check_gamma, check_latents, check_nu, check_query
 from uad.detectors.latent.support.dual import (
     decision,
     exponents,
@@ -49,15 +42,14 @@ class VoxelwiseOneClassSVM(OutlierMixin, BaseEstimator):
             solves; by default 8 MiB on the CPU, and 1 GiB on a GPU.
         n_jobs: threads; by default as many as torch may use.
         device: where to compute. On the CPU machine code solves one voxel after the other (``compiled``);
-            torch solves in batches on a GPU, machines with neighbours, and what needs double precision.
+            torch solves in batches on a GPU, and what needs double precision.
 
     Attributes:
-        dual_coef_: (n_training, n_voxels), the a_i; n_training is n_controls times n_neighbours.
+        dual_coef_: (n_controls, n_voxels), the a_i.
         offset_: (n_voxels,), rho.
         gamma_: (n_voxels,), the widths used.
         squared_norm_: (n_voxels,), a'Ka.
         latents_: (n_controls, n_voxels, d), what was given to ``fit``, not a copy.
-        neighbours_: (n_voxels, n_neighbours) or None.
         n_features_in_: d.
 
     Example:
@@ -83,30 +75,26 @@ class VoxelwiseOneClassSVM(OutlierMixin, BaseEstimator):
         self.n_jobs = n_jobs
         self.device = device
 
-    def fit(self, latents: ArrayLike, neighbours: ArrayLike | None = None) -> "VoxelwiseOneClassSVM":
+    def fit(self, latents: ArrayLike) -> "VoxelwiseOneClassSVM":
         """Solve the machine of every voxel.
 
         Args:
             latents: (n_controls, n_voxels, d), finite.
-            neighbours: (n_voxels, n_neighbours), indices of the voxels whose vectors train a voxel's machine, itself
-                first; -1 for none, as at the edge of a mask. By default a voxel has no neighbours.
 
         Raises:
-            ValueError: shapes, indices or parameters that cannot be, vectors that are not finite.
+            ValueError: shapes or parameters that cannot be, vectors that are not finite.
         """
         check_nu(self.nu)
         check_gamma(self.gamma)
         self.latents_ = check_latents(latents)
         n_controls, n_voxels, self.n_features_in_ = self.latents_.shape
-        self.neighbours_ = check_neighbours(neighbours, n_voxels)
-        n_training = n_controls * (1 if self.neighbours_ is None else self.neighbours_.shape[1])
-        self.dual_coef_ = np.empty((n_training, n_voxels), np.float32)
+        self.dual_coef_ = np.empty((n_controls, n_voxels), np.float32)
         self.offset_, self.gamma_, self.squared_norm_ = np.empty((3, n_voxels))
         if self._is_compiled():
             self._fit_compiled()
         else:
             check_finite(self.latents_, "control")
-            for_each(self._fit_slab, self._slabs(n_training**2), self.n_jobs)
+            for_each(self._fit_slab, self._slabs(n_controls**2), self.n_jobs)
         return self
 
     def score_samples(self, query: ArrayLike) -> NDArray[np.float64]:
@@ -156,7 +144,7 @@ class VoxelwiseOneClassSVM(OutlierMixin, BaseEstimator):
         if self._is_compiled():
             self._leave_one_out_compiled(values, distance)
             return values
-        per_voxel = len(self.dual_coef_) ** 2 * (n_controls if self.gamma == "scale" else 1)
+        per_voxel = n_controls**2 * (n_controls if self.gamma == "scale" else 1)
 
         def work(slab: slice) -> None:
             values[:, slab] = self._leave_one_out_slab(slab, distance)
@@ -165,7 +153,7 @@ class VoxelwiseOneClassSVM(OutlierMixin, BaseEstimator):
         return values
 
     def _is_compiled(self) -> bool:
-        return self.device == "cpu" and self.neighbours_ is None
+        return self.device == "cpu"
 
     def _fit_compiled(self) -> None:
         from uad.detectors.latent.support import compiled
@@ -213,31 +201,23 @@ class VoxelwiseOneClassSVM(OutlierMixin, BaseEstimator):
         default = 2**23 if self.device == "cpu" else 2**30
         return slabs(self.latents_.shape[1], 4 * numbers_per_voxel, self.slab_bytes or default)
 
-    def _training(self, slab: Voxels) -> tuple[Tensor, Tensor, Tensor]:
-        """Centred training vectors (v, n, d), zeros where absent; their mean (v, d); which are present (v, 1, n)."""
-        if self.neighbours_ is None:
-            vectors = self._tensor(self.latents_[:, slab]).transpose(0, 1)
-            means = vectors.mean(1)
-            return vectors - means[:, None], means, vectors.new_ones(len(vectors), 1, vectors.shape[1])
-        index = self.neighbours_[slab]
-        v, k = index.shape
-        given = self._tensor(self.latents_[:, index.ravel()])  # (c, v k, d)
-        vectors = given.reshape(-1, v, k, given.shape[-1]).permute(1, 0, 2, 3).flatten(1, 2)  # (v, c k, d)
-        present = self._tensor((index >= 0).astype(np.float32)).repeat(1, len(self.latents_))[:, None]
-        means = torch.bmm(present, vectors)[:, 0] / present.sum(2)
-        return (vectors - means[:, None]) * present.transpose(1, 2), means, present
+    def _training(self, slab: Voxels) -> tuple[Tensor, Tensor]:
+        """Training vectors less their mean, (v, n, d), and the mean, (v, d)."""
+        vectors = self._tensor(self.latents_[:, slab]).transpose(0, 1)
+        means = vectors.mean(1)
+        return vectors - means[:, None], means
 
     def _tensor(self, values: NDArray[np.floating]) -> Tensor:
         return torch.from_numpy(values).to(self.device)
 
     def _fit_slab(self, slab: Voxels) -> None:
-        vectors, means, present = self._training(slab)
+        vectors, means = self._training(slab)
         distances, halves = exponents(vectors)
-        count = present.sum(2)
         gamma = self._given_gamma(means)
         if gamma is None:
-            gamma = scale_gamma(halves, means, count[:, 0])[:, None]
-        dual = solve_dual(vectors, distances, gamma, present, self.nu * count[:, :, None], self.tol)
+            gamma = scale_gamma(halves, means)[:, None]
+        cap = vectors.new_ones(len(vectors), 1, vectors.shape[1])
+        dual = solve_dual(vectors, distances, gamma, cap, self.nu * cap.sum(2, keepdim=True), self.tol)
         self.dual_coef_[:, slab] = dual.alpha[:, 0].T.cpu().numpy()
         self.offset_[slab] = dual.rho.flatten().cpu().numpy()
         self.gamma_[slab] = gamma.flatten().cpu().numpy()
@@ -269,10 +249,10 @@ class VoxelwiseOneClassSVM(OutlierMixin, BaseEstimator):
         for_each(work, parts(brains.shape[1], self.n_jobs), self.n_jobs)
 
     def _score_slab(self, brains: NDArray[np.float32], slab: slice, distance: bool) -> NDArray[np.float64]:
-        index = slab if self.neighbours_ is None else self.neighbours_[slab].T.ravel()
-        training = self._tensor(self.latents_[:, index]).reshape(len(self.dual_coef_), -1, self.n_features_in_)
+        training = self._tensor(self.latents_[:, slab])  # (n, v, d)
         alpha, gamma = self._tensor(self.dual_coef_[:, slab]), self._tensor(self.gamma_[slab].astype(np.float32))
-        total, rho = self._tensor(self._totals(slab)), self._tensor(self.offset_[slab])
+        rho = self._tensor(self.offset_[slab])
+        total = torch.full_like(rho, self._total())
         values = np.empty(brains.shape[:2])
         for value, brain in zip(values, brains, strict=True):
             scaled = -gamma * torch.linalg.vector_norm(training - self._tensor(brain), dim=2).square_()  # (n, v)
@@ -280,26 +260,21 @@ class VoxelwiseOneClassSVM(OutlierMixin, BaseEstimator):
             value[:] = found.cpu().numpy()
         return values
 
-    def _totals(self, slab: slice) -> NDArray[np.float64]:
-        """What the a_i of each voxel add up to, nu n: (v,)."""
-        n_controls, n_voxels, _ = self.latents_.shape
-        if self.neighbours_ is None:
-            return np.full(len(range(*slab.indices(n_voxels))), self.nu * n_controls)
-        return self.nu * n_controls * (self.neighbours_[slab] >= 0).sum(1)
+    def _total(self) -> float:
+        """What the a_i of a voxel add up to."""
+        return self.nu * len(self.latents_)
 
     def _leave_one_out_slab(self, slab: Voxels, distance: bool) -> NDArray[np.float64]:
-        vectors, means, present = self._training(slab)
-        n, c = vectors.shape[1], len(self.latents_)
-        of_control = torch.arange(n, device=vectors.device) // (n // c)
-        others = (of_control != torch.arange(c, device=vectors.device)[:, None]).to(present.dtype)  # (c, n)
-        cap = present * others
+        vectors, means = self._training(slab)
+        v, n, _ = vectors.shape
+        cap = (1 - torch.eye(n, dtype=vectors.dtype, device=vectors.device)).repeat(v, 1, 1)
         total = self.nu * cap.sum(2, keepdim=True)
         start = self._tensor(self.dual_coef_[:, slab]).T[:, None] * cap
         gamma = self._given_gamma(means)
         if gamma is None:
             gamma = scale_gamma_of_choices(vectors, means, cap)
         distances, _ = exponents(vectors)
-        own = distances[:, :: n // c] * (2 * gamma[:, :, None])  # (v, c, n): a control's own vector against all
+        own = distances * (2 * gamma[:, :, None])  # (v, n, n): a control's own vector against all
         dual = solve_dual(vectors, distances, gamma, cap, total, self.tol, start)
         if distance:
             return kernel_distance(dual.alpha, own, total[:, :, 0], 2).T.cpu().numpy()

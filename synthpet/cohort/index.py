@@ -16,7 +16,8 @@ from synthpet.cohort.files import read_tsv, write_json, write_text, write_tsv
 from synthpet.cohort.images import Grid, read_image, read_within
 from synthpet.cohort.lesions import lesion_voxels
 from synthpet.cohort.marks import is_simulated_dataset
-from synthpet.cohort.names import IMAGES, SPACE, check_participant_id, image_path
+from synthpet.cohort.modality import UNMEASURED, modality
+from synthpet.cohort.names import SPACE, check_participant_id, image_path, measured_modality, modality_of
 from synthpet.cohort.words import group_of, sex_of, years_of
 from synthpet.errors import DataError, IdError
 
@@ -90,8 +91,32 @@ class Cohort:
         """The subjects of these roles, in the order of the table."""
         return tuple(subject for subject in self.subjects if subject.role in roles)
 
+    def pairs(self, sources: Sequence[str], target: str) -> tuple[Subject, ...]:
+        """The controls that can teach a translation: they have every source and the target, and nobody holds them out.
+
+        Args:
+            sources: names of modalities, such as ``t1w``, ``flair``.
+            target: the modality that is to be made of them, such as ``pet``.
+        """
+        return tuple(
+            subject
+            for subject in self.select("paired", "unpaired")
+            if all(self.has(subject.participant_id, name) for name in (*sources, target))
+        )
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """Names of the modalities of which at least one subject has an image; each scanner or protocol is one."""
+        names = {
+            name
+            for subject in self.subjects
+            for path in (self.root / subject.participant_id).glob("*/*.nii.gz")
+            if (name := modality_of(path)) and self.path(subject.participant_id, name) == path
+        }
+        return tuple(sorted(names))
+
     def path(self, participant_id: str, kind: str) -> Path:
-        """Where one image lies (whether or not it is there); ``kind`` is a key of ``names.IMAGES``."""
+        """Where one image lies (whether or not it is there); ``kind`` as ``names.image_path`` has it."""
         return self.root / image_path(participant_id, kind, res=self.res, space=self.space)
 
     def has(self, participant_id: str, kind: str) -> bool:
@@ -104,12 +129,24 @@ class Cohort:
         Raises:
             DataError: cannot be read, or is NaN or infinite within the brain; what is so outside becomes 0.
                 A PET is exactly 0 where nothing was measured.
+            UsageError: no such kind.
         """
         path = self.path(participant_id, kind)
         if kind == "brain_mask":
             return read_image(path, grid=self.grid)[0]
         data = read_within(path, self.grid, lambda: self.load_mask(participant_id))
-        return without_padding(data) if kind == "pet" else data
+        measured = measured_modality(kind)
+        return without_padding(data) if measured and measured.zero == UNMEASURED else data
+
+    def load_image(self, participant_id: str, name: str) -> NDArray[np.float32]:
+        """One modality as an (I, J, K) float32 array in RAS+, scaled within the brain as the modality says.
+
+        Raises:
+            DataError: cannot be used, or is constant within the brain where that leaves no scale.
+            UsageError: no such modality.
+        """
+        kind = modality(name)
+        return kind.scaled(self.load(participant_id, name), self.load_mask(participant_id))
 
     def load_mask(self, participant_id: str) -> NDArray[np.bool_]:
         """The brain mask as an (I, J, K) boolean array.
@@ -132,8 +169,8 @@ class Cohort:
         return lesion_voxels(self.load(participant_id, "lesion_mask"), str(path))[0]
 
     def load_t1w(self, participant_id: str) -> NDArray[np.float32]:
-        """The T1 image, scaled by ``scale_t1w`` within the brain mask."""
-        return scale_t1w(self.load(participant_id, "t1w"), self.load_mask(participant_id))
+        """The T1 as (I, J, K), scaled by ``scale_t1w`` within the brain mask."""
+        return self.load_image(participant_id, "t1w")
 
     @property
     def notices(self) -> list[str]:
@@ -182,10 +219,7 @@ def scale_t1w(t1w: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.f
     Raises:
         DataError: the T1 is constant within the brain.
     """
-    low, high = np.percentile(t1w[mask], [1, 99])
-    if not high > low:
-        raise DataError("E_CONSTANT T1w: constant within the brain mask; expected an anatomical image")
-    return np.where(mask, np.clip((t1w - low) / (high - low), -0.2, 1.5), 0).astype(np.float32)
+    return modality("t1w").scaled(t1w, mask)
 
 
 def write_participants(root: Path, subjects: Sequence[Subject], *, name: str, simulated: bool) -> list[Path]:
@@ -286,9 +320,10 @@ def _taken_as(rows: Sequence[dict[str, str]]) -> tuple[str, ...]:
 
 def _find_grid_label(root: Path, subjects: Sequence[Subject]) -> tuple[str, str]:
     """The space and resolution labels, from the first T1 that is there."""
-    pattern = f"*_space-*_res-*_{IMAGES['t1w'][2]}.nii.gz"
+    t1w = modality("t1w")
+    pattern = f"*_space-*_res-*_desc-{t1w.desc}_{t1w.suffix}.nii.gz"
     for subject in subjects:
-        for path in sorted((root / subject.participant_id / "anat").glob(pattern)):
+        for path in sorted((root / subject.participant_id / t1w.folder).glob(pattern)):
             entities = dict(part.split("-", 1) for part in path.name.split("_") if "-" in part)
             return entities["space"], entities["res"]
     raise DataError(f"E_NO_T1W {root}: no subject of participants.tsv has an image {pattern}")

@@ -27,7 +27,7 @@ def sidecar(
     """BIDS derivative metadata of one image; the T1's says how the others were made, and carries the measures.
 
     Args:
-        kind: of ``names.IMAGES``.
+        kind: as ``names.image_path`` has it.
         raw: where the images come from.
         settings: what was done.
         measures: numbers for quality control.

@@ -39,7 +39,7 @@ __all__ = ["Prepared", "Settings", "prepare_subject", "read_measures", "subject_
 
 @dataclass(frozen=True)
 class Prepared:
-    """A person on the cohort's grid: ``images`` by kind (``names.IMAGES``), (I, J, K) each.
+    """A person on the cohort's grid: ``images`` by kind (as ``names.image_path`` has it), (I, J, K) each.
 
     ``native_grid``: of the whole T1; ``pet``: for the PET's sidecar; ``notes``: for the reader.
     """

@@ -13,11 +13,16 @@ from synthpet.cohort.names import image_path
 from synthpet.command.main import compose
 from synthpet.errors import DataError, DataLeakageError
 from synthpet.quality.metrics import patch_borders
-from synthpet.quality.run import ensure_evaluated, evaluate_synthesis, measure_spread
+from synthpet.quality.run import ensure_evaluated, evaluate, measure_spread
 from synthpet.quality.source import ROLES, TRUTH, Source
 from synthpet.quality.summary import COLUMNS
 from synthpet.quality.words import console_lines
 from synthpet.runtime.stage import Stage
+
+
+def evaluate_synthesis(cohort, synthetic_folder, **options):
+    """What quality.json holds of a folder of synthetic PETs."""
+    return evaluate(Source(cohort, synthetic_folder), **options).summary
 
 
 def truth(cohort, subject):

@@ -10,7 +10,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
-EXTRAS = ("dask", "dev", "layout", "registration")  # jupyterlab (the extra notebooks) is no part of it: SECURITY.md
+EXTRAS = ("dask", "dev", "registration")  # jupyterlab (the extra notebooks) is no part of it: SECURITY.md
 
 
 def entries() -> dict[str, tuple[str, list[str]]]:

@@ -7,10 +7,9 @@ import pytest
 
 from synthpet.cohort.folds import read_folds
 from synthpet.quality.failures import expected_nearest, nearest_ratio
-from synthpet.quality.run import evaluate_synthesis
 from synthpet.quality.words import failure_words
 from tests.conftest import write_cohort
-from tests.test_evaluation import truth, write_expected, write_synthetic
+from tests.test_evaluation import evaluate_synthesis, truth, write_expected, write_synthetic
 
 
 @pytest.fixture(scope="module")

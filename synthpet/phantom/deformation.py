@@ -49,9 +49,3 @@ def integrate(velocity: NDArray[np.float32], lattice: Lattice) -> NDArray[np.flo
         moved = points + flow
         flow = flow + np.stack([lattice.sample(component, moved) for component in flow])
     return flow
-
-
-def jacobian_determinant(displacement: NDArray[np.float32], spacing_mm: float) -> NDArray[np.float64]:
-    """Local volume ratio (I, J, K) of x -> x + displacement; above 0 where nothing folds or tears."""
-    gradient = np.stack([np.stack(np.gradient(component, spacing_mm)) for component in displacement])
-    return np.linalg.det(np.moveaxis(gradient, (0, 1), (-2, -1)) + np.eye(3))

@@ -31,7 +31,6 @@ REMOTE_SHARE = 0.2  # of the depth
 REMOTE_FWHM_MM = 45.0
 THICKENING_MM = 2.0
 BLURRING_FWHM_MM = 6.0
-SHAPES = ("focal", "band", "lobe", "bilateral", "multifocal")
 BAND = 2.5  # how much longer than wide a band along the cortex is
 LOBE_EDGE_MM = 4.0
 N_FOCI = 3
@@ -91,7 +90,7 @@ def draw_lesion(
         depth: range of the share of uptake that is lost.
         radius_mm: range of the radius.
         mri_visible: recorded; ``thicken`` and ``blur_boundary`` make it true.
-        shape: one of ``SHAPES``.
+        shape: focal, band, lobe, bilateral or multifocal.
 
     Raises:
         DataError: no grey matter there.

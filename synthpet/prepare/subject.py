@@ -12,7 +12,6 @@ from synthpet.cohort.files import write_json
 from synthpet.cohort.images import Grid, write_image
 from synthpet.cohort.index import scale_t1w
 from synthpet.cohort.names import image_path, resolution_label, sidecar_path
-from synthpet.cohort.text import read_json_object
 from synthpet.errors import DataError
 from synthpet.plausibility.alignment import correlation
 from synthpet.plausibility.measures import likeness
@@ -34,7 +33,7 @@ from synthpet.runtime.stage import Stage
 from synthpet.template.icbm import TemplateImages, template_grid, template_images
 
 TRANSFORMS = "transforms"  # folder below the subject's
-__all__ = ["Prepared", "Settings", "prepare_subject", "read_measures", "subject_stage", "write_subject"]
+__all__ = ["Prepared", "Settings", "prepare_subject", "subject_stage", "write_subject"]
 
 
 @dataclass(frozen=True)
@@ -85,21 +84,6 @@ def write_subject(raw: RawSubject, cohort: Path, settings: Settings) -> list[Pat
         written.append(write_image(path, data, grid, description="synthpet.prepare"))
         written.append(write_json(sidecar_path(path), about))
     return written
-
-
-def read_measures(participant_id: str, cohort: Path, settings: Settings) -> dict[str, float]:
-    """The measures of a person that ``write_subject`` wrote: similarity, volumes."""
-    return _read_about(participant_id, cohort, settings)["Measures"]
-
-
-def read_notes(participant_id: str, cohort: Path, settings: Settings) -> list[str]:
-    """What ``write_subject`` found worth saying of a person."""
-    return _read_about(participant_id, cohort, settings)["Notes"]
-
-
-def _read_about(participant_id: str, cohort: Path, settings: Settings) -> dict[str, Any]:
-    t1w = cohort / image_path(participant_id, "t1w", res=resolution_label(settings.resolution_mm))
-    return read_json_object(sidecar_path(t1w))
 
 
 def prepare_subject(raw: RawSubject, settings: Settings) -> Prepared:

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthpet.checks.cohort import open_cohort
-from synthpet.cohort import Cohort
 from synthpet.cohort.files import write_json, write_tsv
 from synthpet.quality.explainable import predictors
 from synthpet.quality.failures import profile, profile_voxels
@@ -44,32 +43,6 @@ MIN_SEAM_STEPS = 500  # a few voxels at the brain's edge, where every image is s
 CORRELATED = ("synthetic", "expected")  # a mean PET has no individual deviation to correlate
 
 
-def evaluate_synthesis(
-    cohort: Cohort,
-    synthetic_folder: Path,
-    *,
-    data_range: float | None = None,
-    borders: Sequence[Sequence[int]] | None = None,
-    seed: int = 0,
-    n_jobs: int = 1,
-) -> dict[str, Any]:
-    """Evaluate the synthetic PETs of a cohort; return what quality.json holds.
-
-    Args:
-        cohort: the cohort with the real PETs (and, if simulated, the expected and withheld ones).
-        synthetic_folder: the synthetic PETs.
-        data_range: of SSIM and PSNR in SUVR; None: ``Source.data_range``.
-        borders: voxel indices of patch borders, one list an axis (``quality.patch_borders``); None: no seam check.
-        seed: of the bootstrap.
-        n_jobs: subjects measured side by side (threads).
-
-    Returns:
-        A dictionary with plain values, documented under its key ``definitions``.
-    """
-    source = Source(cohort, synthetic_folder)
-    return evaluate(source, data_range=data_range, borders=borders, seed=seed, n_jobs=n_jobs).summary
-
-
 def evaluate(
     source: Source,
     *,
@@ -78,7 +51,18 @@ def evaluate(
     seed: int = 0,
     n_jobs: int = 1,
 ) -> Evaluation:
-    """Evaluate, and keep what figures need; arguments as ``evaluate_synthesis``."""
+    """Evaluate the synthetic PETs of a cohort.
+
+    Args:
+        source: the cohort with its real PETs (and, if simulated, the expected and withheld ones), and the synthetic.
+        data_range: of SSIM and PSNR in SUVR; None: ``Source.data_range``.
+        borders: voxel indices of patch borders, one list an axis (``quality.patch_borders``); None: no seam check.
+        seed: of the bootstrap.
+        n_jobs: subjects measured side by side (threads).
+
+    Returns:
+        What quality.json holds (documented under its key ``definitions``), and what figures need.
+    """
     found_range = source.data_range  # reads the baselines, once, before threads share them
     peak = data_range or found_range
     measured: dict[str, list[Measured]] = {}

@@ -13,8 +13,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-SIDES = ("left", "right")
-
 
 class Points(NamedTuple):
     """The points of the right side: ``xyz_mm`` (n, 3) RAS+ with x >= 0, and ``region`` (n,), an index of ``names``."""
@@ -46,9 +44,3 @@ def gyrus_of(points_mm: NDArray) -> NDArray[np.int16]:
     nearest = cKDTree(known.xyz_mm).query(np.column_stack([np.abs(x), y, z]))[1]
     labels = np.where(x == 0, 0, 1 + 2 * known.region[nearest] + (x > 0))
     return labels.reshape(points_mm.shape[1:]).astype(np.int16)
-
-
-def gyrus_name(label: int) -> str:
-    """In words, such as ``left superior frontal``; the label is one of ``gyrus_of``."""
-    region, right = divmod(label - 1, 2)
-    return f"{SIDES[right]} {gyrus_points().names[region]}"

@@ -9,7 +9,6 @@ from typing import Any
 
 from synthpet.cohort import Cohort
 
-KINDS = ("cohort", "generator", "synthetic-set", "detector", "evaluation", "comparison")
 IMAGES = ("t1w", "pet", "brain_mask", "lesion_mask")
 
 
@@ -18,7 +17,7 @@ class Product:
     """A folder of results, told from others by its content alone: whoever uses it and whoever made it name one thing.
 
     Args:
-        kind: one of ``KINDS``.
+        kind: cohort, generator, synthetic-set, detector, evaluation or comparison.
         name: within the study.
         fingerprint: SHA-256 over the SHA-256 of its files; no file's name goes into it.
         models: weights.
@@ -39,7 +38,7 @@ def made_by(folder: Path, kind: str) -> Product:
 
     Args:
         folder: of the stage.
-        kind: one of ``KINDS``.
+        kind: as of ``Product``.
     """
     outputs = json.loads((folder / "run.json").read_text())["outputs"]
     name = f"{folder.parent.name}-{folder.name}" if folder.name.startswith(("fold-", "seed-")) else folder.name

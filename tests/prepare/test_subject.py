@@ -16,7 +16,7 @@ from synthpet.prepare.brain import stripped_brain_mask
 from synthpet.prepare.raw import RawSubject
 from synthpet.prepare.settings import Settings
 from synthpet.prepare.spaces.transform import Transform
-from synthpet.prepare.subject import prepare_subject, read_measures, read_notes, write_subject
+from synthpet.prepare.subject import prepare_subject, write_subject
 from synthpet.template.icbm import native_template, template_grid, template_images
 
 SETTINGS = Settings(4.0, "affine", "simpleitk", 0.4, 0)
@@ -67,6 +67,10 @@ def load(cohort, kind):
     return read_image(cohort / image_path("sub-01", kind, res="4mm"), grid=template_grid(4.0))[0]
 
 
+def about_image(cohort, kind):
+    return json.loads((cohort / image_path("sub-01", kind, res="4mm")).with_suffix("").with_suffix(".json").read_text())
+
+
 def test_pet_and_flair_lie_on_the_template(cohort):
     template = template_images(template_grid(4.0))
     mask = load(cohort, "brain_mask") > 0.5
@@ -82,25 +86,23 @@ def test_the_lesion_keeps_side_and_volume(cohort):
     lesion = load(cohort, "lesion_mask") > 0.5
     centre = (template_grid(4.0).matrix @ [*np.argwhere(lesion).mean(0), 1])[:3]
     np.testing.assert_allclose(centre, [-35, 30, 20], atol=3)
-    measures = read_measures("sub-01", cohort, SETTINGS)
+    measures = about_image(cohort, "t1w")["Measures"]
     assert measures["lesion_ml"] == pytest.approx(lesion.sum() * 0.064)
     assert measures["lesion_native_ml"] == pytest.approx(4.19 / (1.05 * 1.08 * 1.03), rel=0.1)
 
 
 def test_sidecars_say_how_the_pet_was_made_and_nothing_personal_is_left(cohort):
-    about = json.loads(
-        (cohort / image_path("sub-01", "pet", res="4mm")).with_suffix("").with_suffix(".json").read_text()
-    )
+    about = about_image(cohort, "pet")
     assert about["RawSources"] == ["sub-01/pet/sub-01_trc-18FFDG_pet.nii.gz"]
     assert (about["FrameTimesStart"], about["FrameDuration"]) == ([1800], [1800])  # of the one frame that is left
     assert about["SourceFrameDuration"] == [600, 1200]
     assert about["SUVRReferenceRegion"].startswith("whole brain")
     assert about["RegistrationToT1w"].startswith("SimpleITK")
-    measures = read_measures("sub-01", cohort, SETTINGS)
+    measures = about_image(cohort, "t1w")["Measures"]
     assert measures["pet_coverage"] > 0.99
     assert measures["pet_gm_correlation"] > 0.8
     assert measures["pet_frames"] == 2
-    (note,) = read_notes("sub-01", cohort, SETTINGS)  # the PET's background is 5 everywhere
+    (note,) = about_image(cohort, "t1w")["Notes"]  # the PET's background is 5 everywhere
     assert "empty in a frame: taken as outside the field of view" in note
     for path in cohort.rglob("*"):
         if path.is_file():

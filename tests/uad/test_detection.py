@@ -16,9 +16,7 @@ from uad.scores.lesions import (
     FrocPoint,
     across_seeds,
     detect_lesion,
-    false_by_kept,
     found_at_rank,
-    found_by_kept,
     found_over_thresholds,
     froc,
     froc_areas,
@@ -129,8 +127,8 @@ def test_found_at_rank_takes_a_miss_as_not_found():
 
 
 def test_froc_over_the_number_of_kept_clusters():
-    found = found_by_kept([1, np.nan, 3], max_clusters=3)
-    false = false_by_kept([0, 2], max_clusters=3)
+    found = np.array([found_at_rank([1, np.nan, 3], k) for k in (1, 2, 3)])
+    false = np.minimum([0, 2], [[1], [2], [3]])
     assert froc([1, 2, 3], found, false) == [FrocPoint(1, 1 / 3, 0.5), FrocPoint(2, 1 / 3, 1), FrocPoint(3, 2 / 3, 1)]
 
 

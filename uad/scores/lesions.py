@@ -170,21 +170,6 @@ def found_at_rank(ranks: ArrayLike, k: int) -> NDArray[np.float64]:
     return (np.asarray(ranks, float) <= k).astype(float)
 
 
-def found_by_kept(ranks: ArrayLike, *, max_clusters: int = MAX_CLUSTERS) -> NDArray[np.float64]:
-    """Found or not, (max_clusters, n), while 1, 2, ... clusters are kept per scan; for ``froc``.
-
-    Args:
-        ranks: (n,), NaN where missed.
-        max_clusters: most that were kept.
-    """
-    return np.array([found_at_rank(ranks, k) for k in range(1, max_clusters + 1)])
-
-
-def false_by_kept(control_counts: ArrayLike, *, max_clusters: int = MAX_CLUSTERS) -> NDArray[np.int64]:
-    """False clusters of each control (max_clusters, n) while 1, 2, ... clusters are kept per scan; for ``froc``."""
-    return np.minimum(np.asarray(control_counts, int), np.arange(1, max_clusters + 1)[:, None])
-
-
 def found_over_thresholds(
     z_map: NDArray, brain_mask: NDArray[np.bool_], lesion: NDArray[np.bool_], grid: Grid, *,
     thresholds: Sequence[float], min_volume_mm3: float, max_clusters: int = MAX_CLUSTERS,

@@ -10,10 +10,8 @@ from numpy.typing import NDArray
 from synthpet.errors import DataError
 from synthpet.generators.networks.folding import fold_norms
 from uad.detectors.latent.representation.autoencoder import CHANNEL, SiameseAutoencoder
-from uad.detectors.latent.representation.pairs import cut
 
 SLAB = 4  # slices computed together where patches are flat; more only cost memory traffic
-BATCH = 4096
 
 
 @torch.inference_mode()
@@ -79,20 +77,6 @@ def padded(
         where.append(slice(max(0, low), min(n, high)))
         widths.append((max(0, -low), max(0, high - n)))
     return np.pad(image[tuple(where)], widths)
-
-
-@torch.inference_mode()
-def patchwise_latents(
-    model: SiameseAutoencoder, volume: NDArray[np.float32], mask: NDArray[np.bool_], *, batch_size: int = BATCH
-) -> NDArray[np.float32]:
-    """The same result patch by patch, in batches: the reference, many times slower."""
-    check_grid(volume, mask)
-    channels = [CHANNEL[name] for name in model.modalities]
-    parts = []
-    for voxels in np.array_split(np.argwhere(mask), max(1, -(-int(mask.sum()) // batch_size))):
-        patches = torch.from_numpy(cut(volume, channels, voxels, model.patch_size)).to(model.mean.device)
-        parts.append(model.encode(model.standardise(patches)).flatten(1).cpu().numpy())
-    return np.concatenate(parts)
 
 
 def check_grid(volume: NDArray[np.float32], mask: NDArray[np.bool_]) -> None:

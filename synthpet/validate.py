@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from synthpet.command.main import command
+from synthpet.command.main import command, typed
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -12,8 +12,9 @@ if TYPE_CHECKING:
 def main(cfg: "DictConfig") -> None:
     """Check, print the table, write ``validation.json``; exit code 65 where there is an error."""
     from synthpet.checks.everything import check
+    from synthpet.checks.options import ValidationStudy
 
-    check(cfg)
+    check(typed(ValidationStudy, cfg))
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ STUDIES = {
     "train": "synthpet.generators.options:TrainingStudy",
     "complete": "synthpet.completion.options:CompletionStudy",
     "evaluate": "synthpet.quality.options:QualityStudy",
+    "validate": "synthpet.checks.options:ValidationStudy",
     "uad_train": "uad.detectors.options:DetectorStudy",
     "uad_evaluate": "uad.findings.options:EvaluationStudy",
     "uad_compare": "uad.comparison.options:ComparisonStudy",

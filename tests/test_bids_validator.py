@@ -13,6 +13,7 @@ from synthpet.completion.write import ensure_completed
 from synthpet.phantom.cohort import ensure_phantom
 from synthpet.phantom.raw_dataset import ensure_raw
 from synthpet.prepare.cohort import ensure_prepared
+from tests.conftest import study
 from tests.test_training import configure  # a small configuration of training
 
 VALIDATOR = Path(sys.executable).with_name("bids-validator-deno")
@@ -42,7 +43,7 @@ def test_simulated_raw_data_and_the_cohort_prepared_from_them_are_valid(raw, tmp
     assert errors(raw) == []
     assert errors(raw / "derivatives" / "lesions") == []
     quick = ("registration=affine", "cohort.resolution_mm=4", "compute.n_jobs=1")
-    root = ensure_prepared(compose("prepare", f"bids_dir={raw}", f"work_dir={tmp_path}", *quick)).root
+    root = ensure_prepared(study("prepare", f"bids_dir={raw}", f"work_dir={tmp_path}", *quick)).root
     kinds = {path.name.rpartition("_")[2].partition(".")[0] for path in root.rglob("*.nii.gz")}
     assert {"T1w", "FLAIR", "pet", "mask", "probseg"} <= kinds
     assert (root / "report.html").is_file() and list(root.glob("sub-*/figures/*.webp"))

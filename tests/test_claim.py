@@ -15,7 +15,7 @@ from synthpet.phantom.raw_dataset import ensure_raw
 from synthpet.prepare.cohort import ensure_prepared
 from synthpet.runtime.claim import NOBODY, PATIENT, PREPARED, RESULTS, SIMULATED, Source, check_place, claim, read_claim
 from synthpet.runtime.stage import Stage
-from tests.conftest import write_cohort
+from tests.conftest import study, write_cohort
 
 
 def content(folder):
@@ -54,7 +54,7 @@ def test_prepare_does_not_write_over_the_cohort_of_another_data_set(prepared, tm
     raw = make(tmp_path / "raw", "sub-00/anat/sub-00_T1w.nii.gz")
     before = content(prepared.root)
     with pytest.raises(UsageError, match=r"is a cohort made by synthpet.prepare called test cohort, from other people"):
-        ensure_prepared(compose("prepare", f"bids_dir={raw}", f"out={prepared.root}"))
+        ensure_prepared(study("prepare", f"bids_dir={raw}", f"out={prepared.root}"))
     assert content(prepared.root) == before
     write_json(
         prepared.root / "sub-00" / "run.json",

@@ -9,9 +9,9 @@ from functools import partial
 
 import pytest
 
-from synthpet.command.main import compose
 from synthpet.errors import UsageError
 from synthpet.runtime.compute import Compute, WorkerDiedError, as_finished, in_processes, in_threads
+from tests.conftest import study
 
 
 def square(number: int) -> int:
@@ -82,8 +82,8 @@ def test_threads_share_memory_and_keep_the_order():
 
 
 def test_the_configuration_says_where_and_wrong_values_are_refused():
-    assert Compute.of(compose("prepare", "bids_dir=x").compute) == Compute("local", 2)
-    assert Compute.of(compose("prepare", "bids_dir=x", "compute=dask", "compute.n_jobs=3").compute).backend == "dask"
+    assert study("prepare", "bids_dir=x").compute == Compute("local", 2)
+    assert study("prepare", "bids_dir=x", "compute=dask", "compute.n_jobs=3").compute.backend == "dask"
     with pytest.raises(UsageError, match="backend='slurm': expected local or dask"):
         Compute.of({"backend": "slurm", "n_jobs": 2})
     with pytest.raises(UsageError, match="n_jobs=0: expected"):

@@ -16,6 +16,7 @@ from synthpet.command.main import compose
 from synthpet.completion.write import ensure_completed
 from synthpet.generators.crossfit import ensure_generators, generator_folder
 from synthpet.prepare.cohort import ensure_prepared
+from tests.conftest import study
 
 pytestmark = pytest.mark.slow
 
@@ -33,7 +34,7 @@ def people(request):
     ensure_generators(trained)
     raw = data / "t1w-ds002748"
     more = ("cohort.name=ds002748", "xform=sform", "control_groups=[depr]")
-    ensure_prepared(compose("prepare", f"bids_dir={raw}", *more))
+    ensure_prepared(study("prepare", f"bids_dir={raw}", *more))
     source = f"complete.generators={generator_folder(trained)}"
     folder = ensure_completed(
         compose("complete", "cohort=outputs/ds002748/cohort", "work_dir=outputs/ds002748", f"gan={gan}", source)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from multiprocessing import current_process
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from synthpet.checks.subject import Facts, cached, check_subject, restored, state_of
 from synthpet.checks.together import check_together, common_grid
@@ -16,9 +16,7 @@ from synthpet.errors import DataError, DiskError, UsageError
 from synthpet.runtime.claim import RESULTS, claim, source_of
 from synthpet.runtime.compute import in_threads
 from synthpet.runtime.console import progress, say
-
-if TYPE_CHECKING:
-    from omegaconf import DictConfig
+from synthpet.runtime.options import Study
 
 VALIDATION = "validation.json"
 CACHE = Path("cache", "validated.json")  # below the results: the cohort itself may be read-only
@@ -27,32 +25,29 @@ _KNOWN: dict[tuple[Path, Path], tuple[Any, Report]] = {}  # of this process: com
 _SAID: set[tuple[Path, tuple[Problem, ...]]] = set()
 
 
-def open_cohort(cfg: "DictConfig") -> Cohort:
-    """The cohort of the configuration, validated; under ``on_invalid=skip`` without the subjects that cannot be used.
+def open_cohort(study: Study | Any) -> Cohort:
+    """The cohort of a study, validated; under ``on_invalid=skip`` without the subjects that cannot be used.
 
     Raises:
         DataError: a problem, and ``on_invalid`` is ``stop``; or nobody is left, or leaving people out mends nothing.
-        UsageError: another value of ``on_invalid``, or results would be written into the cohort, or among those of
-            other people.
+        UsageError: results would be written into the cohort, or among those of other people.
     """
-    if cfg.on_invalid not in ("stop", "skip"):
-        raise UsageError(f"on_invalid={cfg.on_invalid!r}: expected stop or skip")
-    root, work_dir = Path(cfg.cohort.path).resolve(), Path(cfg.work_dir).resolve()
+    root, work_dir = Path(study.cohort.path).resolve(), Path(study.work_dir).resolve()
     if root in (work_dir, *work_dir.parents):
-        raise UsageError(f"work_dir={cfg.work_dir} lies in the cohort {root}; expected a folder outside of it")
-    cohort = Cohort.open(Path(cfg.cohort.path))
+        raise UsageError(f"work_dir={study.work_dir} lies in the cohort {root}; expected a folder outside of it")
+    cohort = Cohort.open(Path(study.cohort.path))
     claim(work_dir, RESULTS, source_of(cohort))
-    report = validate_cohort(cohort, Path(cfg.work_dir), int(cfg.compute.n_jobs))
+    report = validate_cohort(cohort, Path(study.work_dir), study.compute.n_jobs)
     if not report.errors:
         _say_once(cohort.root, report)
         return cohort
     left = tuple(s for s in cohort.subjects if s.participant_id not in report.unusable)
-    if cfg.on_invalid == "stop" or report.of_everybody or not left:
+    if study.on_invalid == "stop" or report.of_everybody or not left:
         nobody = "" if left else ", no subject is left"
         advice = "mend them" if report.of_everybody or not left else "mend them, or go on without by on_invalid=skip"
         table = "\n  ".join(report.lines())
         raise DataError(
-            f"E_INVALID {report.headline()}{nobody}; expected none; {advice} (all: {Path(cfg.work_dir, VALIDATION)})"
+            f"E_INVALID {report.headline()}{nobody}; expected none; {advice} (all: {Path(study.work_dir, VALIDATION)})"
             f"\n  {table}"
         )
     _say_once(cohort.root, report)

@@ -84,7 +84,16 @@ def compose(config_name: str, *overrides: str) -> "DictConfig":
         with initialize_config_module("synthpet.configs", version_base="1.3"):
             cfg = hydra_compose(config_name, expand(overrides))
     check_values(cfg)
+    _name_cohort(cfg)
     return cfg
+
+
+def _name_cohort(cfg: "DictConfig") -> None:
+    """A cohort without a name has that of the folder that is read."""
+    from omegaconf import OmegaConf
+
+    if "bids_dir" in cfg and OmegaConf.is_missing(cfg.cohort, "name"):
+        cfg.cohort.name = Path(cfg.bids_dir or cfg.get("verify") or "").resolve().name
 
 
 def typed(kind: type[T], cfg: "DictConfig") -> T:
@@ -112,6 +121,7 @@ def _checked(run: Callable[["DictConfig"], object], config_name: str) -> Callabl
                 from synthpet.runtime.claim import check_place
 
                 check_place(work_dir)
+            _name_cohort(cfg)
             run(settled(cfg))
         except (Exception, KeyboardInterrupt, Stopped) as error:  # before Hydra adds words of its own
             _exit_on_error(error, _work_dir(cfg))

@@ -3,7 +3,7 @@
 import sys
 from typing import TYPE_CHECKING
 
-from synthpet.command.main import command
+from synthpet.command.main import command, typed
 from synthpet.errors import UsageError
 from synthpet.prepare.bids_app import to_overrides
 from synthpet.runtime.console import complain
@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 def prepare(cfg: "DictConfig") -> None:
     """Prepare every subject that is not prepared yet, and write the cohort."""
     from synthpet.prepare.cohort import ensure_prepared
+    from synthpet.prepare.options import PrepareStudy
 
-    ensure_prepared(cfg)
+    ensure_prepared(typed(PrepareStudy, cfg))
 
 
 def main() -> None:

@@ -5,38 +5,34 @@ import re
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from synthpet.cohort.images import read_image_with_gaps
 from synthpet.cohort.problems import WARNING, Problem, Report
 from synthpet.errors import DataError
 from synthpet.prepare.decisions import who_is_who
+from synthpet.prepare.options import PrepareStudy
 from synthpet.prepare.other_images import read_flair
 from synthpet.prepare.pet import read_pet
-from synthpet.prepare.raw import RawOptions, RawSubject, read_raw
+from synthpet.prepare.raw import RawSubject, read_raw
 from synthpet.prepare.reading import check_drawn, check_voxels, read_drawn, remarks, with_brain
 from synthpet.prepare.settings import Settings
-from synthpet.runtime.compute import Compute, in_threads
+from synthpet.runtime.compute import in_threads
 from synthpet.runtime.console import progress, say
 
-if TYPE_CHECKING:
-    from omegaconf import DictConfig
 
-
-def check_raw(cfg: "DictConfig") -> Report:
+def check_raw(study: PrepareStudy) -> Report:
     """Check a folder as ``synthpet.prepare`` would read it.
 
     Args:
-        cfg: the options of ``configs/prepare.yaml``.
+        study: the options.
 
     Raises:
         DataError: no folder there, or nobody in it.
-        UsageError: an option's value is unknown.
     """
-    root = Path(cfg.bids_dir)
-    settings = Settings.from_config(cfg)
-    raw = read_raw(root, RawOptions.of(cfg))
-    found = in_threads(partial(_check_person, settings=settings), raw.people, Compute.of(cfg.compute).n_jobs)
+    root = study.bids_dir
+    raw = read_raw(root, study.reading)
+    found = in_threads(partial(_check_person, settings=study.settings), raw.people, study.compute.n_jobs)
     results = list(progress(found, "checking images", len(raw.people)))
     problems = [problem for result in results for problem in result[0]]
     problems += [Problem.of(DataError(question), root) for question in raw.questions]

@@ -17,8 +17,8 @@ from synthpet.errors import DataError, UsageError
 from synthpet.prepare.brain import given_brain_mask
 
 
-def check_mask_command(command: str) -> None:
-    """Refuse a command that cannot work before any work starts.
+def check_mask_command(command: str) -> str:
+    """The command, if it can work: before any work starts.
 
     Raises:
         UsageError: not to be split into words, or without its two places.
@@ -33,6 +33,7 @@ def check_mask_command(command: str) -> None:
             f"brain_mask_command={command!r}: no {' and no '.join(missing)}; expected a program with both, such as "
             "'mri_synthstrip -i {t1w} -m {mask}'"
         )
+    return command
 
 
 def run_mask_command(

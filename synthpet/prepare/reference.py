@@ -34,8 +34,8 @@ class Reference(NamedTuple):
     seen: float
 
 
-def check_reference(suvr_reference: str) -> None:
-    """Refuse an unknown region before any work starts.
+def check_reference(suvr_reference: str) -> str:
+    """The region, if it is one: before any work starts.
 
     Raises:
         UsageError: neither a known region nor a file.
@@ -44,6 +44,7 @@ def check_reference(suvr_reference: str) -> None:
         raise UsageError(
             f"suvr_reference={suvr_reference!r}: expected {', '.join(REGIONS)}, or an existing mask in template space"
         )
+    return suvr_reference
 
 
 def reference_uptake(

@@ -1,9 +1,9 @@
 """What determines a prepared image besides the raw one: the options of the command, checked before work starts."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Self
 
 from synthpet.cohort.header import check_xform
 from synthpet.cohort.lesions import Label, check_label
@@ -11,25 +11,33 @@ from synthpet.errors import DataError, UsageError
 from synthpet.prepare.mask_command import check_mask_command
 from synthpet.prepare.reference import check_reference
 from synthpet.prepare.spaces.registration import Engine, choose_engine
-
-if TYPE_CHECKING:
-    from omegaconf import DictConfig
+from synthpet.runtime.options import Options
 
 
 @dataclass(frozen=True)
-class Settings:
-    """Options of ``configs/prepare.yaml`` that change what is written of one person.
+class Settings(Options):
+    """Options that change what is written of one person; the defaults are those of ``configs/prepare.yaml``.
 
-    ``pet_fwhm_mm``: the scanners' own resolution, one number or one a site; None: not known.
-    ``xform``: sform or qform, which holds where an image's header has two places; None: such an image is refused.
-    ``lesion_label``: the value that lesions have in their masks; None: 0/1, 0/255 or a probability.
+    Args:
+        resolution_mm: spacing of the cohort's grid.
+        registration: syn, affine or rigid.
+        engine: that is installed for it.
+        min_similarity: correlation with the template below which a registration counts as failed.
+        seed: of samples that are drawn.
+        brain_mask_command: program that writes a brain mask.
+        suvr_reference: the region whose mean uptake is 1: a name, or a mask on the template.
+        pet_window_min: start and end of the frames that are averaged, minutes after injection; None: all frames.
+        smooth_to_fwhm_mm: common resolution of the PETs; None: the scanners' own.
+        pet_fwhm_mm: the scanners' own resolution, one number or one a site; None: not known.
+        xform: sform or qform, which holds where an image's header has two places; None: such an image is refused.
+        lesion_label: the value that lesions have in their masks; None: 0/1, 0/255 or a probability.
     """
 
     resolution_mm: float
-    registration: str
-    engine: Engine
-    min_similarity: float
-    seed: int
+    registration: str = "syn"
+    engine: Engine = "ants"
+    min_similarity: float = 0.4
+    seed: int = 0
     brain_mask_command: str | None = None
     suvr_reference: str = "brain"
     pet_window_min: tuple[float, float] | None = None
@@ -39,29 +47,15 @@ class Settings:
     lesion_label: Label = None
 
     @classmethod
-    def from_config(cls, cfg: "DictConfig") -> "Settings":
-        """Read and check the options.
+    def of(cls, values: Mapping[str, Any]) -> Self:
+        """As ``Options.of``, each value checked; the engine is the one that is installed.
 
         Raises:
             UsageError: naming the option whose value cannot be used.
         """
-        if cfg.brain_mask_command is not None:
-            check_mask_command(cfg.brain_mask_command)
-        check_reference(str(cfg.suvr_reference))
-        settings = cls(
-            resolution_mm=_positive(cfg.cohort.resolution_mm, "cohort.resolution_mm"),
-            registration=cfg.registration,
-            engine=choose_engine(cfg.registration),
-            min_similarity=float(cfg.min_similarity),
-            seed=int(cfg.seed),
-            brain_mask_command=cfg.brain_mask_command,
-            suvr_reference=str(cfg.suvr_reference),
-            pet_window_min=_window(cfg.pet_window_min),
-            smooth_to_fwhm_mm=_optional(cfg.smooth_to_fwhm_mm, "smooth_to_fwhm_mm"),
-            pet_fwhm_mm=_of_sites(cfg.pet_fwhm_mm),
-            xform=check_xform(cfg.xform),
-            lesion_label=check_label(cfg.lesion_label),
-        )
+        checked = {name: check(values[name]) for name, check in CHECKS.items() if name in values}
+        engine = choose_engine(checked.get("registration", cls.registration))
+        settings = super().of({**checked, "engine": engine})
         if settings.smooth_to_fwhm_mm is not None and settings.pet_fwhm_mm is None:
             raise UsageError(
                 f"smooth_to_fwhm_mm={settings.smooth_to_fwhm_mm:g} needs the scanners' own resolution: pet_fwhm_mm=6, "
@@ -127,3 +121,18 @@ def _window(value: Any) -> tuple[float, float] | None:
     if not start < end:
         raise UsageError(f"pet_window_min={value}: expected [start, end] in minutes after injection, such as [30, 60]")
     return start, end
+
+
+CHECKS: Mapping[str, Callable[[Any], Any]] = {  # value to value, by option; all but the engine
+    "resolution_mm": lambda mm: _positive(mm, "cohort.resolution_mm"),
+    "registration": str,
+    "min_similarity": float,
+    "seed": int,
+    "brain_mask_command": lambda command: None if command is None else check_mask_command(command),
+    "suvr_reference": lambda region: check_reference(str(region)),
+    "pet_window_min": _window,
+    "smooth_to_fwhm_mm": lambda mm: _optional(mm, "smooth_to_fwhm_mm"),
+    "pet_fwhm_mm": _of_sites,
+    "xform": check_xform,
+    "lesion_label": check_label,
+}

@@ -2,13 +2,14 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from synthpet.command.main import compose
 from synthpet.errors import UsageError
 from synthpet.prepare.bids_app import to_overrides
 from synthpet.prepare.raw import RawOptions
+from tests.conftest import study
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -20,10 +21,10 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_positional_arguments_and_options_become_the_configuration():
     arguments = ["/data/it's [here]", "out dir", "participant", "--participant_label", "01", "sub-02",
                  "registration=affine", "--n_cpus", "4", "--session-label=ses-a", "-w", "work"]  # fmt: skip
-    cfg = compose("prepare", *to_overrides(arguments))
-    assert (cfg.bids_dir, cfg.out, cfg.session) == ("/data/it's [here]", "out dir", "a")
-    assert list(cfg.participant_label) == ["01", "02"]
-    assert (cfg.compute.n_jobs, cfg.registration) == (4, "affine")
+    given = study("prepare", *to_overrides(arguments))
+    assert (given.bids_dir, given.out, given.reading.session) == (Path("/data/it's [here]"), Path("out dir"), "a")
+    assert given.participant_label == ("01", "02")
+    assert (given.compute.n_jobs, given.settings.registration) == (4, "affine")
 
 
 @pytest.mark.parametrize("given", [["bids_dir=x", "seed=1"], ["--cfg", "job"], ["--help"], [], ["x", "--help"]])
@@ -57,12 +58,10 @@ def test_the_command_understands_it_and_fails_with_its_exit_codes(tmp_path):
 
 
 def test_the_options_of_the_configuration_are_those_of_the_code():
-    options = RawOptions.of(
-        compose("prepare", "bids_dir=x", "cohort.name=x", "pet='{label}/pet.nii'", "session=07", "seed=3")
-    )
+    options = study("prepare", "bids_dir=x", "pet='{label}/pet.nii'", "session=07", "seed=3").reading
     assert options == RawOptions(
-        patterns={"pet": "{label}/pet.nii"}, session="07", leave_out=options.leave_out,
+        patterns={"pet": "{label}/pet.nii"}, session="07", leave_out=Path("outputs/x/cohort"),
         rules=type(options.rules)(seed=3),
     )  # fmt: skip
     with pytest.raises(UsageError, match="heldout_share=1: expected a number from 0 to less than 1"):
-        RawOptions.of(compose("prepare", "bids_dir=x", "heldout_share=1"))
+        study("prepare", "bids_dir=x", "heldout_share=1")

@@ -2,26 +2,27 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 import SimpleITK as sitk  # noqa: N813
 
 from synthpet.cohort import Cohort
-from synthpet.command.main import compose
 from synthpet.errors import DataError, UsageError
 from synthpet.prepare import subject
 from synthpet.prepare.brain import trim_to_tissue
 from synthpet.prepare.cohort import ensure_prepared
 from synthpet.prepare.spaces.transform import Transform
 from synthpet.template.icbm import template_grid, template_images
+from tests.conftest import study
 from tests.prepare.trees import make
 
 
 def configure(bids_dir, work_dir, *more):
-    """The command's configuration: affine at 4 mm in this process."""
+    """The command's options: affine at 4 mm in this process."""
     quick = ("registration=affine", "cohort.resolution_mm=4", "compute.n_jobs=1")
-    return compose("prepare", f"bids_dir={bids_dir}", f"work_dir={work_dir}", *quick, *more)
+    return study("prepare", f"bids_dir={bids_dir}", f"work_dir={work_dir}", *quick, *more)
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +133,12 @@ def test_an_unknown_on_invalid_is_refused(raw_bids, tmp_path):
 
 
 def test_the_cohort_is_named_after_the_folder(tmp_path):
-    assert compose("prepare", f"bids_dir={tmp_path}").cohort.source == "bids"
+    cohort = study("prepare", f"bids_dir={tmp_path}").cohort
+    assert (cohort.source, cohort.name, cohort.path) == (
+        "bids",
+        tmp_path.name,
+        Path("outputs", tmp_path.name, "cohort"),
+    )
 
 
 BAD = {"pet001": "web page", "pet002": "web page", "pet003": "E_NOT_NIFTI", "pet004": "E_NO_T1W",
@@ -151,8 +157,8 @@ def test_two_real_people_resemble_the_template_and_repeat_exactly(real_data, tmp
     for name in ("sub-01", "sub-52"):
         shutil.copytree(real_data / "t1w-ds002748" / name, raw / name)
     for n_jobs in (1, 2):
-        cfg = compose("prepare", f"bids_dir={raw}", f"work_dir={tmp_path / str(n_jobs)}", f"compute.n_jobs={n_jobs}")
-        cohort = ensure_prepared(cfg)
+        options = f"bids_dir={raw}", f"work_dir={tmp_path / str(n_jobs)}", f"compute.n_jobs={n_jobs}"
+        cohort = ensure_prepared(study("prepare", *options))
     for person in cohort.subjects:
         measures = json.loads(next((cohort.root / person.participant_id).glob("anat/*_T1w.json")).read_text())
         assert measures["Measures"]["similarity"] > 0.75

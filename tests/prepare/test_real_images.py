@@ -7,7 +7,6 @@ import pytest
 import SimpleITK as sitk  # noqa: N813
 
 from synthpet.cohort.images import read_image
-from synthpet.command.main import compose
 from synthpet.plausibility.flags import Norm, judge
 from synthpet.plausibility.measures import asymmetry
 from synthpet.prepare.brain import crop_to_brain, stripped_brain_mask
@@ -17,6 +16,7 @@ from synthpet.prepare.spaces.itk import IDENTITY, antialias, coarser_grid, corre
 from synthpet.prepare.spaces.registration import choose_engine, register
 from synthpet.prepare.tissue import segment
 from synthpet.template.icbm import template_grid
+from tests.conftest import study
 
 
 def sides_of(path):
@@ -58,7 +58,7 @@ def test_lesions_drawn_on_a_real_t1_are_bright_on_the_prepared_flair(real_data, 
         link.symlink_to(real_data / "ms-lesions" / f"{name}.nii.gz")
     (tmp_path / "raw/participants.tsv").write_text("participant_id\tgroup\nsub-01\tpatient\n")
     options = ("registration=affine", "cohort.resolution_mm=2", "compute.n_jobs=1")
-    cohort = ensure_prepared(compose("prepare", f"bids_dir={tmp_path / 'raw'}", f"work_dir={tmp_path}", *options))
+    cohort = ensure_prepared(study("prepare", f"bids_dir={tmp_path / 'raw'}", f"work_dir={tmp_path}", *options))
     flair, lesion = cohort.load("sub-01", "flair"), cohort.load("sub-01", "lesion_mask") > 0.5
     white = (cohort.load("sub-01", "wm") > 0.9) & ~lesion
     assert flair[lesion].mean() > flair[white].mean() + 2 * flair[white].std()

@@ -10,7 +10,6 @@ import pytest
 from synthpet.cohort import Cohort
 from synthpet.cohort.files import read_tsv
 from synthpet.cohort.index import Subject
-from synthpet.command.main import compose
 from synthpet.errors import DataError, DiskError, UsageError
 from synthpet.prepare import running
 from synthpet.prepare.cohort import ensure_prepared
@@ -18,6 +17,7 @@ from synthpet.prepare.raw import RawSubject, read_raw
 from synthpet.prepare.running import prepare_all, prepare_one, select
 from synthpet.prepare.settings import Settings
 from synthpet.runtime.compute import Compute
+from tests.conftest import study
 from tests.prepare.trees import make
 
 QUICK = ("registration=affine", "cohort.resolution_mm=6", "compute.n_jobs=1")
@@ -25,7 +25,7 @@ QUICK = ("registration=affine", "cohort.resolution_mm=6", "compute.n_jobs=1")
 
 @pytest.fixture
 def settings() -> Settings:
-    return Settings.from_config(compose("prepare", "bids_dir=x", "cohort.name=x", *QUICK))
+    return Settings.of({"resolution_mm": 6, "registration": "affine"})
 
 
 def people(*labels: str) -> list[RawSubject]:
@@ -109,9 +109,9 @@ def test_results_among_the_raw_images_are_refused_but_derivatives_are_their_plac
     make(tmp_path, "sub-01/anat/sub-01_T1w.nii.gz")
     for out in (tmp_path, tmp_path / "out", tmp_path / "derivatives"):
         with pytest.raises(UsageError, match="lies in bids_dir"):
-            ensure_prepared(compose("prepare", f"bids_dir={tmp_path}", f"out={out}", *QUICK))
+            ensure_prepared(study("prepare", f"bids_dir={tmp_path}", f"out={out}", *QUICK))
     with pytest.raises(DataError, match="None of 1 subjects could be prepared"):
-        ensure_prepared(compose("prepare", f"bids_dir={tmp_path}", f"out={tmp_path}/derivatives/synthpet", *QUICK))
+        ensure_prepared(study("prepare", f"bids_dir={tmp_path}", f"out={tmp_path}/derivatives/synthpet", *QUICK))
 
 
 def test_people_are_prepared_on_a_dask_cluster(raw_bids, tmp_path, settings):

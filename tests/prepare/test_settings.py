@@ -2,13 +2,17 @@
 
 import pytest
 
-from synthpet.command.main import compose
 from synthpet.errors import DataError, UsageError
 from synthpet.prepare.settings import Settings
+from tests.conftest import study
 
 
 def read(*options):
-    return Settings.from_config(compose("prepare", "bids_dir=raw", "registration=affine", *options))
+    return study("prepare", "bids_dir=raw", "registration=affine", *options).settings
+
+
+def test_the_defaults_of_the_code_are_those_of_the_file():
+    assert study("prepare", "bids_dir=raw").settings == Settings.of({"resolution_mm": 3})
 
 
 def test_defaults_smooth_nothing_and_take_the_whole_brain():

@@ -17,7 +17,7 @@ from synthpet.command.main import compose
 from synthpet.errors import DataError, IdError, UsageError
 from synthpet.prepare.pet import read_pet
 from synthpet.quality import run as evaluation
-from tests.conftest import write_cohort
+from tests.conftest import study, write_cohort
 from tests.robustness.conftest import GRID
 from tests.test_evaluation import write_synthetic
 
@@ -185,7 +185,7 @@ def test_a_table_that_cannot_be_used_is_reported_like_everything(cohort, tmp_pat
     table = cohort.root / "participants.tsv"
     table.write_text(change(table.read_text()))
     with pytest.raises(DataError, match="E_INVALID"):
-        check(compose("validate", f"cohort={cohort.root}", f"work_dir={tmp_path / 'work'}"))
+        check(study("validate", f"cohort={cohort.root}", f"work_dir={tmp_path / 'work'}"))
     content = json.loads((tmp_path / "work" / VALIDATION).read_text())
     assert code in {problem["code"] for problem in content["problems"]}
 
@@ -281,7 +281,7 @@ def test_a30_a_cohort_that_cannot_be_written_and_a_path_with_accents(made, tmp_p
     root = tmp_path / "Hôpital n° 1" / "cohort é"
     shutil.copytree(made.root, root)
     root.chmod(0o555)
-    report = check(compose("validate", f"cohort={root}", f"work_dir={tmp_path / 'wörk dir'}"))
+    report = check(study("validate", f"cohort={root}", f"work_dir={tmp_path / 'wörk dir'}"))
     assert not report.errors and (tmp_path / "wörk dir" / VALIDATION).is_file()
     root.chmod(0o755)
 

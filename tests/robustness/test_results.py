@@ -16,6 +16,7 @@ from synthpet.command.main import compose
 from synthpet.errors import DataError
 from synthpet.phantom.cohort import ensure_phantom
 from synthpet.runtime.stage import Stage
+from tests.conftest import study
 from tests.robustness.conftest import GRID, asymmetric
 
 TILTED = Grid.of(
@@ -42,7 +43,7 @@ def test_every_image_is_float32_or_uint8_in_mm_with_one_place(tmp_path, data, gr
 
 
 @pytest.fixture(scope="module")
-def study(tmp_path_factory):
+def results(tmp_path_factory):
     """A simulated cohort, written by its command's own stage."""
     work = tmp_path_factory.mktemp("study") / "tiny"
     few = [f"cohort.n_{role}=1" for role in ("paired", "unpaired", "heldout", "patients")]
@@ -50,25 +51,25 @@ def study(tmp_path_factory):
     return work
 
 
-def test_c11_every_image_of_a_cohort(study):
-    images = sorted(study.rglob("*.nii.gz"))
+def test_c11_every_image_of_a_cohort(results):
+    images = sorted(results.rglob("*.nii.gz"))
     assert images and {path.name: header_problems(path) for path in images if header_problems(path)} == {}
 
 
-def test_c12_every_output_is_in_a_manifest_and_unchanged(study):
-    report = verify(study)
+def test_c12_every_output_is_in_a_manifest_and_unchanged(results):
+    report = verify(results)
     assert report.problems == () and report.n_subjects == 1
 
 
-def test_c12_what_changed_is_missing_or_is_in_no_manifest_is_named(study, tmp_path):
+def test_c12_what_changed_is_missing_or_is_in_no_manifest_is_named(results, tmp_path):
     root = tmp_path / "copy"
-    shutil.copytree(study, root)
+    shutil.copytree(results, root)
     image, table = next(root.rglob("*T1w.nii.gz")), root / "cohort" / "participants.tsv"
     image.write_bytes(image.read_bytes()[:-1] + b"\7")
     table.unlink()
     (root / "cohort" / "extra.txt").write_text("whose?")
     with pytest.raises(DataError, match="2 errors"):
-        check(compose("validate", f"verify={root}", f"work_dir={tmp_path / 'work'}"))
+        check(study("validate", f"verify={root}", f"work_dir={tmp_path / 'work'}"))
     content = json.loads((tmp_path / "work" / "verification.json").read_text())
     found = {(p["code"], p["path"]) for p in content["problems"]}
     assert found == {

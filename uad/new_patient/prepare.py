@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from synthpet.cohort import Cohort, Subject, read_image
 from synthpet.cohort.names import image_path, resolution_label
 from synthpet.cohort.text import read_json_object
-from synthpet.command.main import compose
 from synthpet.errors import DataError
 from synthpet.runtime.claim import PATIENT, Source, claim
 from synthpet.runtime.console import say
@@ -67,8 +66,7 @@ def settings_of(cohort: Cohort, brain_mask_command: str | None = None) -> "Setti
     """How the cohort's people were prepared, from their manifests; the defaults of ``synthpet.prepare`` otherwise."""
     from synthpet.prepare.settings import Settings
 
-    resolution_mm = max(cohort.grid.spacing_mm)
-    settings = Settings.from_config(compose("prepare", "bids_dir=.", f"cohort.resolution_mm={resolution_mm:g}"))
+    settings = Settings.of({"resolution_mm": float(f"{max(cohort.grid.spacing_mm):g}")})  # as headers round it
     known = {field.name for field in fields(Settings)} - {"engine", "resolution_mm"}
     for subject in cohort.subjects:
         manifest = cohort.root / subject.participant_id / "run.json"

@@ -1,85 +1,22 @@
 """What a folder of raw or processed images holds: its people, the images of each, and what participants.tsv says."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
 
 from synthpet.cohort.names import check_participant_id
 from synthpet.errors import DataError, UsageError
 from synthpet.prepare.raw.choose import Choice, choose
 from synthpet.prepare.raw.layouts import classifier, find_layout
 from synthpet.prepare.raw.look import Look
-from synthpet.prepare.raw.participants import COLUMNS, Participants, bids_id, matched, read_participants
-from synthpet.prepare.raw.roles import Identity, RoleRules, identify, ill_by_name, unknown_groups
-from synthpet.prepare.raw.scan import KINDS, NotUsed, Scan, natural
+from synthpet.prepare.raw.options import RawOptions
+from synthpet.prepare.raw.participants import Participants, bids_id, matched, read_participants
+from synthpet.prepare.raw.roles import Identity, identify, ill_by_name, unknown_groups
+from synthpet.prepare.raw.scan import NotUsed, Scan, natural
 from synthpet.prepare.raw.sessions import acquisition_times
 from synthpet.prepare.raw.subject import RawSubject
 from synthpet.prepare.raw.walk import OUTSIDE, leads_out, list_images
 from synthpet.prepare.raw.who import against_masks, one_site_spelling, with_roles
-
-if TYPE_CHECKING:
-    from omegaconf import DictConfig
-
-
-@dataclass(frozen=True)
-class RawOptions:
-    """How a folder is read; the defaults are those of ``configs/prepare.yaml``.
-
-    ``patterns``: path patterns by kind (``scan.KINDS``); ``participants``: the table, None: participants.tsv of the
-    folder; ``session``: label, or one for ``t1w`` and one for ``pet``; None: that which has both; ``leave_out``: a
-    folder that is not entered; ``follow_links``: also those that lead out of the folder.
-    """
-
-    layout: str = "auto"
-    patterns: Mapping[str, str] = field(default_factory=dict)
-    participants: Path | None = None
-    session: str | Mapping[str, str] | None = None
-    tracer: str = "18FFDG"
-    rules: RoleRules = field(default_factory=RoleRules)
-    leave_out: Path | None = None
-    follow_links: bool = False
-
-    @classmethod
-    def of(cls, cfg: "DictConfig") -> "RawOptions":
-        """From the command's configuration.
-
-        Raises:
-            UsageError: a share that is none.
-        """
-        share = float(cfg.heldout_share)
-        if not 0 <= share < 1:
-            raise UsageError(f"heldout_share={share:g}: expected a share from 0 to below 1")
-        unknown = set(cfg["columns"]) - set(COLUMNS)
-        if unknown:
-            raise UsageError(f"columns.{', '.join(sorted(unknown))}: expected {', '.join(COLUMNS)}")
-        rules = RoleRules(
-            columns={**COLUMNS, **cfg["columns"]},
-            control_groups=tuple(map(str, cfg.control_groups)),
-            patient_groups=tuple(map(str, cfg.patient_groups)),
-            role_values={str(key): str(value) for key, value in cfg.role_values.items()},
-            heldout_share=share,
-            seed=int(cfg.seed),
-        )
-        return cls(
-            layout=str(cfg.layout),
-            patterns={kind: str(cfg[kind]) for kind in KINDS if cfg[kind] is not None},
-            participants=Path(cfg.participants) if cfg.participants else None,
-            session=_session(cfg.session),
-            tracer=str(cfg.tracer),
-            rules=rules,
-            leave_out=Path(cfg.out),
-            follow_links=bool(cfg.follow_links),
-        )
-
-
-def _session(given: Any) -> str | dict[str, str] | None:
-    """The option ``session``: a label, or one for T1w (and masks, FLAIR) and one for PET."""
-    if given is None or not isinstance(given, Mapping):
-        return None if given is None else str(given)
-    if set(given) - {"t1w", "pet"}:
-        raise UsageError(f"session={dict(given)}: expected a label, or {{t1w: <label>, pet: <label>}}")
-    return {str(kind): str(label) for kind, label in given.items()}
 
 
 @dataclass(frozen=True)

@@ -5,22 +5,29 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, Self
 
 from synthpet.cohort.index import ROLES, Subject
 from synthpet.cohort.words import group_of, plain, sex_of, years_of
+from synthpet.errors import UsageError
 from synthpet.prepare.raw.participants import COLUMNS, EMPTY, Participants
+from synthpet.runtime.options import Options
 
 NO_LESION = ("no", "no lesion", "healthy", "normal", "control", "0", "not applicable", "")
 GROUP_OF = {role: group for group, roles in ROLES.items() for role in roles}
 
 
 @dataclass(frozen=True)
-class RoleRules:
+class RoleRules(Options):
     """How groups and roles are read from participants.tsv, and dealt where it says nothing.
 
-    ``columns``: what -> column; ``control_groups``, ``patient_groups``: the user's words beside the known ones, among
-    them ``n/a`` for nothing; ``role_values``: a word of the role column -> role; ``heldout_share``: of the controls
-    with a PET and no given role.
+    Args:
+        columns: what -> column.
+        control_groups: the user's words for it beside the known ones, among them ``n/a`` for nothing.
+        patient_groups: likewise.
+        role_values: a word of the role column -> role.
+        heldout_share: of the controls with a PET and no given role, from 0 to below 1.
+        seed: of who is held out.
     """
 
     columns: Mapping[str, str] = field(default_factory=lambda: dict(COLUMNS))
@@ -29,6 +36,20 @@ class RoleRules:
     role_values: Mapping[str, str] = field(default_factory=dict)
     heldout_share: float = 0.2
     seed: int = 0
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Self:
+        """As ``Options.of``; a column that is not named keeps its name, and words may be typed as numbers.
+
+        Raises:
+            UsageError: a column of nothing that is read.
+        """
+        columns, role_values = values.get("columns", {}), values.get("role_values", {})
+        if unknown := set(columns) - set(COLUMNS):
+            raise UsageError(f"columns.{', '.join(sorted(unknown))}: expected {', '.join(COLUMNS)}")
+        words = {name: tuple(map(str, values.get(name, ()))) for name in ("control_groups", "patient_groups")}
+        roles = {str(word): str(role) for word, role in role_values.items()}
+        return super().of({**values, **words, "columns": {**COLUMNS, **columns}, "role_values": roles})
 
     def meaning(self, word: str | None, levels: Mapping[str, str] | None = None) -> str:
         """``control``, ``patient``, or empty where nobody says: the user's words, then known ones, then ``Levels``.

@@ -1,0 +1,46 @@
+"""The options of ``python -m synthpet.prepare``: what is read, who is who, what is done."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from synthpet.prepare.raw import RawOptions
+from synthpet.prepare.settings import Settings
+from synthpet.runtime.options import Study
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrepareStudy(Study):
+    """``configs/prepare.yaml``.
+
+    Args:
+        bids_dir: the folder of raw images.
+        out: where the cohort is written.
+        participant_label: only these people; None: everybody.
+        reading: how the folder is read, and who is who.
+        settings: what is done with each person's images.
+    """
+
+    bids_dir: Path
+    out: Path
+    participant_label: tuple[str, ...] | None = None
+    reading: RawOptions
+    settings: Settings
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Self:
+        """As ``Options.of``; the groups are made from the same values, which the file has side by side."""
+        groups = {
+            "reading": {**values, "leave_out": values["out"]},
+            "settings": {**values, "resolution_mm": values["cohort"].get("resolution_mm")},
+            "participant_label": _labels(values.get("participant_label")),
+        }
+        return super().of({**values, **groups})
+
+
+def _labels(given: Any) -> tuple[str, ...] | None:
+    """The option ``participant_label``: one label, a list, or None for everybody."""
+    if given is None:
+        return None
+    return (str(given),) if isinstance(given, str | int) else tuple(map(str, given))

@@ -1,10 +1,12 @@
-"""One process at a time writes into a folder: ``.lock`` names the process and is held by the kernel.
+"""One process at a time writes into a folder: ``.lock`` names the process and is held by the kernel (``filelock``).
 
 A process that dies loses the kernel's lock but leaves the file, which says what it was doing when it ended. Locks of
-the kernel do not reach every machine that shares a disk: a living owner also touches its file all the time.
+the kernel do not reach every machine that shares a disk: a living owner also touches its file all the time. Both are
+ours: filelock's own records tell neither what was being done nor a machine from a container of it, and its leases
+take a folder away from a process that is only slow.
 """
 
-import fcntl
+import errno
 import json
 import os
 import platform
@@ -15,17 +17,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO
+from typing import TYPE_CHECKING
 
 from synthpet.errors import BusyError
 from synthpet.runtime.console import say
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
 
 LOCK = ".lock"
 PARTIAL = ".partial-*"  # temporary files of ``synthpet.cohort.files``
 TOUCH_EVERY_S = 30.0
 SILENT_S = 300.0  # an owner on another machine that has not touched its lock for so long is dead
 WAIT_S = 4.0  # the worker processes of a command that was just killed need as long to end
-_HELD: dict[Path, "tuple[IO[str], Owner]"] = {}  # of this process, the latest last
+NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)  # of a file system that knows none
+_HELD: dict[Path, "Owner"] = {}  # of this process, the latest last
 
 
 @dataclass(frozen=True)
@@ -69,29 +75,29 @@ def locked(folder: Path, doing: str) -> Iterator[None]:
         yield
         return
     owner = Owner.this_process(doing)
-    stream = _acquire(path)
+    lock = _acquire(path)
     try:
-        _HELD[path] = (stream, owner)
-        _write(stream, owner)
+        _HELD[path] = owner
+        _write(path, owner)
         _sweep(path.parent)
-        with _touching(stream):
+        with _touching(path):
             yield
     finally:
         _HELD.pop(path, None)
         if owner.pid == os.getpid():  # a forked child lets its parent's lock alone
             path.unlink(missing_ok=True)
-        stream.close()
+            lock.release()
 
 
 @contextmanager
-def _touching(stream: IO[str]) -> Iterator[None]:
+def _touching(path: Path) -> Iterator[None]:
     """Touch a lock from time to time while the block runs."""
     done = threading.Event()
 
     def touch() -> None:
         while not done.wait(TOUCH_EVERY_S):
-            with suppress(OSError, ValueError):  # a disk that is away for a while, a stream that was just closed
-                os.utime(stream.fileno())
+            with suppress(OSError):  # a disk that is away for a while, a file that was just removed
+                os.utime(path)
 
     threading.Thread(target=touch, daemon=True).start()
     try:
@@ -103,59 +109,49 @@ def _touching(stream: IO[str]) -> Iterator[None]:
 def working_on(name: str) -> None:
     """Note in the lock that this process took last what it works on, so that a sudden end can be told with a name."""
     if _HELD:
-        stream, owner = list(_HELD.values())[-1]
+        path, owner = list(_HELD.items())[-1]
         with suppress(OSError):  # on a full disk the work itself will say so
-            _write(stream, Owner(**(asdict(owner) | {"doing": f"{owner.doing}: {name}"})))
+            _write(path, Owner(**(asdict(owner) | {"doing": f"{owner.doing}: {name}"})))
 
 
-def _acquire(path: Path) -> IO[str]:
-    until = time.monotonic() + WAIT_S
+def _acquire(path: Path) -> "BaseFileLock":
+    from filelock import FileLock
+
+    lock, until = FileLock(path, fallback_to_soft=False), time.monotonic() + WAIT_S
     while True:
-        stream = path.open("a+", encoding="utf-8")
-        try:
-            with suppress(_NoLocksError):
-                _lock(stream)
-            if _is_same_file(stream, path):  # its owner may have removed it between opening and locking
-                _check_left(path, _read(stream))
-                return stream
-            stream.close()
-        except BusyError:
-            owner = _read(stream)
-            stream.close()
-            if time.monotonic() > until:
-                raise _busy(path, str(owner or "another process")) from None
-            time.sleep(0.1)
-        except BaseException:
-            stream.close()
-            raise
-
-
-class _NoLocksError(Exception):
-    """The file system knows no locks: the process number has to do."""
-
-
-def _lock(stream: IO[str]) -> None:
+        is_free, owner = _try(lock), _read(path)
+        if is_free and not (owner and owner.is_alive):
+            break
+        lock.release()
+        if time.monotonic() > until:
+            raise _busy(path, str(owner or "another process"))
+        time.sleep(0.1)
     try:
-        fcntl.lockf(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError) as error:
-        raise BusyError from error
-    except OSError as error:
-        raise _NoLocksError from error
+        _check_left(path, owner)
+    except BaseException:
+        lock.release()
+        raise
+    return lock
 
 
-def _is_same_file(stream: IO[str], path: Path) -> bool:
+def _try(lock: "BaseFileLock") -> bool:
+    """Whether the kernel gives a lock; where the file system knows none, the owner's word has to do."""
+    from filelock import Timeout
+
     try:
-        return os.path.samestat(os.fstat(stream.fileno()), path.stat())
-    except FileNotFoundError:
+        lock.acquire(timeout=0)
+    except Timeout:
         return False
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
+    return True
 
 
 def _check_left(path: Path, owner: Owner | None) -> None:
     """What the file says although nobody holds it."""
     if owner is None:
         return
-    if owner.is_alive:
-        raise BusyError
     if owner.is_elsewhere and (silent_s := _silent_s(path)) < SILENT_S:
         raise _busy(path, f"{owner}, last seen {silent_s:.0f} s ago,")
     say(
@@ -178,19 +174,18 @@ def _busy(path: Path, who: str) -> BusyError:
     )
 
 
-def _read(stream: IO[str]) -> Owner | None:
+def _read(path: Path) -> Owner | None:
     try:
-        stream.seek(0)
-        return Owner(**json.loads(stream.read(10_000)))
+        with path.open(encoding="utf-8") as stream:
+            return Owner(**json.loads(stream.read(10_000)))
     except (OSError, ValueError, TypeError):
         return None
 
 
-def _write(stream: IO[str], owner: Owner) -> None:
-    stream.seek(0)
-    stream.truncate()
-    stream.write(json.dumps(asdict(owner)))
-    stream.flush()
+def _write(path: Path, owner: Owner) -> None:
+    with path.open("r+", encoding="utf-8") as stream:  # never a file anew: one that was removed is somebody else's
+        stream.truncate()
+        stream.write(json.dumps(asdict(owner)))
 
 
 def _sweep(folder: Path) -> None:

@@ -1,9 +1,12 @@
 """Two processes on one folder: 75 for the second; what a dead one left is removed with a message."""
 
+import errno
 import json
 import os
 import platform
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -114,3 +117,38 @@ def test_the_lock_says_what_is_worked_on(tmp_path):
         working_on("sub-01")
         working_on("sub-02")
         assert json.loads((tmp_path / LOCK).read_text())["doing"] == "synthetic PET: sub-02"
+
+
+def test_where_the_file_system_knows_no_locks_the_owners_word_has_to_do(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
+        leave(tmp_path, pid=other.pid, began=lock._began(other.pid))
+        with pytest.raises(BusyError, match=f"process {other.pid}"), locked(tmp_path, "test"):
+            pass
+        other.communicate(b"\n")
+    with locked(tmp_path, "test"):
+        assert json.loads((tmp_path / LOCK).read_text())["pid"] == os.getpid()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_forked_child_that_ends_leaves_its_parents_lock_alone(tmp_path):
+    held = locked(tmp_path, "test")
+    held.__enter__()
+    if (child := os.fork()) == 0:
+        held.__exit__(None, None, None)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    (tmp_path / LOCK).write_text("")  # so that nothing but the kernel speaks for the parent
+    code = f"""
+from pathlib import Path
+from synthpet.runtime import lock
+lock.WAIT_S = 0
+with lock.locked(Path({str(tmp_path)!r}), "other"):
+    pass
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    held.__exit__(None, None, None)
+    assert "E_BUSY" in done.stderr

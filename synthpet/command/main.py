@@ -227,7 +227,9 @@ def _usage_message(error: BaseException) -> str:
     lines = [f"UsageError: {text.splitlines()[0]}"]
     missing = re.search(r"issing mandatory value: (\S+)", text)
     if missing:
-        name = "bids_dir" if missing[1] == "cohort.name" else missing[1]  # which is named after the folder
+        whole = str(getattr(error, "full_key", ""))  # a message can have its last part alone
+        name = whole if whole.endswith(f".{missing[1]}") else missing[1]
+        name = "bids_dir" if name == "cohort.name" else name  # which is named after the folder
         lines = [f"UsageError: {name} was not given; expected {name}=<...>"]
     option = re.search(r"Could not override '([^']+)'|Could not find '([^']+)'", text + cause)
     if option:

@@ -31,16 +31,10 @@ class PrepareStudy(Study):
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:
         """As ``Options.of``; the groups are made from the same values, which the file has side by side."""
+        labels = values.get("participant_label")
         groups = {
             "reading": {**values, "leave_out": values["out"]},
             "settings": {**values, "resolution_mm": values["cohort"].get("resolution_mm")},
-            "participant_label": _labels(values.get("participant_label")),
+            "participant_label": None if labels is None else tuple(map(str, labels)),
         }
         return super().of({**values, **groups})
-
-
-def _labels(given: Any) -> tuple[str, ...] | None:
-    """The option ``participant_label``: one label, a list, or None for everybody."""
-    if given is None:
-        return None
-    return (str(given),) if isinstance(given, str | int) else tuple(map(str, given))

@@ -63,5 +63,8 @@ def test_the_options_of_the_configuration_are_those_of_the_code():
         patterns={"pet": "{label}/pet.nii"}, session="07", leave_out=Path("outputs/x/cohort"),
         rules=type(options.rules)(seed=3),
     )  # fmt: skip
+    given = study("prepare", "bids_dir=x", "role_values={train: paired, 2: heldout}", "control_groups=[1]").reading
+    assert given.rules.role_values == {"train": "paired", "2": "heldout"}
+    assert given.rules.control_groups == ("1",)
     with pytest.raises(UsageError, match="heldout_share=1: expected a number from 0 to less than 1"):
         study("prepare", "bids_dir=x", "heldout_share=1")

@@ -44,7 +44,7 @@ class RoleRules(Options):
         Raises:
             UsageError: a column of nothing that is read.
         """
-        columns, role_values = values.get("columns", {}), values.get("role_values", {})
+        columns, role_values = values.get("columns", {}), values.get("role_values") or {}
         if unknown := set(columns) - set(COLUMNS):
             raise UsageError(f"columns.{', '.join(sorted(unknown))}: expected {', '.join(COLUMNS)}")
         words = {name: tuple(map(str, values.get(name, ()))) for name in ("control_groups", "patient_groups")}

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from synthpet.command.main import compose
 from synthpet.completion.write import ensure_completed
 from synthpet.phantom.cohort import ensure_phantom
 from synthpet.phantom.raw_dataset import ensure_raw
@@ -35,7 +34,7 @@ def errors(folder: Path) -> list[str]:
 def raw(tmp_path_factory) -> Path:
     """Simulated raw BIDS: T1, FLAIR, dynamic PET, a lesion drawn on the T1."""
     folder = tmp_path_factory.mktemp("simulated") / "raw"
-    return ensure_raw(compose("phantom", f"raw={folder}", *PEOPLE, "raw_flair_share=1", "compute.n_jobs=1"))
+    return ensure_raw(study("phantom", f"raw={folder}", *PEOPLE, "raw_flair_share=1", "compute.n_jobs=1"))
 
 
 @pytest.mark.slow
@@ -51,7 +50,7 @@ def test_simulated_raw_data_and_the_cohort_prepared_from_them_are_valid(raw, tmp
 
 
 def test_a_simulated_cohort_is_valid(tmp_path):
-    assert errors(Path(ensure_phantom(compose("phantom", "study=tiny", *PEOPLE, f"work_dir={tmp_path}")))) == []
+    assert errors(Path(ensure_phantom(study("phantom", "study=tiny", *PEOPLE, f"work_dir={tmp_path}")))) == []
 
 
 def test_a_completed_control_set_is_valid(shared_cohort, tmp_path):
@@ -59,7 +58,7 @@ def test_a_completed_control_set_is_valid(shared_cohort, tmp_path):
 
 
 def test_the_validator_finds_a_misnamed_file(tmp_path):
-    root = Path(ensure_phantom(compose("phantom", "study=tiny", *PEOPLE, f"work_dir={tmp_path}")))
+    root = Path(ensure_phantom(study("phantom", "study=tiny", *PEOPLE, f"work_dir={tmp_path}")))
     t1w = next(root.rglob("*_T1w.nii.gz"))
     t1w.rename(t1w.with_name("T1.nii.gz"))
     assert any("T1.nii.gz" in error for error in errors(root))

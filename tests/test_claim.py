@@ -42,9 +42,9 @@ def test_a_folder_of_somebodys_own_is_not_written_into(tmp_path):
     (tmp_path / "cohort").mkdir()
     (tmp_path / "cohort" / "thesis.txt").write_text("mine")
     with pytest.raises(UsageError, match=r"nothing of this project has made; it holds thesis.txt.*cohort="):
-        ensure_phantom(compose("phantom", f"work_dir={tmp_path}", "study=tiny"))
+        ensure_phantom(study("phantom", f"work_dir={tmp_path}", "study=tiny"))
     with pytest.raises(UsageError, match=r"E_CLAIMED.*bids_dir="):
-        ensure_raw(compose("phantom", f"raw={tmp_path / 'cohort'}", "study=tiny"))
+        ensure_raw(study("phantom", f"raw={tmp_path / 'cohort'}", "study=tiny"))
     assert [path.name for path in (tmp_path / "cohort").iterdir()] == ["thesis.txt"]
 
 

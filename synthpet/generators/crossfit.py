@@ -9,12 +9,14 @@ from omegaconf import DictConfig, OmegaConf
 
 from synthpet.checks.cohort import open_cohort
 from synthpet.cohort import Cohort, Fold, check_no_leakage, make_folds, write_folds
+from synthpet.command.main import typed
 from synthpet.errors import DataError
 from synthpet.learning.volumes import cache_volumes
 from synthpet.runtime.claim import claim_below
 from synthpet.runtime.compute import Compute, in_processes
 from synthpet.runtime.console import say, training_bars
 from synthpet.runtime.device import has_gpu
+from synthpet.runtime.options import Study
 from synthpet.runtime.stage import Stage
 
 
@@ -23,7 +25,7 @@ def ensure_cohort(cfg: DictConfig) -> Cohort:
     if cfg.cohort.source == "phantom":
         from synthpet.phantom.cohort import ensure_phantom
 
-        ensure_phantom(cfg)
+        ensure_phantom(cfg if isinstance(cfg, Study) else typed(Study, cfg))
     return open_cohort(cfg)
 
 

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from synthpet.command.main import command
+from synthpet.command.main import command, typed
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -11,18 +11,21 @@ if TYPE_CHECKING:
 @command("phantom")
 def main(cfg: "DictConfig") -> None:
     """Write the cohort, or with ``raw=<folder>`` the people's raw scans; or say that it is up to date."""
-    if cfg.raw:
+    from synthpet.phantom.options import PhantomStudy
+
+    study = typed(PhantomStudy, cfg)
+    if study.raw:
         from synthpet.phantom.raw_dataset import ensure_raw
 
-        ensure_raw(cfg)
-    elif cfg.realism:
+        ensure_raw(study)
+    elif study.realism:
         from synthpet.phantom.realism.page import ensure_realism
 
-        ensure_realism(cfg)
+        ensure_realism(study)
     else:
         from synthpet.phantom.cohort import ensure_phantom
 
-        ensure_phantom(cfg)
+        ensure_phantom(study)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,6 @@ from synthpet.phantom.fields import Lattice
 from synthpet.phantom.mishaps import fluid_of_variants
 from synthpet.phantom.template import Template
 
-REGISTRATIONS = ("syn", "affine")
 REFERENCE_AGE = 40.0
 SHARPNESS = 1.1  # exponent that turns averaged probabilities into those of one person
 # Log-odds of a tissue that are a person's own. Sulci: narrow, without wide changes, so that one that moves away here

@@ -1,9 +1,10 @@
 """The simulated cohort on disk: who is in it, made side by side, each subject written by its own worker."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,21 +13,19 @@ from synthpet.cohort.files import write_json, write_text
 from synthpet.cohort.images import Grid, write_image
 from synthpet.cohort.index import Cohort, Subject, write_participants
 from synthpet.cohort.names import image_path, resolution_label, sidecar_path
-from synthpet.errors import DataError, UsageError
-from synthpet.phantom.anatomy import REGISTRATIONS
+from synthpet.errors import DataError
+from synthpet.phantom.options import PhantomOptions, PhantomStudy
 from synthpet.phantom.person import Plan, simulate, simulate_on
 from synthpet.phantom.scanner import Scanner, draw_scanner
 from synthpet.phantom.template import Template, load_template
 from synthpet.runtime.claim import NOBODY, RESULTS, SIMULATED, claim, source_of
 from synthpet.runtime.compute import Compute, in_processes
 from synthpet.runtime.console import progress, say
+from synthpet.runtime.options import Study
 from synthpet.runtime.stage import Stage
 
-if TYPE_CHECKING:
-    from omegaconf import DictConfig
-
-COUNTS = {"paired": "n_paired", "unpaired": "n_unpaired", "heldout": "n_heldout", "patient": "n_patients"}
 SITES = ("siteA", "siteB")
+REAL_ANATOMY_MM = 3.0  # of the template, whatever the grid of the real T1s
 SCANNER_STREAM, DEALING_STREAM = 1000, 2000  # keep these draws apart from those of the subjects
 ANATOMY_KINDS = ("t1w", "brain_mask", "gm", "wm", "csf")
 DESCRIPTIONS = {
@@ -49,57 +48,47 @@ Uptake figures: group-mean FDG of Blazey et al. (hygly_figures, MIT) at the poin
 """
 
 
-def ensure_phantom(cfg: "DictConfig") -> Path:
+def ensure_phantom(study: Study) -> Path:
     """Write the simulated cohort unless it is there; return its root.
 
-    With ``cfg.anatomy`` (the folder of a prepared cohort), FDG and lesions are simulated on its controls' real T1.
+    With ``anatomy`` (the folder of a prepared cohort), FDG and lesions are simulated on its controls' real T1.
+
+    Args:
+        study: of the phantom's own command, or of another one that needs the cohort.
 
     Raises:
         DataError: the cohort of ``anatomy`` lacks images.
-        UsageError: the folder holds something else.
+        UsageError: the folder holds something else, or the cohort is none that is simulated.
     """
-    from omegaconf import OmegaConf
-
-    settings: dict[str, Any] = OmegaConf.to_container(cfg.cohort, resolve=True)  # type: ignore[assignment]
-    root = Path(settings.pop("path"))
-    asked = cfg.get("anatomy")
-    if asked in REGISTRATIONS:
-        settings["anatomy"], asked = asked, None
-    anatomy = Path(asked) if asked else None
+    asked = PhantomStudy.within(study)
+    options, source = asked.people, Cohort.open(asked.real_anatomy) if asked.real_anatomy else None
+    root, config = options.path, options.manifest()
     inputs: tuple[Path, ...] = ()
-    if anatomy:
-        root, settings = _semireal(cfg, anatomy, root, settings)
-        source = Cohort.open(anatomy)
-        inputs = (anatomy / "participants.tsv", *_anatomy_files(source))
-    people = source_of(source) if anatomy else NOBODY
-    if Path(cfg.work_dir) in root.parents:
-        claim(Path(cfg.work_dir), RESULTS, people)
+    if source:
+        root, options, config = _semireal(asked, source.root)
+        inputs = (source.root / "participants.tsv", *_anatomy_files(source))
+    people = source_of(source) if source else NOBODY
+    if study.work_dir in root.parents:
+        claim(study.work_dir, RESULTS, people)
     claim(root, SIMULATED, people)
-    stage = Stage("cohort", root, settings, inputs)
-    stage.ensure(lambda: _write_cohort(root, settings, anatomy, Compute.of(cfg.compute)))
+    work = partial(_write_cohort, root, options, source, asked.patients_per_anatomy, study.compute)
+    Stage("cohort", root, config, inputs).ensure(work)
     cohort = Cohort.open(root)
-    numbers = ", ".join(f"{len(cohort.select(role))} {role}" for role in COUNTS)
+    numbers = ", ".join(f"{len(cohort.select(role))} {role}" for role in options.counts)
     say(f"simulated cohort {root}: {numbers}; grid {cohort.grid}")
     return root
 
 
-def _semireal(cfg: "DictConfig", anatomy: Path, root: Path, settings: dict) -> tuple[Path, dict]:
-    """Folder and settings of a cohort on real anatomy: named after its source unless the user named it."""
+def _semireal(study: PhantomStudy, anatomy: Path) -> tuple[Path, PhantomOptions, dict[str, Any]]:
+    """Folder, options and manifest of a cohort on real anatomy: named after its source unless the user named it."""
     folder = anatomy.resolve()
-    source = folder.parent.name if folder.name == "cohort" else folder.name
-    if Path(cfg.work_dir) == Path("outputs", cfg.cohort.name):
-        root = Path("outputs", f"{source}-semireal", "cohort")
-    unused = ("resolution_mm", "source", "name", "anatomy", "age")
-    settings = {k: v for k, v in settings.items() if k not in unused}
-    if cfg.patients_per_anatomy != 1:
-        settings["patients_per_anatomy"] = _positive(cfg.patients_per_anatomy)
-    return root, {"name": f"{source}-semireal", **settings}
-
-
-def _positive(number: object) -> int:
-    if isinstance(number, int) and number >= 1:
-        return number
-    raise UsageError(f"patients_per_anatomy={number}: expected a whole number, 1 or more")
+    name = f"{folder.parent.name if folder.name == 'cohort' else folder.name}-semireal"
+    is_named = study.work_dir != Path("outputs", study.cohort.name)
+    options = replace(study.people, name=name)
+    config = options.manifest("resolution_mm", "source", "anatomy", "age")
+    if study.patients_per_anatomy != 1:
+        config["patients_per_anatomy"] = study.patients_per_anatomy
+    return options.path if is_named else Path("outputs", name, "cohort"), options, config
 
 
 def _anatomy_files(source: Cohort) -> list[Path]:
@@ -115,53 +104,56 @@ def _anatomy_files(source: Cohort) -> list[Path]:
     return source.files(ANATOMY_KINDS, controls)
 
 
-def _write_cohort(root: Path, settings: Mapping, anatomy: Path | None, compute: Compute) -> list[Path]:
-    source = Cohort.open(anatomy) if anatomy else None
-    template = load_template(settings.get("resolution_mm", 3.0))
-    plans = deal_subjects(settings, source) if source else plan_subjects(settings)
-    make = partial(_make_subject, template=template, settings=settings, source=source, root=root)
+def _write_cohort(
+    root: Path, options: PhantomOptions, source: Cohort | None, patients_per_anatomy: int, compute: Compute
+) -> list[Path]:
+    template = load_template(REAL_ANATOMY_MM if source else options.resolution_mm)
+    plans = deal_subjects(options, source, patients_per_anatomy) if source else plan_subjects(options)
+    make = partial(_make_subject, template=template, options=options, source=source, root=root)
     made = in_processes(make, plans, compute, name=lambda plan: plan.participant_id)
     by_id = {plan.participant_id: result for plan, result in progress(made, "simulating subjects", len(plans))}
     done = [by_id[plan.participant_id] for plan in plans]
     origin = "T1: real people, prepared; PET and lesions: simulated." if source else "T1 and PET: simulated."
     readme = write_text(root / "README.md", README.format(origin=origin))
-    table = write_participants(root, [subject for subject, _ in done], name=settings["name"], simulated=True)
+    table = write_participants(root, [subject for subject, _ in done], name=options.name, simulated=True)
     return [readme, *table, *(path for _, paths in done for path in paths)]
 
 
-def plan_subjects(settings: Mapping) -> list[Plan]:
+def plan_subjects(options: PhantomOptions) -> list[Plan]:
     """Everybody's id, role and site; a subject's seed depends on its role and its number within it alone."""
-    sites = scanners(settings["seed"])
+    sites = scanners(options.seed)
     plans = []
     controls = 0
-    for code, (role, count) in enumerate(COUNTS.items()):
-        for k in range(settings[count]):
+    for code, (role, count) in enumerate(options.counts.items()):
+        for k in range(count):
             label = f"sub-p{k + 1:03d}" if role == "patient" else f"sub-c{controls + k + 1:03d}"
-            plans.append(Plan(label, role, k, sites[k % len(SITES)], (settings["seed"], code, k)))
-        controls += settings[count]
+            plans.append(Plan(label, role, k, sites[k % len(SITES)], (options.seed, code, k)))
+        controls += count
     return plans
 
 
-def deal_subjects(settings: Mapping, source: Cohort) -> list[Plan]:
+def deal_subjects(options: PhantomOptions, source: Cohort, copies: int = 1) -> list[Plan]:
     """Deal the controls of a cohort into the roles, in the proportions of the configured numbers.
 
-    Whoever is dealt to the patients becomes ``patients_per_anatomy`` of them, each with a lesion, metabolism and PET of
-    its own, and nobody's control.
+    Args:
+        options: numbers and seed.
+        source: the cohort.
+        copies: how many patients whoever is dealt to them becomes, each with a lesion, metabolism and PET of its own,
+            and nobody's control.
     """
     controls = source.select("paired", "unpaired", "heldout")
-    counts = _in_proportion([settings[count] for count in COUNTS.values()], len(controls))
-    order = np.random.default_rng((settings["seed"], DEALING_STREAM)).permutation(len(controls))
-    sites = scanners(settings["seed"])
-    copies = settings.get("patients_per_anatomy", 1)
+    counts = _in_proportion(list(options.counts.values()), len(controls))
+    order = np.random.default_rng((options.seed, DEALING_STREAM)).permutation(len(controls))
+    sites = scanners(options.seed)
     places = [(code, number) for code, count in enumerate(counts) for number in range(count)]
     plans = []
     for k, (code, place) in enumerate(places):
-        subject, role = controls[order[k]], tuple(COUNTS)[code]
+        subject, role = controls[order[k]], tuple(options.counts)[code]
         several = role == "patient" and copies > 1
         for copy in range(copies if several else 1):
             number = place * copies + copy if several else place
             label = f"{subject.participant_id}lesion{copy + 1}" if several else subject.participant_id
-            seed = (settings["seed"], code, number)
+            seed = (options.seed, code, number)
             plans.append(Plan(label, role, number, sites[k % len(SITES)], seed, subject))
     return sorted(plans, key=lambda plan: plan.participant_id)
 
@@ -180,14 +172,14 @@ def scanners(seed: int) -> list[Scanner]:
 
 
 def _make_subject(
-    plan: Plan, template: Template, settings: Mapping, source: Cohort | None, root: Path
+    plan: Plan, template: Template, options: PhantomOptions, source: Cohort | None, root: Path
 ) -> tuple[Subject, list[Path]]:
     if source and plan.source:
-        subject, images = simulate_on(plan, plan.source, template, settings, source)
+        subject, images = simulate_on(plan, plan.source, template, options, source)
         grid, res = source.grid, source.res
     else:
-        subject, images = simulate(plan, template, settings)
-        grid, res = template.grid, resolution_label(settings["resolution_mm"])
+        subject, images = simulate(plan, template, options)
+        grid, res = template.grid, resolution_label(options.resolution_mm)
     return subject, _write_subject(root, subject, images, grid, res, plan.scanner, real_t1w=source is not None)
 
 

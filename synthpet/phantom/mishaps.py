@@ -4,13 +4,14 @@ Not in a paper: all forms; sizes are the user's (``cohort.scan``, ``cohort.varia
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d, shift
 
 from synthpet.phantom.fields import FWHM, Lattice
+from synthpet.phantom.options import ScanOptions, VariantOptions
 
 CISTERNA_MM, CISTERNA_RADIUS_MM = (0.0, -82.0, -42.0), 13.0
 FLUID = 4.0  # log-odds that a variant adds to CSF
@@ -36,20 +37,19 @@ class Mishaps:
     direction: int
 
     @classmethod
-    def draw(cls, rng: np.random.Generator, sizes: Mapping[str, float]) -> "Mishaps":
+    def draw(cls, rng: np.random.Generator, sizes: ScanOptions) -> "Mishaps":
         """One person's.
 
         Args:
             rng: source of randomness.
-            sizes: ``motion_mm`` (standard deviation), ``misregistration_mm`` (length), ``attenuation`` (largest, over
-                100 mm), ``hyperglycaemia`` (largest).
+            sizes: how much goes wrong.
         """
         way, tilt = (_direction(rng) for _ in range(2))
         return cls(
-            motion_mm=abs(rng.normal()) * sizes["motion_mm"],
-            shift_mm=sizes["misregistration_mm"] * way,
-            attenuation=sizes["attenuation"] * rng.uniform() * tilt,
-            hyperglycaemia=sizes["hyperglycaemia"] * rng.uniform(),
+            motion_mm=abs(rng.normal()) * sizes.motion_mm,
+            shift_mm=sizes.misregistration_mm * way,
+            attenuation=sizes.attenuation * rng.uniform() * tilt,
+            hyperglycaemia=sizes.hyperglycaemia * rng.uniform(),
             direction=int(rng.integers(3)),
         )
 
@@ -70,9 +70,9 @@ def _direction(rng: np.random.Generator) -> NDArray[np.float64]:
     return vector / np.linalg.norm(vector)
 
 
-def draw_variants(rng: np.random.Generator, shares: Mapping[str, float]) -> dict[str, bool]:
+def draw_variants(rng: np.random.Generator, shares: VariantOptions) -> dict[str, bool]:
     """Which normal variants a person has: each by itself, with its share of the people."""
-    return {name: bool(rng.uniform() < share) for name, share in sorted(shares.items())}
+    return {name: bool(rng.uniform() < share) for name, share in sorted(asdict(shares).items())}
 
 
 def fluid_of_variants(

@@ -1,6 +1,6 @@
 """One person of the cohort: anatomy, FDG, lesion and images; wholly simulated, or simulated FDG on a real T1."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,6 +13,7 @@ from synthpet.phantom.fields import Lattice
 from synthpet.phantom.lesions import Lesion, blur_boundary, draw_lesion, is_mri_visible, site_of_patient, thicken
 from synthpet.phantom.metabolism import WHITE_MATTER_UPTAKE, Effect, activity
 from synthpet.phantom.mishaps import Mishaps, draw_variants
+from synthpet.phantom.options import PhantomOptions
 from synthpet.phantom.scanner import Scanner, acquire_pet, acquire_t1w, block_mean, strip_skull, suvr
 from synthpet.phantom.template import Template
 
@@ -87,32 +88,37 @@ class Person:
         return activity(anatomy.gm, anatomy.wm, anatomy.csf, uptake, white)
 
 
-def make_person(plan: Plan, template: Template, settings: Mapping) -> Person:
+def make_person(plan: Plan, template: Template, options: PhantomOptions) -> Person:
     """Draw a person on the template's fine lattice; a lesion that T1 shows has thickened the cortex."""
     rng = plan.rng("person")
-    age, sex = float(np.round(rng.uniform(*settings["age"]), 1)), str(rng.choice(["F", "M"]))
-    variants = draw_variants(plan.rng("variants"), settings["variants"])
-    anatomy = grow(template, plan.rng("anatomy"), age, settings["anatomy"], variants)
-    lesion = _lesion(plan, anatomy, settings)
+    age, sex = float(np.round(rng.uniform(*options.age), 1)), str(rng.choice(["F", "M"]))
+    variants = draw_variants(plan.rng("variants"), options.variants)
+    anatomy = grow(template, plan.rng("anatomy"), age, options.anatomy, variants)
+    lesion = _lesion(plan, anatomy, options)
     if lesion and lesion.mri_visible:
         anatomy, lesion = thicken(anatomy, lesion)
-    return _living(plan, template, (age, sex), anatomy, lesion, settings)
+    return _living(plan, template, (age, sex), anatomy, lesion, options)
 
 
 def _living(
-    plan: Plan, template: Template, who: tuple[float, str], anatomy: Anatomy, lesion: Lesion | None, settings: Mapping
+    plan: Plan,
+    template: Template,
+    who: tuple[float, str],
+    anatomy: Anatomy,
+    lesion: Lesion | None,
+    options: PhantomOptions,
 ) -> Person:
     """The person of an anatomy; ``who``: age and sex."""
     age, _ = who
-    uneven = draw_variants(plan.rng("variants"), settings["variants"])["asymmetry"]
+    uneven = draw_variants(plan.rng("variants"), options.variants)["asymmetry"]
     effect = template.uptake.draw(plan.rng("metabolism"), age, uneven=uneven)
-    mishaps = Mishaps.draw(plan.rng("scan"), settings["scan"])
+    mishaps = Mishaps.draw(plan.rng("scan"), options.scan)
     return Person(*who, anatomy, lesion, effect, template.uptake.expected(age), mishaps)
 
 
-def simulate(plan: Plan, template: Template, settings: Mapping) -> tuple[Subject, dict[str, NDArray]]:
+def simulate(plan: Plan, template: Template, options: PhantomOptions) -> tuple[Subject, dict[str, NDArray]]:
     """Make a wholly simulated person: the row of the table and the images on the grid, by kind."""
-    person = make_person(plan, template, settings)
+    person = make_person(plan, template, options)
     anatomy, lesion = person.anatomy, person.lesion
     brain = strip_skull(anatomy, plan.rng("mask"))
     t1w = acquire_t1w(plan.scanner, anatomy, plan.rng("t1w"))
@@ -128,7 +134,7 @@ def simulate(plan: Plan, template: Template, settings: Mapping) -> tuple[Subject
 
 
 def simulate_on(
-    plan: Plan, source: Subject, template: Template, settings: Mapping, cohort: Cohort
+    plan: Plan, source: Subject, template: Template, options: PhantomOptions, cohort: Cohort
 ) -> tuple[Subject, dict[str, NDArray]]:
     """Put simulated FDG, and in patients a lesion, into a real person's anatomy; a lesion that T1 shows goes into it.
 
@@ -136,13 +142,13 @@ def simulate_on(
         plan: role, scanner and seed.
         source: whose T1 and tissues.
         template: its uptake map.
-        settings: lesion ranges.
+        options: ranges of lesions.
         cohort: where the source's images lie.
     """
     age = source.age if source.age is not None else 40.0
     anatomy, t1w, brain = read_anatomy(cohort, source, template)
     grid = anatomy.lattice
-    lesion = _lesion(plan, anatomy, settings)
+    lesion = _lesion(plan, anatomy, options)
     if lesion and lesion.mri_visible:
         before = anatomy
         anatomy, lesion = thicken(anatomy, lesion)
@@ -150,7 +156,7 @@ def simulate_on(
         t1w = brain * blur_boundary(t1w + (grey - white) * (anatomy.gm - before.gm), lesion.weight, grid)
     images: dict[str, NDArray] = {"t1w": t1w, "brain_mask": brain}
     images |= {kind: getattr(anatomy, kind) for kind in ("gm", "wm", "csf")}
-    person = _living(plan, template, (age, source.sex or "n/a"), anatomy, lesion, settings)
+    person = _living(plan, template, (age, source.sex or "n/a"), anatomy, lesion, options)
     images |= _pet_images(plan, person, brain, grid, lambda volume: volume)
     if lesion:
         images["lesion_mask"] = lesion_mask(lesion.weight)
@@ -171,17 +177,17 @@ def read_anatomy(
     return anatomy, cohort.load(subject.participant_id, "t1w"), brain
 
 
-def _lesion(plan: Plan, anatomy: Anatomy, settings: Mapping) -> Lesion | None:
+def _lesion(plan: Plan, anatomy: Anatomy, options: PhantomOptions) -> Lesion | None:
     if plan.role != "patient":
         return None
     return draw_lesion(
         plan.rng("lesion"),
         anatomy,
         site_of_patient(plan.number, plan.seed[0]),
-        depth=tuple(settings["lesion_depth"]),
-        radius_mm=tuple(settings["lesion_radius_mm"]),
-        mri_visible=is_mri_visible(plan.number, settings["mri_visible"]),
-        shape=settings["lesion_shapes"][plan.number % len(settings["lesion_shapes"])],
+        depth=options.lesion_depth,
+        radius_mm=options.lesion_radius_mm,
+        mri_visible=is_mri_visible(plan.number, options.mri_visible),
+        shape=options.lesion_shapes[plan.number % len(options.lesion_shapes)],
     )
 
 

@@ -5,9 +5,10 @@ The truth about everybody's alignment lies in ``derivatives/truth``; ``synthpet.
 
 import gzip
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -16,8 +17,8 @@ from synthpet.cohort.files import write_bytes, write_json, write_text, write_tsv
 from synthpet.cohort.index import COLUMNS, Subject
 from synthpet.cohort.names import sidecar_path
 from synthpet.errors import UsageError
-from synthpet.phantom.anatomy import REGISTRATIONS
-from synthpet.phantom.cohort import COUNTS, plan_subjects
+from synthpet.phantom.cohort import plan_subjects
+from synthpet.phantom.options import PhantomOptions, PhantomStudy
 from synthpet.phantom.person import Plan, describe, make_person
 from synthpet.phantom.raw_protocol import Protocol, draw_protocol
 from synthpet.phantom.raw_scan import RawImage, Visit, scan_flair, scan_lesion, scan_pet, scan_t1w
@@ -26,9 +27,6 @@ from synthpet.runtime.claim import NOBODY, RAW, claim
 from synthpet.runtime.compute import Compute, in_processes
 from synthpet.runtime.console import progress, say
 from synthpet.runtime.stage import Stage
-
-if TYPE_CHECKING:
-    from omegaconf import DictConfig
 
 ANATOMY_MM = 2.0  # the people are made on a lattice of half of it, as fine as a T1
 RAW_COLUMNS = ("participant_id", "group", "age", "sex", "site", "lesion_site")
@@ -53,34 +51,32 @@ TRUTH_KEYS = {
 }
 
 
-def ensure_raw(cfg: "DictConfig") -> Path:
-    """Write the raw BIDS data set ``cfg.raw`` unless it is there; return its root.
+def ensure_raw(study: PhantomStudy) -> Path:
+    """Write the raw BIDS data set ``study.raw`` unless it is there; return its root.
 
     Raises:
-        UsageError: the folder holds something else, or ``anatomy`` is given too: real T1s have no raw scan here.
+        UsageError: no folder was given, it holds something else, or ``anatomy`` is given too: real T1s have no raw
+            scan here.
     """
-    from omegaconf import OmegaConf
-
-    if cfg.anatomy and cfg.anatomy not in REGISTRATIONS:
+    if not study.raw:
+        raise UsageError("raw: was not given; expected raw=<new folder>")
+    if study.real_anatomy:
         raise UsageError("raw= and anatomy= together: expected one of them; raw= simulates the anatomy too")
-    settings: dict[str, Any] = OmegaConf.to_container(cfg.cohort, resolve=True)  # type: ignore[assignment]
-    unused = ("path", "source", "name", "resolution_mm", "anatomy")
-    settings = {key: value for key, value in settings.items() if key not in unused}
-    settings["anatomy"] = "affine"  # nothing has registered them yet
-    settings |= {"flair_share": float(cfg.raw_flair_share), "cut_share": float(cfg.raw_cut_share)}
-    root = Path(cfg.raw)
+    options = replace(study.people, anatomy="affine")  # nothing has registered them yet
+    shares = {"flair_share": float(study.raw_flair_share), "cut_share": float(study.raw_cut_share)}
+    root = Path(study.raw)
     claim(root, RAW, NOBODY)
-    stage = Stage("raw data", root, settings)
-    stage.ensure(lambda: _write_dataset(root, settings, Compute.of(cfg.compute)))
-    numbers = ", ".join(f"{settings[count]} {role}" for role, count in COUNTS.items())
+    stage = Stage("raw data", root, options.manifest("source", "name", "resolution_mm") | shares)
+    stage.ensure(lambda: _write_dataset(root, options, shares, study.compute))
+    numbers = ", ".join(f"{count} {role}" for role, count in options.counts.items())
     say(f"simulated raw BIDS {root}: {numbers}; next: python -m synthpet.prepare bids_dir={root}")
     return root
 
 
-def _write_dataset(root: Path, settings: Mapping[str, Any], compute: Compute) -> list[Path]:
+def _write_dataset(root: Path, options: PhantomOptions, shares: Mapping[str, float], compute: Compute) -> list[Path]:
     about = write_about(root)
-    plans = plan_subjects(settings)
-    make = partial(_make, settings=settings, root=root)
+    plans = plan_subjects(options)
+    make = partial(_make, options=options, shares=shares, root=root)
     made = in_processes(make, plans, compute, name=lambda plan: plan.participant_id)
     by_id = {plan.participant_id: result for plan, result in progress(made, "simulating raw scans", len(plans))}
     done = [by_id[plan.participant_id] for plan in plans]
@@ -110,10 +106,10 @@ def _write_description(folder: Path, name: str, kind: str) -> Path:
     return write_json(folder / "dataset_description.json", description)
 
 
-def _make(plan: Plan, settings: Mapping[str, Any], root: Path) -> tuple[Subject, list[Path]]:
-    person = make_person(plan, load_template(ANATOMY_MM), settings)
-    visit = Visit(plan, person, draw_protocol(plan, cut_share=settings["cut_share"]))
-    written = write_raw_subject(root, visit, flair=plan.rng("flair").random() < settings["flair_share"])
+def _make(plan: Plan, options: PhantomOptions, shares: Mapping[str, float], root: Path) -> tuple[Subject, list[Path]]:
+    person = make_person(plan, load_template(ANATOMY_MM), options)
+    visit = Visit(plan, person, draw_protocol(plan, cut_share=shares["cut_share"]))
+    written = write_raw_subject(root, visit, flair=plan.rng("flair").random() < shares["flair_share"])
     return describe(plan, person.age, person.sex, plan.scanner.name, person.lesion), written
 
 

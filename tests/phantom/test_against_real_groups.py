@@ -6,12 +6,12 @@ import pytest
 from scipy.ndimage import distance_transform_edt
 
 from synthpet.cohort import Cohort
-from synthpet.command.main import compose
 from synthpet.phantom.cohort import ensure_phantom
 from synthpet.phantom.fields import Lattice
 from synthpet.quality.explainable import explained_share, knowable, predictors
 from synthpet.quality.failures import profile, profile_voxels
 from synthpet.template.regions import named_regions
+from tests.conftest import study
 
 
 def controls_of(root):
@@ -36,13 +36,13 @@ def mean_of(cohort, names, kind):
 @pytest.fixture(scope="module")
 def quick_controls(tmp_path_factory):
     folder = tmp_path_factory.mktemp("quick")
-    return controls_of(ensure_phantom(compose("phantom", f"work_dir={folder}", "cohort.n_patients=0")))
+    return controls_of(ensure_phantom(study("phantom", f"work_dir={folder}", "cohort.n_patients=0")))
 
 
 def test_the_expected_pet_of_a_few_people_looks_like_the_real_group(tmp_path, real_data):
     """Three people, whose folds do not average out, reach r = 0.86; the whole cohort must reach 0.90 (below)."""
     counts = ("cohort.n_paired=3", "cohort.n_unpaired=0", "cohort.n_heldout=0", "cohort.n_patients=0")
-    root = ensure_phantom(compose("phantom", *counts, f"work_dir={tmp_path}", "compute.n_jobs=1"))
+    root = ensure_phantom(study("phantom", *counts, f"work_dir={tmp_path}", "compute.n_jobs=1"))
     cohort, names, inner = controls_of(root)
     assert correlation(mean_of(cohort, names, "expected_pet"), cohort, inner, real_data) > 0.85
 

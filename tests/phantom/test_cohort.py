@@ -12,9 +12,9 @@ import pytest
 from synthpet.cohort import Cohort
 from synthpet.cohort.files import sha256
 from synthpet.cohort.names import sidecar_path
-from synthpet.command.main import compose
 from synthpet.errors import DataError, UsageError
 from synthpet.phantom.cohort import deal_subjects, ensure_phantom, plan_subjects
+from tests.conftest import study
 
 COMMON = {"t1w", "brain_mask", "gm", "wm", "csf", "expected_pet"}
 KINDS = {
@@ -141,16 +141,14 @@ def test_real_anatomy_keeps_its_t1_and_gets_pet_and_lesions(tiny_cohort, small):
 
 def test_a_cohort_on_real_anatomy_is_named_after_its_source(tiny_cohort, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    cfg = compose("phantom", "study=tiny", "compute.n_jobs=1", f"anatomy={tiny_cohort.root}")
-    root = ensure_phantom(cfg)
+    root = ensure_phantom(study("phantom", "study=tiny", "compute.n_jobs=1", f"anatomy={tiny_cohort.root}"))
     source = tiny_cohort.root.parent.name
     assert root == Path("outputs", f"{source}-semireal", "cohort")
     assert json.loads((root / "dataset_description.json").read_text())["Name"] == f"{source}-semireal"
 
 
 def test_roles_are_dealt_in_the_configured_proportions(tiny_cohort):
-    settings = {"seed": 0, "n_paired": 20, "n_unpaired": 16, "n_heldout": 8, "n_patients": 10}
-    plans = deal_subjects(settings, tiny_cohort)
+    plans = deal_subjects(study("phantom").people, tiny_cohort)  # 20, 16, 8 and 10
     roles = [plan.role for plan in plans]
     assert [roles.count(role) for role in KINDS] == [3, 1, 2, 2]
     assert len({plan.seed for plan in plans}) == len(plans) == 8
@@ -176,8 +174,8 @@ def test_patients_per_anatomy_must_be_a_positive_number(tiny_cohort, small):
 
 
 def test_ids_run_through_the_controls_and_sites_alternate():
-    plans = plan_subjects({"seed": 0, "n_paired": 2, "n_unpaired": 2, "n_heldout": 1, "n_patients": 2})
-    assert [p.participant_id for p in plans[2:]] == ["sub-c003", "sub-c004", "sub-c005", "sub-p001", "sub-p002"]
+    plans = plan_subjects(study("phantom", "study=tiny", "cohort.n_heldout=1").people)
+    assert [p.participant_id for p in plans[4:]] == ["sub-c005", "sub-c006", "sub-c007", "sub-p001", "sub-p002"]
     assert [p.scanner.name for p in plans[:3]] == ["siteA", "siteB", "siteA"]
 
 

@@ -1,14 +1,17 @@
 """Mishaps of a scan and normal variants: of the stated size, and nothing where nothing is asked for."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from synthpet.phantom.anatomy import grow
 from synthpet.phantom.fields import Lattice
 from synthpet.phantom.mishaps import Mishaps, benign_asymmetry, draw_variants
+from synthpet.phantom.options import ScanOptions, VariantOptions
 
 GRID = Lattice((40, 40, 40), (-78.0, -78.0, -78.0), 4.0)
-NONE = {"motion_mm": 0.0, "misregistration_mm": 0.0, "attenuation": 0.0, "hyperglycaemia": 0.0}
+NONE = ScanOptions(motion_mm=0.0, misregistration_mm=0.0, attenuation=0.0, hyperglycaemia=0.0)
 
 
 def ball():
@@ -25,13 +28,13 @@ def test_a_good_scan_is_left_as_it_is():
 
 
 def test_a_misregistered_pet_lies_as_far_away_as_was_said():
-    mishaps = Mishaps.draw(np.random.default_rng(0), {**NONE, "misregistration_mm": 3.0})
+    mishaps = Mishaps.draw(np.random.default_rng(0), replace(NONE, misregistration_mm=3.0))
     moved = centre(mishaps.spoil(ball(), GRID)) - centre(ball())
     assert np.linalg.norm(moved) == pytest.approx(3.0, abs=0.1)
 
 
 def test_an_attenuation_error_tilts_the_uptake():
-    mishaps = Mishaps.draw(np.random.default_rng(1), {**NONE, "attenuation": 0.2})
+    mishaps = Mishaps.draw(np.random.default_rng(1), replace(NONE, attenuation=0.2))
     ratio = mishaps.spoil(ball(), GRID)[ball() > 0]
     assert 0.005 < np.ptp(ratio) < 0.2
     assert ratio.mean() == pytest.approx(1, abs=0.01)
@@ -46,8 +49,8 @@ def test_motion_blurs_along_one_axis_and_keeps_the_sum():
 
 
 def test_variants_have_their_shares():
-    rng = np.random.default_rng(0)
-    drawn = [draw_variants(rng, {"cisterna": 0.3, "asymmetry": 0.0}) for _ in range(500)]
+    rng, shares = np.random.default_rng(0), VariantOptions(ventricles=0.0, cisterna=0.3, asymmetry=0.0)
+    drawn = [draw_variants(rng, shares) for _ in range(500)]
     assert np.mean([variants["cisterna"] for variants in drawn]) == pytest.approx(0.3, abs=0.06)
     assert not any(variants["asymmetry"] for variants in drawn)
 

@@ -13,7 +13,6 @@ from scipy.ndimage import map_coordinates
 
 from synthpet.cohort.files import read_tsv, sha256
 from synthpet.cohort.images import Grid
-from synthpet.command.main import compose
 from synthpet.errors import UsageError
 from synthpet.phantom import raw_dataset
 from synthpet.phantom.cohort import plan_subjects
@@ -21,19 +20,18 @@ from synthpet.phantom.person import make_person
 from synthpet.phantom.raw_dataset import ensure_raw
 from synthpet.phantom.raw_protocol import ORIENTATIONS, Frames, draw_protocol
 from synthpet.phantom.raw_scan import RawImage, Visit, scan_lesion, scan_pet, scan_t1w, stored, uptake_of_frames
+from tests.conftest import study
 
-SETTINGS = {"seed": 0, "anatomy": "affine", "age": [20, 65],
-            "n_paired": 1, "n_unpaired": 1, "n_heldout": 0, "n_patients": 1,
-            "lesion_depth": [0.3, 0.4], "lesion_radius_mm": [12.0, 16.0], "mri_visible": 0.0,
-            "lesion_shapes": ["focal"],
-            "scan": dict.fromkeys(("motion_mm", "misregistration_mm", "attenuation", "hyperglycaemia"), 0.0),
-            "variants": dict.fromkeys(("ventricles", "cisterna", "asymmetry"), 0.0)}  # fmt: skip
+PEOPLE = study(
+    "phantom", "cohort.anatomy=affine", "cohort.n_paired=1", "cohort.n_unpaired=1", "cohort.n_heldout=0",
+    "cohort.n_patients=1", "cohort.lesion_depth=[0.3,0.4]", "cohort.lesion_radius_mm=[12.0,16.0]",
+).people  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def patient(template) -> Visit:
-    plan = plan_subjects(SETTINGS)[-1]
-    return Visit(plan, make_person(plan, template, SETTINGS), draw_protocol(plan))
+    plan = plan_subjects(PEOPLE)[-1]
+    return Visit(plan, make_person(plan, template, PEOPLE), draw_protocol(plan))
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +139,7 @@ def raw(tmp_path_factory) -> Path:
 
 def configure(root: Path, *overrides: str):
     counts = ("cohort.n_paired=1", "cohort.n_unpaired=1", "cohort.n_heldout=0", "cohort.n_patients=1")
-    return compose("phantom", f"raw='{root}'", "raw_flair_share=1", "compute.n_jobs=1", *counts, *overrides)
+    return study("phantom", f"raw='{root}'", "raw_flair_share=1", "compute.n_jobs=1", *counts, *overrides)
 
 
 def test_the_official_validator_finds_no_error_in_the_raw_data(raw):

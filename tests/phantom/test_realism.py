@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from synthpet.cohort.files import read_tsv
-from synthpet.command.main import compose
 from synthpet.phantom.realism.compare import Figure
 from synthpet.phantom.realism.page import ensure_realism, make_page
 from synthpet.phantom.realism.people import Seen
@@ -19,6 +18,7 @@ from synthpet.phantom.realism.uptake import (
     spread,
 )
 from synthpet.phantom.variation import real_people
+from tests.conftest import study
 
 N = len(real_people().names)
 
@@ -69,7 +69,7 @@ def test_the_page_says_what_was_missed_and_that_nobody_is_real():
 @pytest.mark.parametrize("anatomy", ["syn", "affine"])
 def test_simulated_people_differ_as_real_ones_do(tmp_path, anatomy):
     """Every held figure within its tolerance, for 60 people of 18 to 49 years and 60 older ones."""
-    page = ensure_realism(compose("phantom", f"work_dir={tmp_path}", "realism=true", f"anatomy={anatomy}"))
+    page = ensure_realism(study("phantom", f"work_dir={tmp_path}", "realism=true", f"anatomy={anatomy}"))
     rows = read_tsv(page.parent / "figures.tsv")
     missed = [row["name"] for row in rows if row["held"] == "False"]
     assert len([row for row in rows if row["held"] != "n/a"]) >= 8

@@ -29,7 +29,7 @@ from synthpet.prepare.spaces.itk import RAS_TO_LPS
 from synthpet.prepare.spaces.registration import choose_engine
 from synthpet.prepare.subject import Prepared, prepare_subject
 from synthpet.template.icbm import template_grid
-from tests.phantom.test_raw_scan import SETTINGS as PEOPLE
+from tests.phantom.test_raw_scan import PEOPLE
 
 BAR_MM, BAR_DEGREES, SHARE = 1.0, 1.0, 0.95
 FLIP = RAS_TO_LPS[:3, :3]

@@ -47,7 +47,7 @@ def results(tmp_path_factory):
     """A simulated cohort, written by its command's own stage."""
     work = tmp_path_factory.mktemp("study") / "tiny"
     few = [f"cohort.n_{role}=1" for role in ("paired", "unpaired", "heldout", "patients")]
-    ensure_phantom(compose("phantom", "study=tiny", f"work_dir={work}", "cohort.resolution_mm=9", *few))
+    ensure_phantom(study("phantom", "study=tiny", f"work_dir={work}", "cohort.resolution_mm=9", *few))
     return work
 
 

@@ -6,6 +6,7 @@ from scipy.stats import binom
 from synthpet.cohort import Cohort
 from synthpet.command.main import compose
 from synthpet.phantom.cohort import ensure_phantom
+from tests.conftest import study
 from uad.detectors.train import ensure_detectors
 from uad.findings.calibrated import ensure_calibrated
 from uad.findings.examine import examine
@@ -31,7 +32,7 @@ def detector(work_dir, false_per_scan=3.0):
 def patients(work_dir, depth):
     """Ten patients that differ between depths in nothing else."""
     options = (f"work_dir={work_dir}/{depth}", f"cohort.lesion_depth=[{depth},{depth}]", "cohort.n_patients=10")
-    return Cohort.open(ensure_phantom(compose("phantom", *options, "cohort.n_paired=2", "cohort.n_unpaired=0")))
+    return Cohort.open(ensure_phantom(study("phantom", *options, "cohort.n_paired=2", "cohort.n_unpaired=0")))
 
 
 def test_deeper_lesions_are_found_at_least_as_often(work_dir):

@@ -2,13 +2,15 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from matplotlib.figure import Figure as Drawing
 
 from synthpet.cohort.files import write_text, write_tsv
+from synthpet.phantom.options import PhantomOptions, PhantomStudy
 from synthpet.phantom.realism.compare import TOLERANCE, Figure, compare
 from synthpet.phantom.realism.people import RESOLUTION_MM, plans, see
 from synthpet.phantom.realism.uptake import regional_table
@@ -21,9 +23,6 @@ from synthpet.runtime.console import progress, say
 from synthpet.runtime.stage import Stage
 from synthpet.template.regions import grey_matter
 
-if TYPE_CHECKING:
-    from omegaconf import DictConfig
-
 PAIRS = (("sd", "SD between people"), ("mirror", "correlation with the mirror image"),
          ("asymmetry_sd", "SD of left minus right"), ("slope_decade", "change per decade"))  # fmt: skip
 REGION_WORDS = {
@@ -35,36 +34,31 @@ means: the phantom's figures for it are assumptions (`DETAIL` in synthpet/phanto
 medication are not in these people. Anatomy is compared with 15 people of one scanner."""
 
 
-def ensure_realism(cfg: "DictConfig") -> Path:
+def ensure_realism(study: PhantomStudy) -> Path:
     """Simulate healthy people who belong to no cohort, compare them with real ones; return the page."""
-    from omegaconf import OmegaConf
-
-    settings: dict[str, Any] = OmegaConf.to_container(cfg.cohort, resolve=True)  # type: ignore[assignment]
-    anatomy = cfg.anatomy or settings["anatomy"]
-    counts = [int(n) for n in cfg.realism_people]
-    folder = Path(cfg.work_dir) / f"realism-{anatomy}"
-    config = {"seed": settings["seed"], "anatomy": anatomy, "people": counts}
+    options, counts = study.people, study.realism_people
+    folder = study.work_dir / f"realism-{options.anatomy}"
+    config = {"seed": options.seed, "anatomy": options.anatomy, "people": counts}
     stage = Stage("comparison with real people", folder, config)
-    settings = {**settings, "anatomy": anatomy, "n_patients": 0}
-    stage.ensure(lambda: _write(folder, settings, counts, Compute.of(cfg.compute)))
+    stage.ensure(lambda: _write(folder, replace(options, n_patients=0), counts, study.compute))
     say(f"written: {folder / 'report.html'}")
     return folder / "report.html"
 
 
-def _write(folder: Path, settings: Mapping[str, Any], counts: Sequence[int], compute: Compute) -> list[Path]:
+def _write(folder: Path, options: PhantomOptions, counts: Sequence[int], compute: Compute) -> list[Path]:
     template = load_template(RESOLUTION_MM)
     n_young, n_old = counts
-    wanted = plans(n_young, n_old, settings["seed"])
-    work = partial(see, template=template, settings=settings)
+    wanted = plans(n_young, n_old, options.seed)
+    work = partial(see, template=template, options=options)
     made = in_processes(work, wanted, compute, name=lambda plan: plan[0].participant_id)
     found = {plan.participant_id: seen for (plan, _), seen in progress(made, "simulating people", len(wanted))}
     people = [found[plan.participant_id] for plan, _ in wanted]
-    figures = compare(people, settings["anatomy"], grey_matter(template.grid))
+    figures = compare(people, options.anatomy, grey_matter(template.grid))
     regions = regional_table(people)
     for figure in figures:
         say(f"  {figure.name}: {figure.simulated:.3g}" + ("" if figure.real is None else f", real {figure.real:.3g}"))
     rows = [{**vars(figure), "held": "n/a" if figure.held is None else figure.held} for figure in figures]
-    page = make_page(figures, regions, settings["anatomy"], counts)
+    page = make_page(figures, regions, options.anatomy, counts)
     return [
         write_tsv(folder / "figures.tsv", rows, ("name", "simulated", "real", "held", "source")),
         write_tsv(folder / "regions.tsv", regions, tuple(regions[0])),

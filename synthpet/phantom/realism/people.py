@@ -1,6 +1,5 @@
 """Simulated healthy people who belong to no cohort, seen by a scanner as good as that of the real ones."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 from synthpet.cohort.index import scale_t1w
 from synthpet.phantom.cohort import scanners
 from synthpet.phantom.metabolism import where_regions_are
+from synthpet.phantom.options import PhantomOptions
 from synthpet.phantom.person import Plan, make_person
 from synthpet.phantom.scanner import acquire_pet, acquire_t1w, block_mean, strip_skull
 from synthpet.phantom.template import Template
@@ -51,10 +51,10 @@ def plans(n_young: int, n_old: int, seed: int) -> list[tuple[Plan, tuple[float, 
     ]
 
 
-def see(plan_and_age: tuple[Plan, tuple[float, float]], template: Template, settings: Mapping) -> Seen:
+def see(plan_and_age: tuple[Plan, tuple[float, float]], template: Template, options: PhantomOptions) -> Seen:
     """Simulate one person and measure what a scanner like that of the real people shows."""
     plan, age = plan_and_age
-    person = make_person(plan, template, {**settings, "age": age})
+    person = make_person(plan, template, replace(options, age=age))
     anatomy, grid = person.anatomy, template.lattice
     brain = strip_skull(anatomy, plan.rng("mask"))
     scanner = replace(plan.scanner, pet_fwhm_mm=PET_FWHM_MM, pet_noise=PET_NOISE)

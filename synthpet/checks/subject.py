@@ -101,7 +101,7 @@ class _Check:
         self.facts.problems.append(Problem(self.subject.participant_id, relative, code, message, level))
 
     def read(self, kind: str, brain: NDArray[np.bool_] | None) -> Volume | None:
-        """An image, None where it is not there or cannot be read, which is then a problem if it is needed."""
+        """An image (I, J, K); None where it is not there or cannot be read, which is then a problem if it is needed."""
         path, role = self.path(kind), self.subject.role
         if not path.exists() and not path.is_symlink():
             if kind in ("t1w", "brain_mask", *NEEDED[role]):
@@ -137,7 +137,7 @@ class _Check:
             self.add(kind, "E_NONFINITE", words, WARNING)
 
     def varies(self, kind: str, values: Volume) -> None:
-        """Hold an image to showing something within the brain."""
+        """Hold an image to showing something within the brain, by its values there, (n,)."""
         zeros = float((values == 0).mean())
         low, high = np.percentile(values, [1, 99])
         if zeros >= EMPTY_SHARE or not high > low:
@@ -145,7 +145,7 @@ class _Check:
             self.add(kind, "E_CONSTANT", f"{found} in the brain; expected an image; look at it and make it again")
 
     def lesion(self, drawn: Volume | None, brain: NDArray[np.bool_] | None) -> None:
-        """Hold a lesion mask to values that mean one thing, and to the brain."""
+        """Hold a lesion mask, (I, J, K), to values that mean one thing, and to the brain."""
         if drawn is None:
             return
         try:
@@ -161,7 +161,7 @@ class _Check:
             self.add("lesion_mask", "E_NO_LESION", f"{words}; is it drawn on this T1? draw it again, or take it out")
 
     def pet(self, pet: Volume, brain: NDArray[np.bool_] | None) -> None:
-        """Range, coverage and origin of a PET."""
+        """Range, coverage and origin of a PET, (I, J, K) in SUVR."""
         if is_synthetic_image(self.path("pet")):
             self.add("pet", "E_SYNTHETIC", "marked as synthetic; expected a measured PET; take it out of the cohort")
         self._sidecar()
@@ -180,7 +180,7 @@ class _Check:
         self.facts.pet_mean = float(covered.mean(dtype=np.float64)) if covered.size else 0.0
 
     def plausible(self, images: dict[str, Volume]) -> None:
-        """Hold images that can be used one by one to what a person looks like in template space."""
+        """Hold images, (I, J, K) by kind, that can be used one by one to what a person looks like in template space."""
         from synthpet.plausibility.subject import look_at
 
         broken = any(problem.level == ERROR for problem in self.facts.problems)

@@ -36,10 +36,10 @@ def stripped_brain_mask(t1w: NDArray[np.float32], grid: Grid, name: str) -> NDAr
         raise DataError(f"E_CONSTANT {name}: every voxel is {t1w.flat[0]:g}; expected an anatomical image")
     inside = ~unmeasured(t1w)
     mask = largest_component(inside) if inside.any() else inside
-    volume_ml = _volume_ml(mask, grid)
-    if not BRAIN_VOLUME_ML[0] <= volume_ml <= BRAIN_VOLUME_ML[1]:
+    found_ml = volume_ml(mask, grid)
+    if not BRAIN_VOLUME_ML[0] <= found_ml <= BRAIN_VOLUME_ML[1]:
         raise DataError(
-            f"E_NOT_STRIPPED {name}: {volume_ml:.0f} mL are not background; expected a skull-stripped T1 with the "
+            f"E_NOT_STRIPPED {name}: {found_ml:.0f} mL are not background; expected a skull-stripped T1 with the "
             f"brain's {BRAIN_VOLUME_ML[0]:.0f} to {BRAIN_VOLUME_ML[1]:.0f} mL. Strip it first (SynthStrip, HD-BET, "
             "BET), or say where the brain masks lie: brain_mask='derivatives/<tool>/{participant_id}/**/*_mask.nii.gz'"
         )
@@ -79,17 +79,17 @@ def given_brain_mask(mask: NDArray[np.float32], grid: Grid, name: str) -> NDArra
     """
     brain = _marked(mask, name)
     brain = largest_component(brain) if brain.any() else brain
-    volume_ml = _volume_ml(brain, grid)
-    if not BRAIN_VOLUME_ML[0] <= volume_ml <= BRAIN_VOLUME_ML[1]:
+    found_ml = volume_ml(brain, grid)
+    if not BRAIN_VOLUME_ML[0] <= found_ml <= BRAIN_VOLUME_ML[1]:
         raise DataError(
-            f"E_MASK_VOLUME {name}: {volume_ml:.0f} mL; expected a brain mask of {BRAIN_VOLUME_ML[0]:.0f} to "
+            f"E_MASK_VOLUME {name}: {found_ml:.0f} mL; expected a brain mask of {BRAIN_VOLUME_ML[0]:.0f} to "
             f"{BRAIN_VOLUME_ML[1]:.0f} mL (1 in the brain, 0 outside)"
         )
     return brain
 
 
 def _marked(mask: NDArray[np.float32], name: str) -> NDArray[np.bool_]:
-    """Probabilities and percent from one half on; of anything else what is not 0."""
+    """The brain of a mask (I, J, K): probabilities and percent from one half on; of anything else what is not 0."""
     low, high = float(mask.min()), float(mask.max())
     if low < 0:
         raise DataError(f"E_MASK {name}: values from {low:g} to {high:g}; expected 1 in the brain and 0 outside")
@@ -129,7 +129,7 @@ def trim_to_tissue(mask: NDArray[np.bool_], tissue: NDArray[np.float32], grid: G
 
 
 def largest_component(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The largest face-connected component with its holes filled; ``mask`` must not be empty."""
+    """The largest face-connected component of a mask (I, J, K), holes filled; ``mask`` must not be empty."""
     labels, _ = ndimage.label(mask)
     sizes = np.bincount(labels.ravel())
     sizes[0] = 0
@@ -149,5 +149,6 @@ def crop_to_brain(
     return t1w[box], mask[box], Grid.of(mask[box].shape, affine)
 
 
-def _volume_ml(mask: NDArray[np.bool_], grid: Grid) -> float:
-    return float(mask.sum() * abs(np.linalg.det(grid.matrix[:3, :3])) / 1000)
+def volume_ml(share: NDArray, grid: Grid) -> float:
+    """Volume in mL of a mask, or of a tissue's share from 0 to 1, (I, J, K) on ``grid``."""
+    return float(share.sum(dtype=np.float64) * abs(np.linalg.det(grid.matrix[:3, :3])) / 1000)

@@ -89,7 +89,7 @@ def _not_of_this_image(window_min: tuple[float, float] | None) -> str:
 
 
 def _numbers(about: Mapping[str, Any], key: str, n_frames: int, name: str) -> NDArray[np.float64] | None:
-    """One number a frame, or nothing where the sidecar has none."""
+    """One number a frame, (n_frames,); None where the sidecar has none."""
     if about.get(key) is None:
         return None
     try:
@@ -105,7 +105,7 @@ def _numbers(about: Mapping[str, Any], key: str, n_frames: int, name: str) -> ND
 
 
 def _not_beyond_next(start: NDArray, duration: NDArray) -> tuple[NDArray[np.float64], tuple[str, ...]]:
-    """Durations that end where the next frame starts: some sidecars give the frames' ends as durations."""
+    """Durations, (n,) in s, that end where the next frame starts: some sidecars give the frames' ends as durations."""
     gap = np.diff(start)
     if start.size == 1 or (duration[:-1] <= gap + OVERLAP_S).all() or not (gap > 0).all():
         return duration, ()
@@ -122,6 +122,7 @@ def _injection_s(about: Mapping[str, Any], name: str) -> float:
 
 
 def _within(middle_s: NDArray, window_min: tuple[float, float], name: str) -> NDArray[np.bool_]:
+    """Which frames, (n,), have their middle (s after injection) in the window (min)."""
     chosen = (middle_s >= 60 * window_min[0]) & (middle_s <= 60 * window_min[1])
     if not chosen.any():
         raise DataError(
@@ -132,7 +133,14 @@ def _within(middle_s: NDArray, window_min: tuple[float, float], name: str) -> ND
 
 
 def mean_frame(frames: Frames, weights: NDArray[np.float64]) -> NDArray[np.float32]:
-    """The weighted mean (I, J, K); NaN where a frame that counts is NaN, infinite, or padded by planes of one value.
+    """The weighted mean; NaN where a frame that counts is NaN, infinite, or padded by planes of one value.
+
+    Args:
+        frames: (I, J, K) each.
+        weights: (n,) with the sum 1, of ``frame_timing``.
+
+    Returns:
+        (I, J, K) in the PET's unit.
 
     Frames that were realigned are padded at different ends; their mean would be too low there. A frame with less than
     half of the mean uptake, such as one before the tracer comes, may be empty and is not looked at.
@@ -156,6 +164,11 @@ def frame_shift_mm(frames: Frames, weights: NDArray[np.float64], mean: NDArray[n
     """How far the frame that lies farthest from the mean is shifted against it, in mm; rotations do not count.
 
     By the peak of the cross-correlation on voxels of about 4 mm. 0 for a single frame.
+
+    Args:
+        frames: (I, J, K) each.
+        weights: (n,); frames of weight 0 are not looked at.
+        mean: (I, J, K), of ``mean_frame``.
     """
     from skimage.registration import phase_cross_correlation
 
@@ -175,7 +188,7 @@ def frame_shift_mm(frames: Frames, weights: NDArray[np.float64], mean: NDArray[n
 
 
 def _binned(data: NDArray[np.float32], step: list[int]) -> NDArray[np.float32]:
-    """Means of blocks of ``step`` voxels; what is left over at the far edges is left out."""
+    """Means of blocks of ``step`` voxels of (I, J, K); what is left over at the far edges is left out."""
     i, j, k = (n // s for n, s in zip(data.shape, step, strict=True))
     cut = np.nan_to_num(data[: i * step[0], : j * step[1], : k * step[2]], posinf=0, neginf=0)
     return cut.reshape(i, step[0], j, step[1], k, step[2]).mean((1, 3, 5))

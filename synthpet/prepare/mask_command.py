@@ -51,6 +51,9 @@ def run_mask_command(
         participant_id: for messages.
         xform: which of sform and qform holds, as for ``read_image``.
 
+    Returns:
+        The brain, (I, J, K) on ``grid``.
+
     Raises:
         DataError: the program is not there, fails or writes no mask; or the mask's volume is not a brain's.
     """
@@ -105,7 +108,7 @@ def _filled(word: str, places: dict[str, str]) -> str:
 
 
 def _read(mask: Path, grid: Grid, name: str, program: str, xform: str | None) -> tuple[NDArray[np.float32], Grid]:
-    """The mask, with messages that name the T1 instead of a temporary file."""
+    """The mask, (I, J, K) on ``grid``, and its grid; with messages that name the T1 instead of a temporary file."""
     try:
         return read_image(mask, grid=grid, xform=xform)
     except DataError as error:

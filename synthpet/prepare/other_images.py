@@ -9,6 +9,7 @@ from synthpet.cohort.images import Grid, read_image
 from synthpet.cohort.index import scale_t1w
 from synthpet.cohort.lesions import Label, lesion_voxels
 from synthpet.errors import DataError
+from synthpet.prepare.brain import volume_ml
 from synthpet.prepare.spaces.itk import antialias, correct_bias, resample
 from synthpet.prepare.spaces.transform import Transform
 
@@ -93,12 +94,8 @@ def lesion_on_template(
         The mask (I, J, K) on ``target``; ``lesion_native_ml`` and ``lesion_ml``; a note where nothing is left of it.
     """
     warped = resample(lesion.astype(np.float32), grid, target, transform.template_to_native, nearest=True) > 0.5
-    measures = {"lesion_native_ml": _volume_ml(lesion, grid), "lesion_ml": _volume_ml(warped, target)}
+    measures = {"lesion_native_ml": volume_ml(lesion, grid), "lesion_ml": volume_ml(warped, target)}
     if warped.any():
         return warped, measures, ()
     why = "it is empty" if not lesion.any() else "nothing of it is left on the template's grid"
     return warped, measures, (f"lesion mask: {why}; it is left out",)
-
-
-def _volume_ml(mask: NDArray, grid: Grid) -> float:
-    return float(mask.sum(dtype=np.float64) * abs(np.linalg.det(grid.matrix[:3, :3])) / 1000)

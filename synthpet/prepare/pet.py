@@ -87,7 +87,7 @@ def read_pet(
 
 
 def _check_length(view: NDArray[np.bool_], grid: Grid, name: str) -> None:
-    """Refuse a PET of the whole body, in which registration finds heart or bladder instead of the brain."""
+    """Refuse a PET of the whole body, measured in ``view`` (I, J, K): registration finds heart or bladder there."""
     measured = np.flatnonzero(view.any(axis=(0, 1)))
     length_mm = (measured[-1] - measured[0] + 1) * grid.spacing_mm[2]
     if length_mm > MAX_LENGTH_MM:
@@ -112,7 +112,7 @@ def _about(
 
 
 def _measured(mean: NDArray[np.float32], name: str) -> tuple[NDArray[np.float32], NDArray[np.bool_], tuple[str, ...]]:
-    """The image without NaN, what of it was measured, and notes."""
+    """The image without NaN, 0 where not measured; what of it was measured, (I, J, K) each; and notes."""
     finite = np.isfinite(mean)
     values = mean[finite]
     if values.size == 0 or not values.max() > values.min():
@@ -134,7 +134,7 @@ def _measured(mean: NDArray[np.float32], name: str) -> tuple[NDArray[np.float32]
 
 
 def measured_box(pet: RawPet) -> tuple[NDArray[np.float32], Grid]:
-    """The PET and its grid cut to what was measured: padding must not look like an empty head."""
+    """The PET, (I, J, K), and its grid, cut to what was measured: padding must not look like an empty head."""
     box = ndimage.find_objects(pet.view.astype(np.int8))[0]
     affine = pet.grid.matrix
     affine[:3, 3] += affine[:3, :3] @ [side.start for side in box]

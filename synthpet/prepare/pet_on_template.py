@@ -91,7 +91,7 @@ def _widening(own_mm: float | None, wanted_mm: float | None) -> tuple[float, flo
 
 
 def _check_view(uptake: NDArray[np.float32], coverage: float, name: str) -> tuple[str, ...]:
-    """Refuse what is no image of the brain; notes on what is worth a look."""
+    """Refuse what is no image of the brain by its uptake there, (n,), in any unit; notes on what is worth a look."""
     if coverage < COVERAGE_REFUSED:
         raise DataError(
             f"E_COVERAGE {name}: the PET's field of view reaches {coverage:.0%} of the brain; expected at least "

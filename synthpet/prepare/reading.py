@@ -24,7 +24,18 @@ MOST_OF_BRAIN = 0.6  # a larger lesion is the brain itself
 
 @dataclass(frozen=True)
 class Native:
-    """A person's own images: the T1 cut to the brain; ``whole`` is the grid before; PET and FLAIR where there are."""
+    """A person's own images, (I, J, K) each on its own native grid, RAS+ mm.
+
+    Args:
+        t1w: cut to the brain, in any unit.
+        mask: brain, on ``grid``.
+        grid: of both.
+        whole: of the T1 before it was cut.
+        pet: where there is one.
+        flair: where there is one, with its grid.
+        lesion: on ``whole``, where one was drawn.
+        notes: for the reader.
+    """
 
     t1w: NDArray[np.float32]
     mask: NDArray[np.bool_]
@@ -32,7 +43,7 @@ class Native:
     whole: Grid
     pet: RawPet | None = None
     flair: tuple[NDArray[np.float32], Grid] | None = None
-    lesion: NDArray[np.bool_] | None = None  # on ``whole``
+    lesion: NDArray[np.bool_] | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -86,7 +97,11 @@ def read_t1w(
 
 
 def check_voxels(path: Path, grid: Grid, participant_id: str) -> None:
-    """Refuse a T1 whose voxels do not show the cortex."""
+    """Refuse a T1 whose voxels do not show the cortex.
+
+    Raises:
+        DataError: naming them.
+    """
     if max(grid.spacing_mm) > MAX_SPACING_MM or min(grid.shape) < MIN_VOXELS:
         raise DataError(
             f"E_RESOLUTION {participant_id} ({path}): {grid}; expected voxels of at most {MAX_SPACING_MM:g} mm, "
@@ -125,7 +140,7 @@ def with_brain(
 
 
 def read_drawn(raw: RawSubject, t1w: Path, grid: Grid, settings: Settings) -> tuple[NDArray[np.bool_], tuple[str, ...]]:
-    """The lesion mask of a person who has one, as ``read_lesion`` gives it."""
+    """The lesion mask of a person who has one, (I, J, K) on the T1's ``grid``, and notes: see ``read_lesion``."""
     path = Path(raw.lesion_mask or "")
     return read_lesion(path, t1w, grid, raw.subject.participant_id, settings.xform, settings.lesion_label)
 
@@ -147,7 +162,7 @@ def check_drawn(lesion: NDArray[np.bool_], brain: NDArray[np.bool_], name: str) 
 def _brain_mask(
     raw: RawSubject, path: Path, t1w: NDArray[np.float32], grid: Grid, settings: Settings
 ) -> NDArray[np.bool_]:
-    """Given, by the command of the settings, or read off a T1 that is already stripped."""
+    """Given, by the command of the settings, or read off a T1 that is already stripped; (I, J, K) on ``grid``."""
     participant_id = raw.subject.participant_id
     if raw.brain_mask is not None:
         mask = read_image(raw.brain_mask, grid=grid, xform=settings.xform)[0]

@@ -15,7 +15,7 @@ from synthpet.cohort.names import image_path, resolution_label, sidecar_path
 from synthpet.errors import DataError
 from synthpet.plausibility.alignment import correlation
 from synthpet.plausibility.measures import likeness
-from synthpet.prepare.brain import near_template_brain, trim_to_tissue
+from synthpet.prepare.brain import near_template_brain, trim_to_tissue, volume_ml
 from synthpet.prepare.other_images import flair_on_template, lesion_on_template
 from synthpet.prepare.pet import measured_box
 from synthpet.prepare.pet_on_template import alignment, normalised_mutual_information, pet_on_template
@@ -110,6 +110,7 @@ def _anatomy(native: Native, transform: Transform, settings: Settings, name: str
     target, grid = template_grid(settings.resolution_mm), native.grid
 
     def onto_target(image: NDArray) -> NDArray[np.float32]:
+        """From the native T1's grid to the cohort's, (I, J, K) each, without aliasing."""
         smooth = antialias(image, grid, settings.resolution_mm)
         return resample(smooth, grid, target, transform.template_to_native)
 
@@ -122,7 +123,7 @@ def _anatomy(native: Native, transform: Transform, settings: Settings, name: str
     images = {"t1w": scale_t1w(warped, brain), "brain_mask": brain}
     images |= {tissue: np.where(brain, share, 0) for tissue, share in shares.items()}
     measures = likeness(images, template_images(target)) | {
-        f"native_{kind}_ml": _volume_ml(image, grid) for kind, image in {"brain": native.mask, **tissues}.items()
+        f"native_{kind}_ml": volume_ml(image, grid) for kind, image in {"brain": native.mask, **tissues}.items()
     }
     return Prepared(images, transform, measures, native.whole, notes=native.notes)
 
@@ -183,13 +184,10 @@ def _with_pet(prepared: Prepared, raw: RawSubject, native: Native, settings: Set
 
 
 def _check_similarity(t1w: NDArray[np.float32], template: TemplateImages, settings: Settings, name: str) -> None:
+    """Refuse a T1, (I, J, K) on the template's grid, that does not look like the template within its brain."""
     similarity = correlation(t1w, template.t1w, template.brain_mask)
     if not similarity >= settings.min_similarity:
         raise DataError(
             f"E_REGISTRATION {name}: correlation with the template {similarity:.2f}; expected at least "
             f"{settings.min_similarity} (min_similarity). Look at the T1's orientation and at the brain mask"
         )
-
-
-def _volume_ml(probability: NDArray, grid: Grid) -> float:
-    return float(probability.sum(dtype=np.float64) * abs(np.linalg.det(grid.matrix[:3, :3])) / 1000)

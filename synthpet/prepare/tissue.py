@@ -77,7 +77,10 @@ class _Mixture(NamedTuple):
 
 
 def _fit(values: NDArray, prior: NDArray, seed: int) -> _Mixture:
-    """Expectation maximisation; the prior takes part in every step, so that two tissues cannot trade places."""
+    """Expectation maximisation on brightness (n,) and prior (3, n).
+
+    The prior takes part in every step, so that two tissues cannot trade places.
+    """
     chosen = np.sort(np.random.default_rng(seed).choice(values.size, min(N_SAMPLES, values.size), replace=False))
     x, expected = values[chosen].astype(np.float64), prior[:, chosen].astype(np.float64)
     share = expected**4  # the fourth power: where the prior is sure

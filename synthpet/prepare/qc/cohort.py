@@ -81,6 +81,7 @@ def left_right(asymmetries: Mapping[str, NDArray]) -> dict[str, float]:
 
 
 def _correlation(a: NDArray, b: NDArray) -> float:
+    """Pearson's r of (n,) and (n,); 0 where one of them is constant."""
     return float(np.corrcoef(a, b)[0, 1]) if np.ptp(a) > 0 and np.ptp(b) > 0 else 0.0
 
 

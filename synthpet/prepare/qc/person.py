@@ -62,7 +62,11 @@ def check_person(raw: RawSubject, root: Path, resolution_mm: float) -> str:
 
 
 def read_checked(participant_id: str, root: Path) -> Checked:
-    """Read what ``check_person`` wrote."""
+    """Read what ``check_person`` wrote.
+
+    Raises:
+        DataError: it is not there, or not whole.
+    """
     folder = root / participant_id
     pictures = {path.stem: path.read_bytes() for path in sorted((folder / FIGURES).glob("*.webp"))}
     found = read_json_object(folder / NUMBERS)

@@ -79,11 +79,12 @@ def draw_person(images: Mapping[str, NDArray], grid: Grid) -> dict[str, bytes]:
 
 
 def pet_top(pet: NDArray) -> float:
-    """Upper end of the PET's colour scale, in SUVR: of few steps, so that most people of a cohort share it."""
+    """Upper end of the colour scale of a PET (I, J, K), in SUVR: of few steps, so that most people share it."""
     return suvr_top([float(np.percentile(pet[pet > 0], 95))] if (pet > 0).any() else [])
 
 
 def _sheets(images: Mapping[str, NDArray], grid: Grid) -> list[Sheet]:
+    """What is drawn of images, (I, J, K) on ``grid``: as far as they are there."""
     template = template_images(grid)
     mask = np.asarray(images["brain_mask"], np.float32)
     near = ndimage.distance_transform_edt(mask < 0.5, sampling=grid.spacing_mm) <= RIM_MM
@@ -107,6 +108,8 @@ def _sheets(images: Mapping[str, NDArray], grid: Grid) -> list[Sheet]:
 
 
 def _grey(volume: NDArray, shown: tuple[float, float]) -> Callable[[Callable[[NDArray], NDArray]], NDArray]:
+    """Paint (I, J, K) from black to white over the values ``shown``."""
+
     def paint(cut: Callable[[NDArray], NDArray]) -> NDArray:
         value = np.clip((cut(volume) - shown[0]) / max(shown[1] - shown[0], 1e-6), 0, 1)
         return np.repeat(255 * value[..., None], 3, axis=2)
@@ -119,7 +122,7 @@ def _coloured(volume: NDArray, top: float) -> Callable[[Callable[[NDArray], NDAr
 
 
 def _fused(t1w: NDArray, pet: NDArray, top: float) -> Callable[[Callable[[NDArray], NDArray]], NDArray]:
-    """PET over T1, opaque where uptake is high."""
+    """PET over T1, (I, J, K) each on one grid, opaque where uptake is high."""
     grey = _grey(t1w, T1W_SHOWN)
 
     def paint(cut: Callable[[NDArray], NDArray]) -> NDArray:
@@ -151,6 +154,7 @@ def _row(sheet: Sheet, places: Sequence[tuple[int, float]], grid: Grid, scale: f
 
 
 def _tile(sheet: Sheet, axis: int, position_mm: float, grid: Grid, scale: float) -> NDArray[np.uint8]:
+    """One slice with its outlines, (h, w, 3): ``scale`` pixels a millimetre."""
     across, up = (a for a in range(3) if a != axis)
     size = tuple(round(scale * (BOX_MM[a][1] - BOX_MM[a][0])) for a in (across, up))
 
@@ -169,17 +173,18 @@ def _tile(sheet: Sheet, axis: int, position_mm: float, grid: Grid, scale: float)
 
 
 def _indices(grid: Grid, axis: int, n: int) -> NDArray[np.float64]:
-    """Where n pixels over ``BOX_MM`` lie along an axis of the grid."""
+    """Where n pixels over ``BOX_MM`` lie along an axis of the grid: voxel indices, (n,)."""
     low, high = ((end - grid.affine[axis][3]) / grid.spacing_mm[axis] for end in BOX_MM[axis])
     return np.linspace(low, high, n)
 
 
 def _edge(inside: NDArray[np.bool_], *, thick: bool) -> NDArray[np.bool_]:
+    """The inner rim of (h, w), one pixel wide or two."""
     return inside & ~ndimage.binary_erosion(inside, iterations=2 if thick else 1)
 
 
 def _mark(tile: NDArray[np.uint8], axis: int, position_mm: float, *, large: bool) -> NDArray[np.uint8]:
-    """Write the sides and the place into the corners."""
+    """Write the sides and the place into the corners of (h, w, 3)."""
     picture = Image.fromarray(tile)
     pen, font = ImageDraw.Draw(picture), ImageFont.load_default(15 if large else 11)
     left, right = ("P", "A") if axis == SAGITTAL else ("L", "R")
@@ -191,13 +196,14 @@ def _mark(tile: NDArray[np.uint8], axis: int, position_mm: float, *, large: bool
 
 
 def _through(lesion: NDArray, grid: Grid) -> tuple[tuple[int, float], ...]:
-    """The three planes through a lesion's middle voxel."""
+    """The three planes, axis and mm, through the middle voxel of a lesion (I, J, K)."""
     voxels = np.argwhere(np.asarray(lesion) > 0.5)
     middle = voxels[np.abs(voxels - voxels.mean(0)).sum(1).argmin()]
     return tuple((a, float(grid.affine[a][3] + grid.spacing_mm[a] * middle[a])) for a in (AXIAL, CORONAL, SAGITTAL))
 
 
 def _stack(rows: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    """Rows (h, w, 3) of any width below each other, left edges in line."""
     wide = max(row.shape[1] for row in rows)
     padded = [np.pad(row, ((0, GAP), (0, wide - row.shape[1]), (0, 0))) for row in rows]
     return np.concatenate(padded)[:-GAP]

@@ -89,6 +89,7 @@ def register(
 def _register_ants(
     fixed: NDArray, fixed_grid: Grid, moving: NDArray, moving_grid: Grid, *, registration: str, seed: int
 ) -> Transform:
+    """By ANTs, of (I, J, K) images on their grids; SyN with its warps."""
     # ANTs reads both of its own, for every registration; antspyx's argument `random_seed` does nothing in 0.6.
     os.environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] = "1"
     os.environ["ANTS_RANDOM_SEED"] = str(seed + 1)  # zero would mean "from the clock"
@@ -121,7 +122,7 @@ def _register_ants(
 def _register_simpleitk(
     fixed: NDArray, fixed_grid: Grid, moving: NDArray, moving_grid: Grid, *, registration: str, seed: int
 ) -> Transform:
-    """Rigid, then affine from there, each from coarse to fine."""
+    """By SimpleITK, of (I, J, K) images on their grids: rigid, then affine from there, each from coarse to fine."""
     fixed_image, moving_image = to_itk(fixed, fixed_grid), to_itk(moving, moving_grid)
     centred = sitk.CenteredTransformInitializer(
         fixed_image, moving_image, sitk.Euler3DTransform(), sitk.CenteredTransformInitializerFilter.MOMENTS

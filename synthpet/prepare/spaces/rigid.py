@@ -78,6 +78,7 @@ class _Search:
     """Mutual information of T1 and moving image on a coarse lattice, for poses (3 angles in rad, 3 shifts in mm)."""
 
     def __init__(self, t1w: NDArray, mask: NDArray, grid: Grid, moving: NDArray, moving_grid: Grid) -> None:
+        """Of the arguments of ``register_rigid``: T1, brain and moving image, (I, J, K) each on its grid."""
         fixed, _, lattice = _fixed(t1w, mask, grid, SEARCH_MM)
         voxels = np.argwhere(np.isfinite(fixed))
         self.points = _lps(lattice, voxels)  # (n, 3)
@@ -136,13 +137,13 @@ def _mutual_information(fixed_bin: NDArray[np.int64], value: NDArray) -> float:
 
 
 def _bins(values: NDArray) -> NDArray[np.int64]:
-    """Values as numbers from 0 to ``BINS - 1``, the extremes clipped; 0 stays in the first."""
+    """Values (n,) as numbers from 0 to ``BINS - 1``, the extremes clipped; 0 stays in the first."""
     ceiling = np.percentile(values, 99.5)
     return np.clip(values / max(ceiling, 1e-12) * (BINS - 1), 0, BINS - 1).round().astype(np.int64)
 
 
 def _smooth(moving: NDArray, grid: Grid, spacing_mm: float) -> NDArray[np.float32]:
-    """The moving image without detail finer than ``spacing_mm``; not darker where its field of view ends."""
+    """The moving image, (I, J, K), without detail finer than ``spacing_mm``; not darker where its view ends."""
     return smooth_within(
         moving, np.ones(moving.shape, bool), antialias_fwhm_mm(grid, spacing_mm), grid.spacing_mm, mode="constant"
     )
@@ -151,7 +152,11 @@ def _smooth(moving: NDArray, grid: Grid, spacing_mm: float) -> NDArray[np.float3
 def _fixed(
     t1w: NDArray, mask: NDArray, grid: Grid, spacing_mm: float
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_], Grid]:
-    """The T1 with ``spacing_mm`` and room round the brain; NaN beyond the rim; and what is not beyond."""
+    """What is registered of a T1, (I, J, K) on ``grid``: every ``spacing_mm``, with room round the brain.
+
+    Returns:
+        The T1, NaN beyond the rim, and what is not beyond, (I', J', K') each; their grid, along the same axes.
+    """
     margin = [int(np.ceil(RIM_MM / spacing)) + 1 for spacing in grid.spacing_mm]
     matrix = grid.matrix
     matrix[:3, 3] -= matrix[:3, :3] @ margin
@@ -168,6 +173,7 @@ def _optimise(
     t1w: NDArray, mask: NDArray, grid: Grid, moving: NDArray, moving_grid: Grid,
     start: sitk.Euler3DTransform, spacing_mm: float, seed: int,
 ) -> sitk.Euler3DTransform:  # fmt: skip
+    """From ``start``, T1 to moving image, LPS+ mm, to the maximum of the metric on voxels of ``spacing_mm``."""
     fixed, near, fixed_grid = _fixed(t1w, mask, grid, spacing_mm)
     method = sitk.ImageRegistrationMethod()
     method.SetMetricAsMattesMutualInformation(BINS)

@@ -57,7 +57,7 @@ IN_TEXT = list(dict.fromkeys(concrete(text) for text in TICKED if re.match(r"pyt
 
 
 WITHOUT_LOGGER = ("synthpet.phantom", "synthpet.prepare", "synthpet.validate")
-WITHOUT_OPTIONS = ("synthpet.tracking", "uad.pictures.overview")  # take plain arguments
+WITHOUT_OPTIONS = ("uad.pictures.overview",)  # take plain arguments
 
 
 def compose_command(command: str):

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, NoReturn, TypeVar
 from synthpet.command.allowed import check_values
 from synthpet.command.arguments import expand
 from synthpet.command.config_names import config_names
+from synthpet.command.help import explain_options
 from synthpet.command.safe_config import guard_hydra
 from synthpet.errors import DiskError, Stopped, SynthPetError
 from synthpet.runtime.console import complain
@@ -51,6 +52,7 @@ def command(config_name: str) -> Callable[[Callable[["DictConfig"], object]], Ca
 
             settle()
             guard_hydra()
+            explain_options()
             sys.argv[1:] = expand(sys.argv[1:])
             try:
                 with stopping_by_signal():

@@ -1,5 +1,6 @@
 """The command line: help, misspelt options, exit codes."""
 
+import re
 import subprocess
 import sys
 
@@ -25,7 +26,7 @@ def test_help_explains_the_command(command):
     assert f"python -m {command}" in result.stdout
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", [*COMMANDS, "synthpet", "uad"])
 def test_help_imports_no_heavy_library(command):
     code = (
         f"import sys, runpy; sys.argv = ['x', '--help']\n"
@@ -97,3 +98,26 @@ def test_a_reader_that_stops_early_sees_no_traceback():
     command = f"{sys.executable} -u -m uad.compare --help | head -1"
     result = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=60)  # noqa: S602
     assert result.stderr == ""
+
+
+@pytest.mark.parametrize("package", ["synthpet", "uad"])
+def test_a_package_lists_its_commands_in_the_order_of_the_data(package):
+    result = run(package)
+    assert result.returncode == 0 and result.stderr == ""
+    found = re.findall(r"^  python -m (\S+\.\S+)  +\w.*$", result.stdout.split("Start with")[0], re.M)
+    order = ["synthpet.phantom", "synthpet.prepare", "synthpet.validate", *COMMANDS[1:4], *COMMANDS[6:]]
+    assert found == [command for command in order if command.startswith(package)]
+    assert run(package, "--help").stdout == result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["uad", "nonsense"], "python -m uad.train, python -m uad.evaluate"),
+        (["synthpet", "trian"], "expected python -m synthpet.train."),
+        (["uad", "compare", "study=tiny"], "expected python -m uad.compare."),
+    ],
+)
+def test_a_package_takes_no_arguments_and_names_the_command_that_was_meant(arguments, words):
+    result = run(*arguments)
+    assert result.returncode == 64 and words in result.stderr and result.stdout == ""

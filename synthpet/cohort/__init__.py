@@ -7,12 +7,6 @@ if TYPE_CHECKING:
     from synthpet.cohort.folds import Fold, check_no_leakage, make_folds, read_folds, write_folds
     from synthpet.cohort.images import Grid, read_image, write_image
     from synthpet.cohort.index import Cohort, Subject
-
-__all__ = [
-    "Cohort", "Fold", "Grid", "Subject", "check_no_leakage", "coverage", "files", "formats", "header", "images",
-    "index", "lesions", "make_folds", "marks", "names", "printable", "problems", "read_folds", "read_image", "text",
-    "words", "write_folds", "write_image",
-]  # fmt: skip
 MODULES = {
     "folds": ("Fold", "check_no_leakage", "make_folds", "read_folds", "write_folds"),
     "images": ("Grid", "read_image", "write_image"),
@@ -26,3 +20,10 @@ def __getattr__(name: str) -> Any:
         if name in names:
             return getattr(import_module(f"{__name__}.{module}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+__all__ = [
+    "Cohort", "Fold", "Grid", "Subject", "check_no_leakage", "coverage", "files", "formats", "header", "images",
+    "index", "lesions", "make_folds", "marks", "names", "printable", "problems", "read_folds", "read_image", "text",
+    "words", "write_folds", "write_image",
+]  # fmt: skip

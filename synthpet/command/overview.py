@@ -1,0 +1,50 @@
+"""``python -m synthpet`` and ``python -m uad``: the commands in the order of the data, and where to start."""
+
+import re
+import textwrap
+from collections.abc import Sequence
+from difflib import get_close_matches
+from importlib.resources import files
+
+from synthpet.runtime.console import complain, say
+
+WIDTH = 100
+
+
+def overview(package: str, configs: Sequence[str], start: str, arguments: Sequence[str]) -> int:
+    """Print the commands of a package, or refuse what was typed behind its name.
+
+    Args:
+        package: ``synthpet`` or ``uad``.
+        configs: files of ``configs/`` without ``.yaml``, one a command, whose help begins with what the command does.
+        start: what a newcomer does first.
+        arguments: what was typed; there is nothing to type.
+
+    Returns:
+        The exit code.
+    """
+    commands = dict(map(_command, configs))
+    if arguments and arguments[0] not in ("-h", "--help"):
+        near = get_close_matches(f"{package}.{arguments[0]}", commands, n=1) or list(commands)
+        complain(
+            f"UsageError: {package} is no command by itself and takes no {arguments[0]!r}; expected "
+            f"{', '.join(f'python -m {name}' for name in near)}. `python -m {package}` lists the commands"
+        )
+        return 64
+    longest = max(map(len, commands))
+    for name, does in commands.items():
+        head = f"  python -m {name:<{longest}}  "
+        say(textwrap.fill(does, WIDTH, initial_indent=head, subsequent_indent=" " * len(head)))
+    say("")
+    say(start)
+    say("`--help` of each command lists its options.")
+    return 0
+
+
+def _command(config: str) -> tuple[str, str]:
+    """Its module and what it does, as the first line of its help says."""
+    text = (files("synthpet.configs") / f"{config}.yaml").read_text(encoding="utf-8")
+    found = re.search(r"header: \|-\s+python -m (\S+): (.*)", text)
+    if found is None:
+        raise ValueError(f"{config}.yaml: its help does not begin with `python -m <command>: <what it does>`")
+    return found[1], found[2]

@@ -20,7 +20,7 @@ from synthpet.runtime.options import Study
 
 VALIDATION = "validation.json"
 CACHE = Path("cache", "validated.json")  # below the results: the cohort itself may be read-only
-CHECKS = 3  # counts up when a check changes, so that everything is checked again
+CHECKS = 4  # counts up when a check changes, so that everything is checked again
 _KNOWN: dict[tuple[Path, Path], tuple[Any, Report]] = {}  # of this process: compare asks a hundred times
 _SAID: set[tuple[Path, tuple[Problem, ...]]] = set()
 

@@ -20,6 +20,7 @@ from synthpet.errors import DataError
 
 NEEDED = {"paired": ("pet",), "heldout": ("pet",), "unpaired": (), "patient": ()}  # beside T1 and brain mask
 CHECKED = ("t1w", "brain_mask", "pet", "flair", "gm", "wm", "csf", "lesion_mask", "expected_pet", "withheld_pet")
+COMPARED = ("t1w", "pet", "flair")  # between people: nobody has another one's
 EMPTY_SHARE = 0.99  # of the brain: an image with more zeros shows nothing
 UNTESTED_SHARE = 0.05  # of the brain that the PET does not reach: worth a warning
 NEGATIVE_SHARE = 0.2  # of the brain: more is no uptake but a z-map or the like; noise at a generous mask's rim is less
@@ -47,7 +48,8 @@ def state_of(cohort: Cohort, subject: Subject) -> dict[str, list[int]]:
     """Size and times of every file of a subject that is checked, by path below the cohort."""
     images = [cohort.path(subject.participant_id, kind) for kind in CHECKED]
     state = {}
-    for path in (*images, sidecar_path(cohort.path(subject.participant_id, "pet"))):
+    sidecars = [sidecar_path(cohort.path(subject.participant_id, kind)) for kind in ("pet", "flair")]
+    for path in (*images, *sidecars):
         try:
             found = path.stat()
         except OSError:
@@ -75,12 +77,14 @@ def check_subject(cohort: Cohort, subject: Subject, grid: Grid | None) -> Facts:
     pet = check.read("pet", brain)
     others = {kind: check.read(kind, brain) for kind in CHECKED[3:]}
     check.lesion(others["lesion_mask"], brain)
-    if brain is not None and t1w is not None:
-        check.varies("t1w", t1w[brain])
+    for kind, image in (("t1w", t1w), ("flair", others["flair"])):
+        if brain is not None and image is not None and image.shape == brain.shape:
+            check.varies(kind, image[brain])
     if pet is not None:
         check.pet(without_padding(pet), brain)
-    if pet is not None and t1w is not None and np.array_equal(pet, t1w):
-        check.add("pet", "E_SAME", "the same voxels as the T1w; expected a PET; look at where it comes from")
+    for kind, image, what in (("pet", pet, "PET"), ("flair", others["flair"], "FLAIR")):
+        if image is not None:
+            check.origin(kind, image, t1w, what)
     read = {"t1w": t1w, "brain_mask": mask, "pet": pet, **others}
     check.plausible({kind: data for kind, data in read.items() if data is not None})
     return facts
@@ -122,7 +126,7 @@ class _Check:
             self._gaps(kind, gaps, brain)
         if remark := read_remark(path):
             self.add(kind, "E_XYZT_UNITS", remark, WARNING)
-        if kind in ("t1w", "pet"):
+        if kind in COMPARED:
             self.facts.digests[kind] = hashlib.sha256(data.tobytes()).hexdigest()
         return data
 
@@ -160,10 +164,15 @@ class _Check:
             words = f"none of its {int(lesion.sum())} voxels lies in the brain mask; expected a lesion of the brain"
             self.add("lesion_mask", "E_NO_LESION", f"{words}; is it drawn on this T1? draw it again, or take it out")
 
+    def origin(self, kind: str, image: Volume, t1w: Volume | None, what: str) -> None:
+        """Hold an image, (I, J, K), to being measured, and to being no copy of the T1."""
+        if is_synthetic_image(self.path(kind)):
+            self.add(kind, "E_SYNTHETIC", f"marked as synthetic; expected a measured {what}; take it out of the cohort")
+        if t1w is not None and np.array_equal(image, t1w):
+            self.add(kind, "E_SAME", f"the same voxels as the T1w; expected a {what}; look at where it comes from")
+
     def pet(self, pet: Volume, brain: NDArray[np.bool_] | None) -> None:
-        """Range, coverage and origin of a PET, (I, J, K) in SUVR."""
-        if is_synthetic_image(self.path("pet")):
-            self.add("pet", "E_SYNTHETIC", "marked as synthetic; expected a measured PET; take it out of the cohort")
+        """Range and coverage of a PET, (I, J, K) in SUVR, and what its sidecar says."""
         self._sidecar()
         if brain is None or pet.shape != brain.shape:
             return

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from synthpet.checks.subject import Facts
+from synthpet.checks.subject import COMPARED, Facts
 from synthpet.cohort.images import Grid, read_grid
 from synthpet.cohort.index import Cohort, Subject
 from synthpet.cohort.problems import ERROR, WARNING, Problem
@@ -103,7 +103,7 @@ def _same_images(subjects: Iterable[Subject], facts: Sequence[Facts]) -> list[Pr
     """The same voxels under two ids; several simulated patients may share one person's T1, which no control has."""
     roles = {subject.participant_id: subject.role for subject in subjects}
     problems = []
-    for kind in ("t1w", "pet"):
+    for kind in COMPARED:
         owners: dict[str, list[str]] = {}
         for found in facts:
             if kind in found.digests:

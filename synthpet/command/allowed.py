@@ -180,6 +180,7 @@ COHORT = {
     "lesion_depth": real(least=0, most=1, n=2, ascending=True),
     "lesion_radius_mm": real(above=0, most=200, n=2, ascending=True),
     "lesion_shapes": Rule(("focal", "band", "lobe", "bilateral", "multifocal"), n=0),
+    "modalities": Rule(("t1w", "flair", "pet"), n=0),
     "scan.motion_mm": real(least=0, most=50), "scan.misregistration_mm": real(least=0, most=50),
     "scan.attenuation": SHARE, "scan.hyperglycaemia": SHARE,
     "variants.ventricles": SHARE, "variants.cisterna": SHARE, "variants.asymmetry": SHARE,

@@ -14,6 +14,9 @@ def misfits(options: Mapping[str, Any]) -> Iterator[str]:
     counts = [f"cohort.n_{role}" for role in ("paired", "unpaired", "heldout", "patients")]
     if counts[0] in options and not any(options.get(key) for key in counts):
         yield f"{', '.join(f'{key}=0' for key in counts)}: expected somebody"
+    modalities = options.get("cohort.modalities")
+    if modalities and not {"t1w", "pet"} <= set(modalities):
+        yield f"cohort.modalities={modalities}: expected t1w and pet among them; flair is the one to ask for"
     if "gan.name" in options:
         yield from _of_patches(options)
     if "detector.nu" in options:

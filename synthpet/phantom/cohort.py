@@ -30,6 +30,7 @@ SCANNER_STREAM, DEALING_STREAM = 1000, 2000  # keep these draws apart from those
 ANATOMY_KINDS = ("t1w", "brain_mask", "gm", "wm", "csf")
 DESCRIPTIONS = {
     "t1w": "T1-weighted MRI, intensities scaled within the brain mask",
+    "flair": "FLAIR MRI, intensities scaled within the brain mask",
     "brain_mask": "brain mask",
     "gm": "share of grey matter",
     "wm": "share of white matter",
@@ -43,9 +44,12 @@ README = """Simulated data: nobody here is a real patient, and no image is a mea
 
 T1-weighted MRI and FDG PET (SUVR, whole brain = 1) made by `python -m synthpet.phantom`. `desc-expected_pet` is the
 PET that the anatomy alone predicts; `desc-withheld_pet` is the true PET of unpaired controls, which trains nothing.
-{origin}
+{origin}{more}
 Uptake figures: group-mean FDG of Blazey et al. (hygly_figures, MIT) at the points of Seitzman et al. 2020.
 """
+FLAIR = """
+Everybody has a FLAIR too, simulated from the same tissues (noise, bias field and contrast are its scanner's): grey
+matter a little brighter than white, fluid dark, and bright where MRI shows a lesion (`mri_visible`)."""
 
 
 def ensure_phantom(study: Study) -> Path:
@@ -114,7 +118,8 @@ def _write_cohort(
     by_id = {plan.participant_id: result for plan, result in progress(made, "simulating subjects", len(plans))}
     done = [by_id[plan.participant_id] for plan in plans]
     origin = "T1: real people, prepared; PET and lesions: simulated." if source else "T1 and PET: simulated."
-    readme = write_text(root / "README.md", README.format(origin=origin))
+    more = FLAIR if "flair" in options.modalities else ""
+    readme = write_text(root / "README.md", README.format(origin=origin, more=more))
     table = write_participants(root, [subject for subject, _ in done], name=options.name, simulated=True)
     return [readme, *table, *(path for _, paths in done for path in paths)]
 
@@ -202,7 +207,7 @@ def _sidecar(kind: str, grid: Grid, scanner: Scanner, *, simulated: bool) -> dic
     about: dict[str, object] = {
         "Description": ("simulated " if simulated else "") + DESCRIPTIONS[kind],
         "Simulated": simulated,
-        "SkullStripped": kind == "t1w",
+        "SkullStripped": kind in ("t1w", "flair"),
         "Resolution": f"{grid.spacing_mm[0]:g} mm isotropic, template grid symmetric about x = 0",
     }
     if kind.endswith("mask"):

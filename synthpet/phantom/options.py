@@ -7,6 +7,7 @@ from typing import Any
 from synthpet.runtime.options import Options, Study, plain
 
 REGISTRATIONS = ("syn", "affine")
+ALWAYS = ("t1w", "pet")  # modalities that every simulated cohort has
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +64,7 @@ class PhantomOptions(Options):
         lesion_shapes: dealt in turn, of ``lesions.SHAPES``.
         scan: what goes wrong with PETs.
         variants: of the anatomy.
+        modalities: that are written: ``ALWAYS``, and flair for whoever asks.
     """
 
     name: str
@@ -82,6 +84,7 @@ class PhantomOptions(Options):
     lesion_shapes: tuple[str, ...]
     scan: ScanOptions
     variants: VariantOptions
+    modalities: tuple[str, ...] = ALWAYS
 
     @property
     def counts(self) -> dict[str, int]:
@@ -91,8 +94,15 @@ class PhantomOptions(Options):
         }  # fmt: skip
 
     def manifest(self, *unused: str) -> dict[str, Any]:
-        """Plain values that determine the result, without those that it does not depend on."""
-        return {name: value for name, value in plain(self).items() if name not in ("path", *unused)}
+        """Plain values that determine the result, without those that it does not depend on.
+
+        Modalities count where more than ``ALWAYS`` are asked for: cohorts that were made before one could ask stay
+        up to date.
+        """
+        more = sorted(set(self.modalities) - set(ALWAYS))
+        values = plain(self) | {"modalities": [*ALWAYS, *more]}
+        left_out = ("path", *unused, *(() if more else ("modalities",)))
+        return {name: value for name, value in values.items() if name not in left_out}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,8 +8,10 @@ from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
 from synthpet.cohort.index import Cohort, Subject, scale_t1w
+from synthpet.cohort.modality import modality
 from synthpet.phantom.anatomy import Anatomy, grow
 from synthpet.phantom.fields import Lattice
+from synthpet.phantom.flair import acquire_flair
 from synthpet.phantom.lesions import Lesion, blur_boundary, draw_lesion, is_mri_visible, site_of_patient, thicken
 from synthpet.phantom.metabolism import WHITE_MATTER_UPTAKE, Effect, activity
 from synthpet.phantom.mishaps import Mishaps, draw_variants
@@ -128,6 +130,7 @@ def simulate(plan: Plan, template: Template, options: PhantomOptions) -> tuple[S
     images: dict[str, NDArray] = {"t1w": scale_t1w(t1w, brain), "brain_mask": brain}
     images |= {kind: block_mean(getattr(anatomy, kind)) for kind in ("gm", "wm", "csf")}
     images |= _pet_images(plan, person, brain, template.lattice, block_mean)
+    images |= _flair_images(plan, person, brain, options, block_mean)
     if lesion:
         images["lesion_mask"] = lesion_mask(weight)
     return describe(plan, person.age, person.sex, plan.scanner.name, lesion), images
@@ -158,6 +161,7 @@ def simulate_on(
     images |= {kind: getattr(anatomy, kind) for kind in ("gm", "wm", "csf")}
     person = _living(plan, template, (age, source.sex or "n/a"), anatomy, lesion, options)
     images |= _pet_images(plan, person, brain, grid, lambda volume: volume)
+    images |= _flair_images(plan, person, brain, options, lambda volume: volume)
     if lesion:
         images["lesion_mask"] = lesion_mask(lesion.weight)
     return describe(plan, source.age, source.sex, source.site or plan.scanner.name, lesion), images
@@ -199,6 +203,17 @@ def _pet_images(
     expected = acquire_pet(plan.scanner, to_grid(person.expected_tracer()), grid, None)
     kind = "withheld_pet" if plan.role == "unpaired" else "pet"
     return {kind: suvr(measured, brain), "expected_pet": suvr(expected, brain)}
+
+
+def _flair_images(
+    plan: Plan, person: Person, brain: NDArray[np.bool_], options: PhantomOptions,
+    to_grid: Callable[[NDArray], NDArray],
+) -> dict[str, NDArray]:  # fmt: skip
+    """The FLAIR on the grid, scaled within the brain, for those who ask for it: it costs time."""
+    if "flair" not in options.modalities:
+        return {}
+    flair = acquire_flair(plan.scanner, person.anatomy, person.lesion, plan.rng("flair"), to_grid)
+    return {"flair": modality("flair").scaled(flair, brain)}
 
 
 def lesion_mask(weight: NDArray[np.float32]) -> NDArray[np.bool_]:

@@ -66,7 +66,7 @@ def ensure_raw(study: PhantomStudy) -> Path:
     shares = {"flair_share": float(study.raw_flair_share), "cut_share": float(study.raw_cut_share)}
     root = Path(study.raw)
     claim(root, RAW, NOBODY)
-    stage = Stage("raw data", root, options.manifest("source", "name", "resolution_mm") | shares)
+    stage = Stage("raw data", root, options.manifest("source", "name", "resolution_mm", "modalities") | shares)
     stage.ensure(lambda: _write_dataset(root, options, shares, study.compute))
     numbers = ", ".join(f"{count} {role}" for role, count in options.counts.items())
     say(f"simulated raw BIDS {root}: {numbers}; next: python -m synthpet.prepare bids_dir={root}")

@@ -16,6 +16,7 @@ from scipy.spatial import ConvexHull
 
 from synthpet.cohort.images import Grid
 from synthpet.phantom.fields import FWHM, Lattice
+from synthpet.phantom.flair import FWHM_MM, flair_signal
 from synthpet.phantom.lesions import blur_boundary
 from synthpet.phantom.person import Person, Plan, lesion_mask
 from synthpet.phantom.raw_protocol import Frames, Protocol
@@ -24,9 +25,7 @@ from synthpet.phantom.scanner import block_mean, stripped_inside, t1_signal
 T1W_MARGIN_MM, PET_MARGIN_MM, FLAIR_MARGIN_MM = (8.0, 25.0), (22.0, 32.0), (10.0, 10.0)  # around the brain
 CUT_SHARE = 0.25  # of the brain's height that a cut field of view misses
 BIAS_FWHM_MM = 110.0
-FLAIR_SIGNAL = {"gm": 1.0, "wm": 0.78, "csf": 0.12}
-FLAIR_LESION = 0.35  # added where MRI shows the lesion
-FLAIR_SCALE, FLAIR_FWHM_MM = 800.0, 1.2
+FLAIR_WM, FLAIR_CSF, FLAIR_SCALE = 0.78, 0.12, 800.0  # of every scanner; value of grey matter in the file
 SCALP, NECK = 0.3, 0.25  # uptake, of the brain's mean
 SCALP_MM, SCALP_WIDTH_MM = 14.0, 3.0  # from the brain
 AROUND_MM = 50.0  # of head around the box of the anatomy
@@ -84,13 +83,11 @@ def scan_t1w(visit: Visit) -> RawImage:
 
 def scan_flair(visit: Visit) -> RawImage:
     """A skull-stripped FLAIR as int16: the T1's tissues in another contrast; a lesion that MRI shows is bright."""
-    plan, anatomy, lesion, protocol = visit.plan, visit.person.anatomy, visit.person.lesion, visit.protocol
-    rng = plan.rng("flair")
-    signal = np.sum([value * getattr(anatomy, kind) for kind, value in FLAIR_SIGNAL.items()], axis=0)
-    if lesion and lesion.mri_visible:
-        signal += FLAIR_LESION * lesion.weight
+    anatomy, lesion, protocol = visit.person.anatomy, visit.person.lesion, visit.protocol
+    rng = visit.plan.rng("flair")
+    signal = flair_signal(anatomy, lesion, wm=FLAIR_WM, csf=FLAIR_CSF)
     grid = _box(protocol.flair_pose @ visit.outermost_mm, protocol.flair_spacing_mm, FLAIR_MARGIN_MM, rng)
-    clean = _stripped(visit, signal, protocol.flair_pose, grid, FLAIR_FWHM_MM)
+    clean = _stripped(visit, signal, protocol.flair_pose, grid, FWHM_MM)
     return stored(_whole_numbers(FLAIR_SCALE * _spoiled(clean, rng, grid, protocol)), grid, "LAS")
 
 

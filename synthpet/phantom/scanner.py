@@ -26,6 +26,8 @@ class Scanner:
         pet_fwhm_mm: point spread function of the reconstructed PET.
         pet_noise: standard deviation of the noise where the activity is 1.
         pet_noise_fwhm_mm: correlation of the noise.
+        flair_wm: FLAIR signal of white matter relative to grey.
+        flair_csf: FLAIR signal of CSF relative to grey matter.
     """
 
     name: str
@@ -37,6 +39,8 @@ class Scanner:
     pet_fwhm_mm: float
     pet_noise: float
     pet_noise_fwhm_mm: float
+    flair_wm: float
+    flair_csf: float
 
 
 def draw_scanner(rng: np.random.Generator, name: str) -> Scanner:
@@ -52,6 +56,8 @@ def draw_scanner(rng: np.random.Generator, name: str) -> Scanner:
         pet_fwhm_mm=rng.uniform(5.0, 7.0),
         pet_noise=rng.uniform(0.03, 0.05),
         pet_noise_fwhm_mm=rng.uniform(4.5, 6.5),
+        flair_wm=rng.uniform(0.74, 0.86),
+        flair_csf=rng.uniform(0.06, 0.16),
     )
 
 
@@ -59,11 +65,21 @@ def acquire_t1w(scanner: Scanner, anatomy: Anatomy, rng: np.random.Generator) ->
     """T1-weighted image (I, J, K) on the grid, white matter about 1, before masking and scaling."""
     lattice = anatomy.lattice
     sigma = [fwhm / FWHM / lattice.spacing_mm for fwhm in scanner.t1_fwhm_mm]
-    bias = scanner.bias * lattice.resampled(8.0).random_field(rng, 70.0)
+    bias = bias_field(scanner, lattice, rng)
     signal = gaussian_filter(t1_signal(scanner, anatomy, rng), sigma)
-    blurred = block_mean(signal * np.exp(lattice.resampled(8.0).resample(bias, lattice)))
-    noise = scanner.t1_noise * rng.standard_normal((2, *blurred.shape), dtype=np.float32)
-    return np.hypot(blurred + noise[0], noise[1])  # Rician: the magnitude of a complex signal
+    return with_rician_noise(block_mean(signal * bias), scanner.t1_noise, rng)
+
+
+def bias_field(scanner: Scanner, lattice: Lattice, rng: np.random.Generator) -> NDArray[np.float32]:
+    """By how much the coils make an MRI brighter here than there, (I, J, K), about 1."""
+    coarse = lattice.resampled(8.0)
+    return np.exp(coarse.resample(scanner.bias * coarse.random_field(rng, 70.0), lattice))
+
+
+def with_rician_noise(clean: NDArray[np.float32], sd: float, rng: np.random.Generator) -> NDArray[np.float32]:
+    """The magnitude of a complex signal, (I, J, K), whose two parts have noise of standard deviation ``sd``."""
+    noise = sd * rng.standard_normal((2, *clean.shape), dtype=np.float32)
+    return np.hypot(clean + noise[0], noise[1])
 
 
 def t1_signal(scanner: Scanner, anatomy: Anatomy, rng: np.random.Generator) -> NDArray[np.float32]:

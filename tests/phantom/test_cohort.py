@@ -185,3 +185,53 @@ def test_an_anatomy_without_tissue_maps_is_refused_with_the_missing_files(tiny_c
     Cohort.open(broken).path("sub-c001", "gm").unlink()
     with pytest.raises(DataError, match=r"sub-c001.*label-GM"):
         ensure_phantom(small("refused", f"anatomy={broken}"))
+
+
+def test_a_flair_is_written_for_whoever_asks_and_changes_nothing_else(small):
+    few = ("cohort.n_paired=1", "cohort.n_unpaired=1", "cohort.mri_visible=1", "cohort.lesion_radius_mm=[15,18]")
+    without, with_flair = (
+        ensure_phantom(small(name, *few, *more))
+        for name, more in (("without", ()), ("with", ("cohort.modalities=[pet,flair,t1w]",)))
+    )
+    plain, cohort = hashes(without), Cohort.open(with_flair)
+    assert cohort.modalities == ("flair", "pet", "t1w")
+    assert [s.participant_id for s in cohort.subjects if cohort.has(s.participant_id, "flair")] == [
+        s.participant_id for s in cohort.subjects
+    ]
+    more = {name for name, found in hashes(with_flair).items() if plain.get(name) != found}
+    assert {name for name in more if "_FLAIR." not in name} == {"README.md"}
+    assert "FLAIR" in (with_flair / "README.md").read_text()
+    assert "FLAIR" not in (without / "README.md").read_text()
+    configs = [json.loads((root / "run.json").read_text())["config"] for root in (without, with_flair)]
+    assert configs[1] == configs[0] | {"modalities": ["t1w", "pet", "flair"]}
+
+
+def test_a_flair_shows_fluid_dark_grey_matter_brighter_than_white_and_a_visible_lesion_bright(small):
+    asked = ("cohort.modalities=[t1w,flair,pet]", "cohort.n_paired=0", "cohort.lesion_radius_mm=[15,18]")
+    shown, hidden = (
+        Cohort.open(ensure_phantom(small(f"flair{share}", *asked, f"cohort.mri_visible={share}"))) for share in (1, 0)
+    )
+    name = "sub-p001"
+    lesion, brain = shown.load_lesion(name), shown.load_mask(name)
+    flair = shown.load_image(name, "flair")
+    gm, wm, csf = (flair[(shown.load(name, kind) > 0.7) & ~lesion & brain].mean() for kind in ("gm", "wm", "csf"))
+    assert csf < 0.35 < wm < gm - 0.05
+    healthy = hidden.load_image(name, "flair")
+    assert flair[lesion].mean() > gm + 0.05 > healthy[hidden.load_lesion(name)].mean()
+    about = json.loads(sidecar_path(shown.path(name, "flair")).read_text())
+    assert about["Simulated"] is about["SkullStripped"] is True
+
+
+def test_real_anatomy_gets_a_simulated_flair(tiny_cohort, small):
+    asked = (f"anatomy={tiny_cohort.root}", "cohort.modalities=[t1w,flair,pet]")
+    cohort = Cohort.open(ensure_phantom(small("semiflair", *asked)))
+    for subject in cohort.subjects:
+        sidecar = sidecar_path(cohort.path(subject.participant_id, "flair"))
+        assert json.loads(sidecar.read_text())["Simulated"] is True
+    assert len(cohort.pairs(("t1w", "flair"), "pet")) == len(cohort.select("paired"))
+
+
+@pytest.mark.parametrize("asked", ["[flair]", "[t1w,flair]", "[t1w,pet,t2w]", "[]"])
+def test_modalities_that_the_phantom_cannot_make_are_refused(small, asked):
+    with pytest.raises(UsageError, match=r"cohort.modalities=.*expected"):
+        small("refused", f"cohort.modalities={asked}")

@@ -159,6 +159,29 @@ def test_a15_a_synthetic_pet_is_no_measured_one(cohort, tmp_path):
     assert found(cohort, tmp_path) == {("sub-03", "E_SYNTHETIC")}
 
 
+def with_flairs(cohort):
+    """Everybody gets a FLAIR of their own: the T1 upside down."""
+    for subject in cohort.subjects:
+        name = subject.participant_id
+        mask = cohort.load_mask(name)
+        write_image(cohort.path(name, "flair"), np.where(mask, 1.5 - cohort.load(name, "t1w"), 0), cohort.grid)
+    return cohort
+
+
+def test_flairs_are_checked_like_the_others(cohort, tmp_path):
+    assert found(with_flairs(cohort), tmp_path) == set()
+    spoil(cohort, "sub-00", "flair", put("inside", 0))
+    spoil(cohort, "sub-01", "flair", one_voxel(NAN))
+    spoil(cohort, "sub-02", "flair", lambda data, mask: data[:-1])
+    shutil.copy(cohort.path("sub-03", "t1w"), cohort.path("sub-03", "flair"))
+    write_json(sidecar_path(cohort.path("sub-04", "flair")), {"Synthetic": True})
+    shutil.copy(cohort.path("sub-05", "flair"), cohort.path("sub-06", "flair"))
+    assert found(cohort, tmp_path) == {
+        ("sub-00", "E_CONSTANT"), ("sub-01", "E_NONFINITE"), ("sub-02", "E_GRID"), ("sub-03", "E_SAME"),
+        ("sub-04", "E_SYNTHETIC"), ("sub-05", "E_LEAK_SAME_IMAGE"), ("sub-06", "E_LEAK_SAME_IMAGE"),
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize(
     "name", ["../../etc", "/abs", "sub-a;rm", "sub-a\\n", "sub-" + "a" * 300], ids="A16-{:.9}".format
 )

@@ -46,7 +46,14 @@ def without_padding(suvr: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def constant_ends(data: NDArray[np.float32]) -> list[NDArray[np.bool_]]:
-    """By axis, which planes from the ends of an image inwards hold one value each; none of them where all do."""
+    """By axis, which planes from the ends of an image inwards hold one value each; none of them where all do.
+
+    Args:
+        data: (I, J, K).
+
+    Returns:
+        (I,), (J,) and (K,).
+    """
     found = []
     for axis in range(data.ndim):
         planes = _constant_planes(data, axis, 0.0)
@@ -56,10 +63,12 @@ def constant_ends(data: NDArray[np.float32]) -> list[NDArray[np.bool_]]:
 
 
 def _sides(data: NDArray) -> list[NDArray]:
+    """The six outermost planes of (I, J, K): first and last along each axis."""
     return [data.take(side, axis) for axis in range(data.ndim) for side in (0, -1)]
 
 
 def _most_common(side: NDArray[np.float32]) -> np.float32:
+    """The most common value of a plane, (n, m)."""
     values, counts = np.unique(side, return_counts=True)
     return values[counts.argmax()]
 
@@ -76,14 +85,14 @@ def _reaching_border(empty: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def _constant_planes(data: NDArray[np.float32], axis: int, alike: float) -> NDArray[np.bool_]:
-    """Which planes across an axis hold one value."""
+    """Which planes of (I, J, K) across an axis hold one value, (n,)."""
     others = tuple(a for a in range(data.ndim) if a != axis)
     with np.errstate(invalid="ignore"):  # of infinite voxels, which are missing anyway
         return np.asarray(data.max(others) - data.min(others) <= alike)
 
 
 def _repeated_planes(data: NDArray[np.float32], axis: int) -> NDArray[np.bool_]:
-    """Which planes from the image's ends inwards are copies of the next: padding by the outermost plane."""
+    """Which planes from the image's ends inwards are copies of the next, (n,): padding by the outermost plane."""
     n = data.shape[axis]
     found = np.zeros(n, bool)
     for order in (range(n), range(n - 1, -1, -1)):

@@ -197,6 +197,7 @@ def _scale(path: Path, header: nib.Nifti1Header) -> tuple[float, float, bool]:
 
 
 def _affine(path: Path, header: nib.Nifti1Header, xform: str | None, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """The (4, 4) matrix to RAS+ mm that an image of this shape has."""
     codes = {name: int(header[f"{name}_code"]) for name in ("sform", "qform")}
     if not any(codes.values()):
         raise DataError(
@@ -223,6 +224,7 @@ def _affine(path: Path, header: nib.Nifti1Header, xform: str | None, shape: tupl
 
 
 def _matrices(header: nib.Nifti1Header) -> dict[str, NDArray[np.float64]]:
+    """Both (4, 4) matrices; NaN where a header's quaternion is none."""
     try:
         qform = header.get_qform()
     except (HeaderDataError, ValueError):  # a quaternion that is none
@@ -231,7 +233,7 @@ def _matrices(header: nib.Nifti1Header) -> dict[str, NDArray[np.float64]]:
 
 
 def _is_place(affine: NDArray[np.float64]) -> bool:
-    """Whether the matrix maps voxels to where a head can be."""
+    """Whether the matrix (4, 4) maps voxels to where a head can be, in mm."""
     if not np.isfinite(affine).all() or np.abs(affine[:3, 3]).max() > REACH_MM:
         return False
     spacing = np.linalg.norm(affine[:3, :3], axis=0)

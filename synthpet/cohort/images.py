@@ -32,7 +32,7 @@ class Grid:
 
     @classmethod
     def of(cls, shape: tuple[int, ...], affine: NDArray) -> "Grid":
-        """Grid from an array's shape and its affine."""
+        """Grid from an array's shape (I, J, K, ...) and its affine, (4, 4) to RAS+ mm."""
         return cls(tuple(int(n) for n in shape[:3]), tuple(map(tuple, np.asarray(affine, float).tolist())))  # type: ignore[arg-type]
 
     @property
@@ -139,7 +139,7 @@ def check_grid(path: Path, found: Grid, expected: Grid | None) -> None:
 def read_image_with_gaps(
     path: Path, *, xform: str | None = None
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_], Grid]:
-    """As ``read_image``, but where the image is NaN or infinite it is 0, and the mask of these voxels comes along."""
+    """As ``read_image``, but where the image is NaN or infinite it is 0; and the mask (I, J, K) of these voxels."""
     path = Path(path)
     voxels = _read_voxels(path, xform)
     if len(voxels.header.shape) != 3:
@@ -181,7 +181,7 @@ class _Voxels:
     grid: Grid
 
     def scaled(self, index: EllipsisType | tuple[EllipsisType, int]) -> NDArray[np.float32]:
-        """Voxels as float32 after slope and intercept."""
+        """Voxels as float32 after slope and intercept, in the file's order of axes: (i, j, k), or all frames."""
         stored, header = self.stored[index], self.header
         with np.errstate(over="ignore", invalid="ignore"):  # what overflows is infinite, and refused as that
             if header.slope == 1 and header.inter == 0:

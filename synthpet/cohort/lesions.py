@@ -66,10 +66,12 @@ def lesion_voxels(values: NDArray[np.float32], name: str, label: Label = None) -
 
 
 def _is(values: NDArray[np.float32], number: float) -> NDArray[np.bool_]:
+    """Where values (I, J, K) are a number, (I, J, K)."""
     return np.abs(values - number) <= ALIKE * abs(number)
 
 
 def _percent(values: NDArray[np.float32], found: NDArray[np.float32], name: str) -> NDArray[np.bool_]:
+    """Where per cents (I, J, K) make a lesion; ``found``: the different values, (n,), ascending."""
     if found[0] < 0 or found[-1] > 100 * (1 + ALIKE):
         raise DataError(f"E_LESION {name}: lesion_label={PERCENT}, but it holds {_shown(found)}; expected 0 to 100")
     return values >= 50

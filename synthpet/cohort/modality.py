@@ -99,6 +99,7 @@ def _read(kind: str) -> Modality:
 
 
 def _brain_percentiles(image: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """From any unit, (I, J, K), to 0 and 1 at the 1st and 99th percentile within the mask."""
     low, high = np.percentile(image[mask], [1, 99])
     if not high > low:
         raise ValueError("constant within the brain mask; expected an anatomical image")
@@ -106,6 +107,7 @@ def _brain_percentiles(image: NDArray[np.float32], mask: NDArray[np.bool_]) -> N
 
 
 def _as_it_is(image: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """The (I, J, K) of an image that has its scale already."""
     return image
 
 

@@ -115,6 +115,7 @@ def displacement_to_template(
 
 
 def _fill(where: NDArray[np.bool_], values: NDArray, outside: float = 0.0) -> NDArray[np.float32]:
+    """Values (n,) at the n voxels of ``where`` (I, J, K), and one value elsewhere: (I, J, K)."""
     volume = np.full(where.shape, outside, np.float32)
     volume[where] = values
     return volume
@@ -135,6 +136,7 @@ def _own_log_odds(
     fine = template.fine
 
     def field(fwhm_mm: float, spacing_mm: float, symmetric: float, less: float | None = None) -> NDArray[np.float32]:
+        """A random field at the n voxels of ``near``, (n,)."""
         lattice = fine.resampled(spacing_mm)
         return lattice.resample(lattice.random_field(rng, fwhm_mm, symmetric=symmetric, less_fwhm_mm=less), fine)[near]
 

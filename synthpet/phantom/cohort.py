@@ -192,7 +192,7 @@ def _write_subject(
     root: Path, subject: Subject, images: Mapping[str, NDArray], grid: Grid, res: str, scanner: Scanner, *,
     real_t1w: bool,
 ) -> list[Path]:  # fmt: skip
-    """Write one subject's images with the sidecars of the PET; return the files."""
+    """Write one subject's images, (I, J, K) by kind, with their sidecars; return the files."""
     paths = []
     for kind, image in images.items():
         path = root / image_path(subject.participant_id, kind, res=res)

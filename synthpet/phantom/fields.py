@@ -101,6 +101,7 @@ class Lattice:
         return np.sqrt(1 - symmetric, dtype=np.float32) * field + np.sqrt(symmetric, dtype=np.float32) * both
 
     def _filtered(self, rng: np.random.Generator, fwhm_mm: float, less_fwhm_mm: float | None) -> NDArray[np.float32]:
+        """As ``random_field`` without symmetry, (I, J, K)."""
         noise = rng.standard_normal(self.shape, dtype=np.float32)
         sigma = fwhm_mm / FWHM / self.spacing_mm
         field = gaussian_filter(noise, sigma, mode="wrap")

@@ -135,6 +135,7 @@ def _lobe_weight(anatomy: Anatomy, points: NDArray[np.float32], site: str) -> ND
 
 
 def _in_site(points: NDArray[np.float32], site: str) -> NDArray[np.bool_]:
+    """Which points (3, I, J, K), RAS+ mm, lie in a site, (I, J, K)."""
     side, region = site.split(" ", 1)
     x = points[0] if side == "right" else -points[0]
     return np.all([(p >= low) & (p <= high) for p, (low, high) in zip((x, *points[1:]), REGIONS[region], strict=True)],
@@ -187,4 +188,5 @@ def blur_boundary(t1w: NDArray[np.float32], weight: NDArray[np.float32], grid: L
 
 
 def _neighbourhood(weight: NDArray[np.float32], grid: Lattice, sigma_mm: float) -> NDArray[np.float32]:
+    """A weight (I, J, K) spread to what lies beside it, 0 to 1."""
     return np.clip(2 * gaussian_filter(weight, sigma_mm / grid.spacing_mm), 0, 1)

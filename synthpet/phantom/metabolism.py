@@ -108,9 +108,11 @@ class Uptake:
         return self._effect(regional, detail)
 
     def _aged(self, age: float) -> NDArray[np.float64]:
+        """Log of the uptake that a person of this age has more than one of ``REFERENCE_AGE``, (n,) by region."""
         return self.ageing * (age - REFERENCE_AGE) / 10
 
     def _effect(self, regional: NDArray[np.float64], detail: NDArray[np.float32] | float) -> "Effect":
+        """Factors of an effect on the log of regions, (2, n): left, right; and of voxels, (I, J, K)."""
         grey, white = ((shares @ regional.ravel()).reshape(self.lattice.shape) for shares in (self.grey, self.white))
         return Effect(self.lattice, np.exp(grey + detail).astype(np.float32), np.exp(white).astype(np.float32))
 
@@ -147,7 +149,7 @@ def prepare_uptake(lattice: Lattice, grey: NDArray, white: NDArray, uptake: NDAr
 
 
 def _crisp(grey: NDArray, white: NDArray) -> tuple[NDArray, NDArray]:
-    """The template's averaged tissues, about as sharp as a person's."""
+    """The template's averaged grey and white matter, (I, J, K) shares, about as sharp as a person's."""
     powers = np.stack([grey, white, np.clip(1 - grey - white, 0, 1)]) ** CRISP
     grey, white, _ = powers / powers.sum(axis=0)
     return grey, white

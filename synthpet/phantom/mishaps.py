@@ -66,6 +66,7 @@ class Mishaps:
 
 
 def _direction(rng: np.random.Generator) -> NDArray[np.float64]:
+    """A direction of length 1, (3,)."""
     vector = rng.standard_normal(3)
     return vector / np.linalg.norm(vector)
 

@@ -80,10 +80,11 @@ class Person:
         return self._activity(self.effect, factor)
 
     def expected_tracer(self) -> NDArray[np.float32]:
-        """The same of a healthy person of this age and anatomy without a metabolism of their own."""
+        """The same, (I, J, K), of a healthy person of this age and anatomy without a metabolism of their own."""
         return self._activity(self.ageing, 1.0)
 
     def _activity(self, effect: Effect, factor: NDArray | float) -> NDArray[np.float32]:
+        """Tracer concentration (I, J, K) with an effect and a factor (I, J, K) on the uptake of grey matter."""
         anatomy = self.anatomy
         grey, white = (anatomy.carry(values, effect.lattice) for values in (effect.grey, effect.white))
         uptake = anatomy.uptake * grey * factor
@@ -119,7 +120,7 @@ def _living(
 
 
 def simulate(plan: Plan, template: Template, options: PhantomOptions) -> tuple[Subject, dict[str, NDArray]]:
-    """Make a wholly simulated person: the row of the table and the images on the grid, by kind."""
+    """Make a wholly simulated person: the row of the table, and by kind the images (I, J, K) on the grid."""
     person = make_person(plan, template, options)
     anatomy, lesion = person.anatomy, person.lesion
     brain = strip_skull(anatomy, plan.rng("mask"))
@@ -170,7 +171,7 @@ def simulate_on(
 def read_anatomy(
     cohort: Cohort, subject: Subject, template: Template
 ) -> tuple[Anatomy, NDArray[np.float32], NDArray[np.bool_]]:
-    """A real person's tissues as an ``Anatomy`` on the cohort's grid, with the T1 and the brain mask."""
+    """A real person's tissues as an ``Anatomy`` on the cohort's grid, with T1 and brain mask, (I, J, K) each."""
     grid = Lattice.of(cohort.grid)
     brain = cohort.load_mask(subject.participant_id)
     gm, wm, csf = (np.clip(cohort.load(subject.participant_id, kind), 0, 1) for kind in ("gm", "wm", "csf"))
@@ -198,6 +199,7 @@ def _lesion(plan: Plan, anatomy: Anatomy, options: PhantomOptions) -> Lesion | N
 def _pet_images(
     plan: Plan, person: Person, brain: NDArray[np.bool_], grid: Lattice, to_grid: Callable[[NDArray], NDArray]
 ) -> dict[str, NDArray]:
+    """Measured (or withheld) and expected PET on the grid, (I, J, K) each, SUVR."""
     met = person.mishaps.spoil(to_grid(person.tracer()), grid)
     measured = acquire_pet(plan.scanner, met, grid, plan.rng("pet"))
     expected = acquire_pet(plan.scanner, to_grid(person.expected_tracer()), grid, None)
@@ -209,7 +211,7 @@ def _flair_images(
     plan: Plan, person: Person, brain: NDArray[np.bool_], options: PhantomOptions,
     to_grid: Callable[[NDArray], NDArray],
 ) -> dict[str, NDArray]:  # fmt: skip
-    """The FLAIR on the grid, scaled within the brain, for those who ask for it: it costs time."""
+    """The FLAIR (I, J, K) on the grid, scaled within the brain, for those who ask for it: it costs time."""
     if "flair" not in options.modalities:
         return {}
     flair = acquire_flair(plan.scanner, person.anatomy, person.lesion, plan.rng("flair"), to_grid)

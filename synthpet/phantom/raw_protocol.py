@@ -72,7 +72,7 @@ class Protocol:
 
     @property
     def pet_to_t1w(self) -> NDArray[np.float64]:
-        """Points of the PET to points of the T1, both native."""
+        """Points of the PET to points of the T1, both native, (4, 4) in RAS+ mm."""
         return self.t1w_pose @ np.linalg.inv(self.pet_pose)
 
 

@@ -215,6 +215,7 @@ def _noise(rng: np.random.Generator, grid: Grid, fwhm_mm: float) -> NDArray[np.f
 
 
 def _whole_numbers(data: NDArray[np.float32]) -> NDArray[np.int16]:
+    """As int16, of the same shape; what does not fit is cut."""
     return np.rint(np.clip(data, 0, np.iinfo(np.int16).max)).astype(np.int16)
 
 

@@ -118,12 +118,12 @@ def acquire_pet(
 
 
 def suvr(pet: NDArray[np.float32], brain: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Uptake relative to the mean of the whole brain mask."""
+    """Uptake (I, J, K) relative to the mean of the whole brain mask (I, J, K)."""
     return (pet / pet[brain].mean()).astype(np.float32)
 
 
 def block_mean(volume: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Mean of each 2x2x2 block: from the fine lattice to the grid."""
+    """Mean of each 2x2x2 block: from the fine lattice, (2I, 2J, 2K), to the grid, (I, J, K)."""
     i, j, k = (n // 2 for n in volume.shape)
     return volume.reshape(i, 2, j, 2, k, 2).mean(axis=(1, 3, 5), dtype=np.float32)
 

@@ -105,7 +105,7 @@ def _with_fluid(priors: NDArray[np.float32], t1w: NDArray[np.float32]) -> NDArra
 def _deep_grey_restored(
     gm: NDArray[np.float32], wm: NDArray[np.float32], smooth: Lattice, crisp: Lattice
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """GM and WM with putamen and thalamus as grey matter: bright on T1, they count as half white in the template.
+    """GM and WM, (I, J, K) on ``crisp``, with putamen and thalamus grey: bright on T1, they count as half white.
 
     Not in a paper: around the known points of these nuclei, voxels that are more than a third grey become greyer.
     """
@@ -128,14 +128,14 @@ def _brainstem(lattice: Lattice) -> NDArray[np.float32]:
 
 
 def _brain(tissue: NDArray[np.float32], lattice: Lattice) -> NDArray[np.bool_]:
-    """Brain without most of the CSF around it, as skull-stripping leaves it; sulci and ventricles are filled."""
+    """Brain (I, J, K) without most of the CSF around it, as stripping leaves it; sulci and ventricles are filled."""
     radius = 5.0 / lattice.spacing_mm
     closed = distance_transform_edt(distance_transform_edt(tissue < 0.8) < radius) >= radius
     return binary_fill_holes(closed)
 
 
 def _surface(brain: NDArray[np.bool_], lattice: Lattice) -> dict[str, NDArray[np.float32]]:
-    """Signed depth below the brain's surface (negative outside), and the nearest point of the surface."""
+    """Depth below the surface of (I, J, K) in mm (negative outside), and x, y, z of its nearest point, RAS+ mm."""
     outside = distance_transform_edt(~brain)
     inside, nearest = distance_transform_edt(brain, return_indices=True)
     maps = {"depth": (lattice.spacing_mm * gaussian_filter(inside - outside, 0.5)).astype(np.float32)}
@@ -146,7 +146,7 @@ def _surface(brain: NDArray[np.bool_], lattice: Lattice) -> dict[str, NDArray[np
 
 
 def _local_mean(values: NDArray, weight: NDArray, sigma: float) -> NDArray[np.float32]:
-    """Weighted mean in a Gaussian neighbourhood; the overall mean where there is no weight near."""
+    """Weighted mean (I, J, K) in a Gaussian of ``sigma`` voxels; the overall mean where there is no weight near."""
     overall = np.sum(values * weight) / np.sum(weight)
     tiny = 1e-3
     summed = gaussian_filter(values * weight, sigma) + tiny * overall

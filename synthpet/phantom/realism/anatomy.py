@@ -52,6 +52,7 @@ def anatomy_figures(t1ws: NDArray, masks: NDArray[np.bool_], grey: NDArray[np.bo
 
 
 def _smoothed(t1ws: NDArray, inside: NDArray[np.bool_], fwhm_mm: float) -> NDArray[np.float64]:
+    """T1s (people, I, J, K), smoothed within ``inside`` (I, J, K), each with mean 0 there."""
     sigma = fwhm_mm / FWHM / RESOLUTION_MM
     weight = np.maximum(gaussian_filter(inside.astype(np.float64), sigma), 0.5) if sigma else 1.0
     smooth = np.stack([gaussian_filter(t1w * inside, sigma) if sigma else t1w for t1w in t1ws.astype(float)]) / weight
@@ -59,5 +60,6 @@ def _smoothed(t1ws: NDArray, inside: NDArray[np.bool_], fwhm_mm: float) -> NDArr
 
 
 def _lagged(deviation: NDArray, grey: NDArray[np.bool_], k: int) -> float:
+    """Mean product of what lies k voxels apart along I, of (people, I, J, K), both in grey matter (I, J, K)."""
     both = grey[:-k] & grey[k:]
     return float((deviation[:, :-k] * deviation[:, k:])[:, both].mean())

@@ -61,6 +61,7 @@ def compare(people: Sequence[Seen], registration: str, grey: NDArray[np.bool_]) 
 
 
 def _spreads(uptake: NDArray[np.float64]) -> list[Figure]:
+    """How people differ by region, of log uptake (people, n, 2)."""
     real, sd = real_people(), pet.spread(uptake)
     near = float(np.mean((sd / real.sd < FACTOR) & (real.sd / sd < FACTOR)))
     return [
@@ -89,6 +90,7 @@ def _with_age(people: Sequence[Seen]) -> list[Figure]:
 
 
 def _by_distance(uptake: NDArray[np.float64]) -> list[Figure]:
+    """How regions go together by distance, of log uptake (people, n, 2)."""
     ends = ("0", *(f"{mm:g}" for mm in pet.DISTANCE_MM), "")
     names = [f"{low} to {high} mm" if high else f"beyond {low} mm" for low, high in pairwise(ends)]
     found = zip(names, pet.correlation_by_distance(uptake), pet.mean_by_distance(real_people().same_side),
@@ -100,6 +102,7 @@ def _by_distance(uptake: NDArray[np.float64]) -> list[Figure]:
 
 
 def _anatomy(people: Sequence[Seen], registration: str, grey: NDArray[np.bool_]) -> list[Figure]:
+    """How T1s and tissues differ; ``grey``: (I, J, K) on their grid."""
     t1ws, masks = (np.stack([getattr(seen, kind) for seen in people]) for kind in ("t1w", "mask"))
     found = t1w.anatomy_figures(t1ws.astype(np.float32), masks, grey)
     source = f"ds002748, {'SyN' if registration == 'syn' else 'affine'}"

@@ -62,6 +62,7 @@ def see(plan_and_age: tuple[Plan, tuple[float, float]], template: Template, opti
     where, tissue = where_regions_are(anatomy.template_points(grid), gm, wm), gm + wm > 0.5
 
     def regional(tracer: NDArray[np.float32], noise: np.random.Generator | None) -> NDArray[np.float64]:
+        """Log of the regions' mean uptake, (n, 2), of a tracer (I, J, K) on the fine lattice."""
         pet = acquire_pet(scanner, block_mean(tracer), grid, noise)
         means = [[pet[inside].mean() for inside in sides] for sides in where]
         return np.log(np.array(means) / pet[tissue].mean())  # as real ones: all regions by their volume, no fluid

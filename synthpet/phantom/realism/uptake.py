@@ -84,12 +84,13 @@ def explained_by_expected(people: Sequence[Seen]) -> NDArray[np.float64]:
 
 
 def _r2(design: NDArray, values: NDArray) -> float:
+    """Share of the variance of values (people,) that a design (people, columns) explains."""
     fitted = design @ np.linalg.lstsq(design, values, rcond=None)[0]
     return float(1 - np.var(values - fitted) / np.var(values))
 
 
 def correlation_by_distance(uptake: NDArray[np.float64]) -> list[float]:
-    """Mean correlation between grey-matter regions of one side, by the distance of their middles (``DISTANCE_MM``)."""
+    """As ``mean_by_distance``, of log uptake (people, n, 2): between regions of one side, both sides averaged."""
     return mean_by_distance(np.mean([np.corrcoef(uptake[..., side].T) for side in (0, 1)], axis=0))
 
 

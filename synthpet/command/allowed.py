@@ -6,6 +6,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from synthpet.errors import UsageError
+from synthpet.runtime.registry import installed
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -105,6 +106,27 @@ class Flag(Rule):
 
 
 @dataclass(frozen=True)
+class Method(Rule):
+    """One of this project's methods (``words``), or one that an installed package adds.
+
+    Args:
+        entry_points: the group by which packages declare theirs.
+    """
+
+    entry_points: str = ""
+
+    def is_theirs(self, value: Any) -> bool:
+        """Whether it is a package's; one of ours is never replaced."""
+        return isinstance(value, str) and value not in self.words and value in installed(self.entry_points)
+
+    def _holds_one(self, value: Any) -> bool:
+        return super()._holds_one(value) or self.is_theirs(value)
+
+    def __str__(self) -> str:
+        return f"one of {', '.join([*self.words, *sorted(installed(self.entry_points).keys() - {*self.words})])}"
+
+
+@dataclass(frozen=True)
 class Text(Rule):
     """A word; unless ``strict``, a number is one, as people and groups can be called so, and a list may be empty."""
 
@@ -160,7 +182,6 @@ TRAINER = {
     "compile": Flag(), "channels_last": Flag(), "num_workers": whole(0), "steps_per_checkpoint": whole(),
 }  # fmt: skip
 DETECTOR = {
-    "method": one_of("zmap", "asymmetry", "residual", "ocsvm_voxel", "svdd", "ocsvm_subject", "latent_zmap"),
     "image": one_of("pet", "t1w"), "direction": one_of("hypo", "hyper", "both"), "seeds": whole(0, n=0),
     "smooth_fwhm_mm": NOT_BELOW_0, "spread_fwhm_mm": NOT_BELOW_0, "pool_fwhm_mm": NOT_BELOW_0,
     "surround_fwhm_mm": NOT_BELOW_0, "mirror": Flag(),
@@ -209,6 +230,17 @@ OTHERS = {
     "raw_flair_share": SHARE, "raw_cut_share": SHARE, "realism": Flag(), "realism_people": whole(n=2),
     "patients_per_anatomy": whole(),
 }  # fmt: skip
+METHODS = {
+    "gan": Method(("conditional_gan",), entry_points="synthpet.generators"),
+    "detector": Method(
+        ("zmap", "asymmetry", "residual", "ocsvm_voxel", "svdd", "ocsvm_subject", "latent_zmap"),
+        entry_points="uad.detectors",
+    ),
+}
+SHARED = (  # options that every method of these groups has; a package's method judges all others itself
+    "gan.method", "gan.patch_size", "gan.stride", "gan.batch_size", "gan.coordinates", "gan.n_steps", "gan.n_folds",
+    "detector.method", "detector.seeds",
+)  # fmt: skip
 NEEDED = {"gan": GAN, "trainer": TRAINER}
 WHOLE_GROUPS: dict[str, dict[str, Rule]] = {  # which have no other options than these and those of the files
     "gan": GAN, "trainer": TRAINER, "detector": DETECTOR, "columns": {},
@@ -216,6 +248,7 @@ WHOLE_GROUPS: dict[str, dict[str, Rule]] = {  # which have no other options than
 ALSO_NAMES = ("session",)  # options of one value that may be names with values, too
 ALLOWED = {f"{group}.{key}": rule for group, rules in (WHOLE_GROUPS | {"cohort": COHORT}).items()
            for key, rule in rules.items()} | OTHERS  # fmt: skip
+ALLOWED |= {f"{group}.method": rule for group, rule in METHODS.items()}
 FREE = ("gan.name", "detector.name")  # names are checked with those of folders
 
 
@@ -228,7 +261,7 @@ def check_values(cfg: "DictConfig") -> None:
     from synthpet.command.config_names import config_names
     from synthpet.command.fitting_together import misfits
 
-    found = dict(_options(cfg))
+    found = _judged_here(dict(_options(cfg)))
     problems = [
         f"{key}={value!r}: expected {ALLOWED[key]}"
         for key, value in found.items()
@@ -248,6 +281,12 @@ def check_values(cfg: "DictConfig") -> None:
     problems = problems or list(misfits(found))
     if problems:
         raise UsageError("\n  ".join(problems))
+
+
+def _judged_here(found: dict[str, Any]) -> dict[str, Any]:
+    """Without the options of a method that an installed package adds: its class judges them."""
+    theirs = {group for group, method in METHODS.items() if method.is_theirs(found.get(f"{group}.method"))}
+    return {key: value for key, value in found.items() if key.partition(".")[0] not in theirs or key in SHARED}
 
 
 def _options(cfg: "DictConfig") -> Iterator[tuple[str, Any]]:

@@ -2,6 +2,8 @@
 
 A configuration can come from a stranger, and the current folder can hold anything. Hydra by itself imports plugins and
 configuration packages from there, unpickles a former run, and unfolds a YAML file to whatever its aliases claim.
+To install a package is a decision: one that declares an entry point of the group ``synthpet.configs``, whose value is a
+package with YAML files as in ``configs/``, adds them to ours.
 """
 
 import functools
@@ -9,13 +11,17 @@ import importlib
 import sys
 import sysconfig
 from collections.abc import Iterator
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, NoReturn
 
 from synthpet.command.plain_yaml import check_yaml_file
 from synthpet.errors import UsageError
+from synthpet.runtime.console import complain
+from synthpet.runtime.registry import installed
 
 OUR_CONFIGS = "pkg://synthpet.configs"
+INSTALLED_CONFIGS = "synthpet.configs"  # group of entry points
 FROM_A_USER = ("command-line", "main", "hydra.searchpath")  # how Hydra names places that a user, or a file, has chosen
 
 
@@ -43,6 +49,7 @@ def hold_sources() -> None:
     def open_folders(self: Any, places: Any) -> None:
         for place in places.get_path():
             _check_place(str(place.provider), str(place.path))
+        _add_installed(places.get_path())
         open_places(self, places)
 
     @functools.wraps(read)
@@ -56,6 +63,26 @@ def hold_sources() -> None:
     ConfigRepository.initialize_sources = open_folders  # type: ignore[method-assign]
     ConfigRepository.load_config = read_plain  # type: ignore[method-assign]
     importlib.import_module("hydra.main")._get_rerun_conf = _refuse_rerun  # type: ignore[attr-defined]
+
+
+def _add_installed(places: Any) -> None:
+    """Let Hydra look into installed packages, too, after all that is there: none replaces a file of ours."""
+    from hydra.core.config_search_path import SearchPathElement
+
+    known = {str(place.path) for place in places}
+    if OUR_CONFIGS not in known:
+        return
+    for name, package in sorted(installed(INSTALLED_CONFIGS).items()):
+        if f"pkg://{package}" in known:
+            continue
+        try:
+            files(package)
+        except Exception as error:  # whatever somebody else's package raises when it is imported
+            complain(
+                f"configurations of the installed package {package} ({name}) cannot be read and are left out: {error}"
+            )
+            continue
+        places.insert(len(places) - 1, SearchPathElement("installed", f"pkg://{package}"))  # the schema stays last
 
 
 def _refuse_rerun(*_: object) -> NoReturn:

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from synthpet.command.main import command
+from synthpet.command.main import command, typed
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -11,9 +11,10 @@ if TYPE_CHECKING:
 @command("complete")
 def main(cfg: "DictConfig") -> None:
     """Complete the control set, or say that it is up to date."""
+    from synthpet.completion.options import CompletionStudy
     from synthpet.completion.write import ensure_completed
 
-    ensure_completed(cfg)
+    ensure_completed(typed(CompletionStudy, cfg))
 
 
 if __name__ == "__main__":

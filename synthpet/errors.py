@@ -1,5 +1,11 @@
 """The errors a user can meet, each with the exit code of its command (sysexits.h)."""
 
+import re
+
+# Control characters but tab and line feed, marks that turn the direction of writing, and bytes that are no UTF-8
+OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+BREAKS = re.compile("[\t\n]")
+
 
 class SynthPetError(Exception):
     """A problem that a user can act on: the message names what was found, expected and what to do."""
@@ -52,3 +58,17 @@ class Stopped(BaseException):
     def exit_code(self) -> int:
         """As shells have it: 143 for SIGTERM, 130 for Ctrl-C, 129 for a terminal that closes."""
         return 128 + int(self.args[0])
+
+
+def printable(text: str) -> str:
+    r"""The text with such signs as ``\u001b``, which JSON and JavaScript read back as they were."""
+    return OBEYED.sub(_written, text)
+
+
+def one_line(text: str) -> str:
+    """The same for a cell of a table: also without tabs and line feeds."""
+    return BREAKS.sub(_written, printable(text))
+
+
+def _written(found: re.Match[str]) -> str:
+    return f"\\u{ord(found[0]):04x}"

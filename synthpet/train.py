@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from synthpet.command.main import command
+from synthpet.command.main import command, typed
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -12,8 +12,9 @@ if TYPE_CHECKING:
 def main(cfg: "DictConfig") -> None:
     """Train every fold, or say that it is up to date."""
     from synthpet.generators.crossfit import ensure_generators
+    from synthpet.generators.options import TrainingStudy
 
-    ensure_generators(cfg)
+    ensure_generators(typed(TrainingStudy, cfg))
 
 
 if __name__ == "__main__":

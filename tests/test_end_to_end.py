@@ -116,7 +116,7 @@ def test_the_synthetic_set_is_a_valid_bids_derivative(tiny):
 
 def test_readme_names_commands_and_configurations_that_exist():
     text = (ROOT / "README.md").read_text()
-    for command in set(re.findall(r"python -m ((?:synthpet|uad)\.\w+)", text)):
+    for command in set(re.findall(r"python -m ((?:synthpet|uad)(?:\.\w+)+)", text)):
         module = ROOT / Path(*command.split("."))
         assert module.with_suffix(".py").is_file() or (module / "__main__.py").is_file(), command
     for group, option in set(re.findall(r"\b(gan|study|logger|cohort)=(\w+)", text)):

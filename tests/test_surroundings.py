@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from synthpet.cohort.files import read_tsv, write_json, write_text, write_tsv
-from synthpet.cohort.printable import one_line, printable
-from synthpet.command.main import compose
+from synthpet.errors import one_line, printable
 from synthpet.runtime.console import complain, say
 from synthpet.runtime.surroundings import _is_only_here, _warnings_are_no_errors, leave_out_others
 from synthpet.tracking import client, mode
+from tests.conftest import study
 
 ROOT = Path(__file__).parents[1]
 SETTLED = "from synthpet.runtime.surroundings import settle; settle(); "
@@ -186,14 +186,14 @@ def test_wandb_that_is_switched_off_on_a_machine_stays_off(monkeypatch, capsys, 
         monkeypatch.delenv(name, raising=False)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    cfg = compose("train", f"logger.mode={asked}")
-    assert mode.is_wanted(cfg) is expected
+    logger = study("train", f"logger.mode={asked}").logger
+    assert mode.is_wanted(logger) is expected
     if not expected:
-        assert mode.settled(cfg) is cfg
+        assert mode.settled(logger) is logger
         assert "W&B is off on this machine" in capsys.readouterr().out
 
 
 def test_wandb_that_is_offline_on_a_machine_does_not_go_online(monkeypatch):
     monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.setattr(mode, "check_online", lambda: pytest.fail("the server was asked"))
-    assert mode.settled(compose("train", "logger.mode=online")).logger.mode == "offline"
+    assert mode.settled(study("train", "logger.mode=online").logger).mode == "offline"

@@ -163,8 +163,8 @@ def test_without_wandb_installed_training_is_whole_and_says_so_once(shared_cohor
 def say_mode(cohort, **more: str) -> list[str]:
     """What a command says about going online, and the mode that it settles on."""
     script = (
-        "from synthpet.command.main import compose; from synthpet.tracking import settled\n"
-        f"print(settled(compose('train', 'cohort={cohort.root}', 'logger.mode=online')).logger.mode)"
+        "from tests.conftest import study; from synthpet.tracking import settled\n"
+        f"print(settled(study('train', 'cohort={cohort.root}', 'logger.mode=online').logger).mode)"
     )
     command = [sys.executable, "-c", script]
     done = subprocess.run(command, env=environment(**more), cwd=ROOT, capture_output=True, text=True, timeout=120)

@@ -1,11 +1,15 @@
 """``python -m uad.detect t1w=... pet=...``: suspicious places in one new patient."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from synthpet.command.main import command
+from synthpet.command.main import command, compose, typed
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
+
+    from uad.new_patient.options import DetectionStudy
 
 
 @command("uad_detect")
@@ -15,7 +19,25 @@ def main(cfg: "DictConfig") -> None:
 
     from uad.new_patient.run import ensure_detection
 
-    ensure_detection(cfg, list(HydraConfig.get().overrides.task))
+    ensure_detection(detection_study(cfg, list(HydraConfig.get().overrides.task)))
+
+
+def detection_study(cfg: "DictConfig", overrides: Sequence[str] = ()) -> "DetectionStudy":
+    """The typed options, with the detector of the T1 where there is no PET.
+
+    Args:
+        cfg: configuration of ``uad_detect``.
+        overrides: what the user changed on the command line; options of the detector are those of the one with PET.
+    """
+    from uad.detectors.options import DetectorOptions
+    from uad.new_patient.options import DetectionStudy
+
+    study = typed(DetectionStudy, cfg)
+    if study.pet is not None:
+        return study
+    shared = [option for option in overrides if not option.startswith(("detector=", "detector."))]
+    alone = compose("uad_detect", *shared, f"detector={cfg.detect.without_pet}").detector
+    return replace(study, t1w_detector=typed(DetectorOptions, alone))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from synthpet.command.main import command
+from synthpet.command.main import command, typed
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -12,8 +12,9 @@ if TYPE_CHECKING:
 def main(cfg: "DictConfig") -> None:
     """Evaluate the detector on the patients, or say that it is up to date."""
     from uad.evaluation.run import ensure_evaluation
+    from uad.findings.options import EvaluationStudy
 
-    ensure_evaluation(cfg)
+    ensure_evaluation(typed(EvaluationStudy, cfg))
 
 
 if __name__ == "__main__":

@@ -25,19 +25,19 @@ _KNOWN: dict[tuple[Path, Path], tuple[Any, Report]] = {}  # of this process: com
 _SAID: set[tuple[Path, tuple[Problem, ...]]] = set()
 
 
-def open_cohort(study: Study | Any) -> Cohort:
+def open_cohort(study: Study) -> Cohort:
     """The cohort of a study, validated; under ``on_invalid=skip`` without the subjects that cannot be used.
 
     Raises:
         DataError: a problem, and ``on_invalid`` is ``stop``; or nobody is left, or leaving people out mends nothing.
         UsageError: results would be written into the cohort, or among those of other people.
     """
-    root, work_dir = Path(study.cohort.path).resolve(), Path(study.work_dir).resolve()
+    root, work_dir = study.cohort.path.resolve(), study.work_dir.resolve()
     if root in (work_dir, *work_dir.parents):
         raise UsageError(f"work_dir={study.work_dir} lies in the cohort {root}; expected a folder outside of it")
-    cohort = Cohort.open(Path(study.cohort.path))
+    cohort = Cohort.open(study.cohort.path)
     claim(work_dir, RESULTS, source_of(cohort))
-    report = validate_cohort(cohort, Path(study.work_dir), study.compute.n_jobs)
+    report = validate_cohort(cohort, study.work_dir, study.compute.n_jobs)
     if not report.errors:
         _say_once(cohort.root, report)
         return cohort
@@ -47,7 +47,7 @@ def open_cohort(study: Study | Any) -> Cohort:
         advice = "mend them" if report.of_everybody or not left else "mend them, or go on without by on_invalid=skip"
         table = "\n  ".join(report.lines())
         raise DataError(
-            f"E_INVALID {report.headline()}{nobody}; expected none; {advice} (all: {Path(study.work_dir, VALIDATION)})"
+            f"E_INVALID {report.headline()}{nobody}; expected none; {advice} (all: {study.work_dir / VALIDATION})"
             f"\n  {table}"
         )
     _say_once(cohort.root, report)

@@ -16,9 +16,8 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from synthpet.cohort.printable import one_line, printable
 from synthpet.cohort.text import read_table
-from synthpet.errors import DataError, DiskError
+from synthpet.errors import DataError, DiskError, one_line, printable
 
 SETTLED_S = 2.0  # the coarsest clock of a file system in use (FAT)
 _DIGESTS: dict[Path, tuple[tuple[int, ...], str]] = {}  # what ``sha256`` has read in this process

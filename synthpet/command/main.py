@@ -115,6 +115,7 @@ def _checked(run: Callable[["DictConfig"], object], config_name: str) -> Callabl
     @functools.wraps(run)
     def task(cfg: "DictConfig") -> None:
         from synthpet.tracking.mode import settled
+        from synthpet.tracking.options import LoggerOptions
 
         try:
             _check_options(cfg, config_name)
@@ -124,7 +125,9 @@ def _checked(run: Callable[["DictConfig"], object], config_name: str) -> Callabl
 
                 check_place(work_dir)
             _name_cohort(cfg)
-            run(settled(cfg))
+            if "mode" in cfg.get("logger", {}):
+                cfg.logger.mode = settled(LoggerOptions.of(cfg.logger)).mode
+            run(cfg)
         except (Exception, KeyboardInterrupt, Stopped) as error:  # before Hydra adds words of its own
             _exit_on_error(error, _work_dir(cfg))
 

@@ -12,10 +12,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from synthpet.cohort.printable import one_line
 from synthpet.command.config_sources import hold_sources
 from synthpet.command.plain_yaml import HYDRA_RESOLVERS, refuse_resolvers, resolvers
-from synthpet.errors import UsageError
+from synthpet.errors import UsageError, one_line
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig

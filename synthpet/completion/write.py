@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from omegaconf import DictConfig, OmegaConf
 
 from synthpet.checks.cohort import open_cohort
 from synthpet.cohort import Cohort, Fold, Subject, read_folds, read_image, write_folds, write_image
@@ -21,12 +20,14 @@ from synthpet.cohort.files import sha256, write_json
 from synthpet.cohort.images import voxel_digest
 from synthpet.cohort.index import write_dataset_description
 from synthpet.cohort.names import image_path, sidecar_path
+from synthpet.completion.options import CompletionStudy
 from synthpet.errors import DataError, DataLeakageError, UsageError
 from synthpet.generators.crossfit import ensure_cohort, ensure_generators, generator_folder
 from synthpet.generators.trained import TrainedGenerator, seen_voxels
 from synthpet.runtime.compute import Compute, in_processes
 from synthpet.runtime.console import progress
 from synthpet.runtime.device import device_name
+from synthpet.runtime.options import plain
 from synthpet.runtime.stage import Stage, read_manifest
 from synthpet.template.smoothing import smooth_within
 from synthpet.tracking.stages import track_completion
@@ -42,12 +43,12 @@ ABOUT = {
 }
 
 
-def completed_folder(cfg: DictConfig) -> Path:
+def completed_folder(study: CompletionStudy) -> Path:
     """Where the synthetic PETs of this configuration lie."""
-    return Path(cfg.work_dir) / f"synthetic-{cfg.gan.name}"
+    return study.work_dir / f"synthetic-{study.gan.name}"
 
 
-def ensure_completed(cfg: DictConfig) -> Path:
+def ensure_completed(study: CompletionStudy) -> Path:
     """Write everybody's synthetic PET unless it is there; first run what is missing before it.
 
     With ``complete.generators`` generators trained on another cohort are used, and nothing is trained.
@@ -61,34 +62,34 @@ def ensure_completed(cfg: DictConfig) -> Path:
         DataError: a generator is not as its training left it.
         DataLeakageError: a PET would come from a generator that saw its person.
     """
-    if cfg.complete.residual not in ("none", "resampled"):
-        raise UsageError(f"complete.residual={cfg.complete.residual}: expected none or resampled")
-    source = generators_source(cfg)
-    if cfg.complete.generators is None:
-        folds = ensure_generators(cfg)
-        cohort = open_cohort(cfg)  # ensure_generators has made or found it
+    if study.complete.residual not in ("none", "resampled"):
+        raise UsageError(f"complete.residual={study.complete.residual}: expected none or resampled")
+    source = generators_source(study)
+    if study.complete.generators is None:
+        folds = ensure_generators(study)
+        cohort = open_cohort(study)  # ensure_generators has made or found it
     else:
         folds = tuple(replace(fold, test=()) for fold in read_folds(source / FOLDS))
-        cohort = ensure_cohort(cfg)
+        cohort = ensure_cohort(study)
         _check_strangers(source, folds, cohort)
-    completion = Completion(cfg, cohort, folds, source)
+    completion = Completion(study, cohort, folds, source)
     for generator in completion.generators:
         generator.check()
-    stage = Stage(f"synthetic PET {cfg.gan.name}", completion.folder, completion.config(), completion.inputs())
+    stage = Stage(f"synthetic PET {study.gan.name}", completion.folder, completion.config(), completion.inputs())
     if stage.ensure(completion.write):
-        track_completion(cfg, completion.folder, [source / f"fold-{fold.index}" for fold in folds])
+        track_completion(study, completion.folder, [source / f"fold-{fold.index}" for fold in folds])
     return completion.folder
 
 
-def generators_source(cfg: DictConfig) -> Path:
+def generators_source(study: CompletionStudy) -> Path:
     """The folder of the generators that make the synthetic PET: trained here, or those of ``complete.generators``.
 
     Raises:
         UsageError: ``complete.generators`` is no such folder; names what is there.
     """
-    if cfg.complete.generators is None:
-        return generator_folder(cfg)
-    source = Path(cfg.complete.generators).expanduser()
+    if study.complete.generators is None:
+        return generator_folder(study)
+    source = Path(study.complete.generators).expanduser()
     if (source / FOLDS).exists():
         return source
     near = sorted(path.parent for path in (*source.glob(f"*/{FOLDS}"), *source.parent.glob(f"*/{FOLDS}")))
@@ -127,14 +128,14 @@ class Completion:
     """Synthesise and write the PET of everybody in a cohort.
 
     Args:
-        cfg: configuration of ``complete``.
+        study: options of ``complete``.
         cohort: the cohort.
         folds: fold k's generator lies in ``<source>/fold-<k>``; it may serve the fold's test subjects and all
             who are not paired controls.
         source: folder of the generators.
     """
 
-    cfg: DictConfig
+    study: CompletionStudy
     cohort: Cohort
     folds: Sequence[Fold]
     source: Path
@@ -142,7 +143,7 @@ class Completion:
     @property
     def folder(self) -> Path:
         """Where the results go."""
-        return completed_folder(self.cfg)
+        return completed_folder(self.study)
 
     @cached_property
     def generators(self) -> list[TrainedGenerator]:
@@ -156,13 +157,13 @@ class Completion:
 
     def config(self) -> dict[str, Any]:
         """What determines the result beside the inputs."""
-        options = OmegaConf.to_container(self.cfg.complete)
+        options = plain(self.study.complete)
         assert isinstance(options, dict)  # noqa: S101 - a mapping in configs/complete.yaml
         del options["generators"], options["batch_size"]  # a path and a matter of memory change no voxel
         return {
             **options,
-            "stride": list(self.cfg.gan.stride),
-            "seed": self.cfg.seed,
+            "stride": list(self.study.gan.stride),
+            "seed": self.study.seed,
             "folds": [fold.test for fold in self.folds],
             "subjects": [subject.participant_id for subject in self.subjects],
         }
@@ -174,23 +175,23 @@ class Completion:
 
     def write(self) -> list[Path]:
         """Everybody's synthetic PET; with ``residual=resampled`` also one with a residual added."""
-        about = {"name": f"Synthetic FDG PET ({self.cfg.gan.name})", "simulated": self.cfg.cohort.source == "phantom"}
+        name = f"Synthetic FDG PET ({self.study.gan.name})"
         written = [
-            *write_dataset_description(self.folder, **about, Synthetic=True),
+            *write_dataset_description(self.folder, name=name, simulated=self.cohort.is_simulated, Synthetic=True),
             write_folds(self.folder / FOLDS, self.folds),
         ]
-        compute = Compute() if self._device() == "cuda" else Compute.of(self.cfg.compute)
-        if self.cfg.complete.histogram_matching:
+        compute = Compute() if self._device() == "cuda" else self.study.compute
+        if self.study.complete.histogram_matching:
             _ = self._references  # read here, before processes get a copy
         done = in_processes(self._write_subject, self.subjects, compute, name=lambda subject: subject.participant_id)
         for _, paths in progress(done, "synthesising PET", len(self.subjects)):
             written += paths
-        if self.cfg.complete.residual == "resampled" and len(self.cohort.select("paired")) >= 2:  # somebody to donate
+        if self.study.complete.residual == "resampled" and len(self.cohort.select("paired")) >= 2:  # somebody to donate
             written += self._write_resampled()
         return written
 
     def _device(self) -> str:
-        return device_name(self.cfg.trainer.accelerator)
+        return device_name(self.study.trainer.accelerator)
 
     def _write_subject(self, subject: Subject) -> list[Path]:
         used = generators_of(subject, self.folds)
@@ -199,7 +200,7 @@ class Completion:
         if bad := int((~np.isfinite(pets)).sum()):
             raise DataError(
                 f"E_NONFINITE {subject.participant_id}: n={bad} voxels of the synthetic PET are no numbers; expected "
-                f"SUVR. Look at the T1, and at the training of {self.cfg.gan.name}"
+                f"SUVR. Look at the T1, and at the training of {self.study.gan.name}"
             )
         written = self._write_image(subject, "synthetic_pet", pets.mean(axis=0), used)
         if len(used) > 1:
@@ -207,12 +208,13 @@ class Completion:
         return written
 
     def _synthesise(self, k: int, t1w: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
-        options = {"stride": self.cfg.gan.stride, "batch_size": self.cfg.complete.batch_size}
-        return self.generators[k].synthesise(t1w, mask, self.cohort.grid.matrix, device=self._device(), **options)
+        stride, batch_size = self.study.gan.stride, self.study.complete.batch_size
+        matrix, device = self.cohort.grid.matrix, self._device()
+        return self.generators[k].synthesise(t1w, mask, matrix, stride=stride, batch_size=batch_size, device=device)
 
     def _finish(self, pet: NDArray[np.float32], mask: NDArray[np.bool_], fold: Fold) -> NDArray[np.float32]:
         """Smoothing and histogram matching, as options (both were used in the published work)."""
-        options = self.cfg.complete
+        options = self.study.complete
         if options.smooth_fwhm_mm > 0:
             pet = smooth_within(pet, mask, options.smooth_fwhm_mm, self.cohort.grid.spacing_mm)
         if options.histogram_matching:
@@ -226,7 +228,7 @@ class Completion:
 
     def _reference_values(self, fold: Fold, n: int = 20_000) -> NDArray[np.float32]:
         """Brain values of the real PETs of a fold's training controls, a fixed sample of each."""
-        rng = np.random.default_rng(self.cfg.seed)
+        rng = np.random.default_rng(self.study.seed)
         each = max(1, n // len(fold.train))
         values = (self.cohort.load(s, "pet")[self.cohort.load_mask(s)] for s in fold.train)
         return np.concatenate([rng.choice(v, each) for v in values])
@@ -246,7 +248,7 @@ class Completion:
             "SkullStripped": True,
             "Resolution": f"{self.cohort.grid.spacing_mm[0]:g} mm, the cohort's template grid",
             "Sources": [f"bids:cohort:{t1w.as_posix()}"],
-            "Generator": self.cfg.gan.name,
+            "Generator": self.study.gan.name,
             "GeneratorSHA256": [self.generators[k].sha256 for k in used],
             "Fold": [self.folds[k].index for k in used],
             **more,
@@ -261,7 +263,7 @@ class Completion:
         """
         paired = [subject.participant_id for subject in self.cohort.select("paired")]
         controls = self.cohort.select(*CONTROLS)
-        donors = draw_donors([s.participant_id for s in controls], paired, np.random.default_rng(self.cfg.seed))
+        donors = draw_donors([s.participant_id for s in controls], paired, np.random.default_rng(self.study.seed))
         written = []
         for subject, donor in progress(list(zip(controls, donors, strict=True)), "adding residuals"):
             residual = self.cohort.load(donor, "pet") - self._read_synthetic(donor)

@@ -5,36 +5,35 @@ from functools import partial
 from pathlib import Path
 
 from numpy.typing import NDArray
-from omegaconf import DictConfig, OmegaConf
 
 from synthpet.checks.cohort import open_cohort
 from synthpet.cohort import Cohort, Fold, check_no_leakage, make_folds, write_folds
-from synthpet.command.main import typed
 from synthpet.errors import DataError
+from synthpet.generators.options import TrainingStudy
 from synthpet.learning.volumes import cache_volumes
 from synthpet.runtime.claim import claim_below
 from synthpet.runtime.compute import Compute, in_processes
 from synthpet.runtime.console import say, training_bars
 from synthpet.runtime.device import has_gpu
-from synthpet.runtime.options import Study
+from synthpet.runtime.options import Study, plain
 from synthpet.runtime.stage import Stage
 
 
-def ensure_cohort(cfg: DictConfig) -> Cohort:
+def ensure_cohort(study: Study) -> Cohort:
     """The cohort of the configuration, validated; the simulated one is made where it is missing."""
-    if cfg.cohort.source == "phantom":
+    if study.cohort.is_simulated:
         from synthpet.phantom.cohort import ensure_phantom
 
-        ensure_phantom(cfg if isinstance(cfg, Study) else typed(Study, cfg))
-    return open_cohort(cfg)
+        ensure_phantom(study)
+    return open_cohort(study)
 
 
-def generator_folder(cfg: DictConfig) -> Path:
+def generator_folder(study: TrainingStudy) -> Path:
     """Where the generators of this configuration lie."""
-    return Path(cfg.work_dir) / f"gan-{cfg.gan.name}"
+    return study.work_dir / f"gan-{study.gan.name}"
 
 
-def ensure_generators(cfg: DictConfig) -> tuple[Fold, ...]:
+def ensure_generators(study: TrainingStudy) -> tuple[Fold, ...]:
     """Train the generators that are missing or out of date; folds side by side where the machine has the cores.
 
     Returns:
@@ -44,54 +43,56 @@ def ensure_generators(cfg: DictConfig) -> tuple[Fold, ...]:
         DataError: the cohort has no paired controls.
         DataLeakageError: a fold would see what it must not see.
     """
-    cohort = ensure_cohort(cfg)
+    cohort = ensure_cohort(study)
     paired = [subject.participant_id for subject in cohort.select("paired")]
     if len(paired) < 2:
         raise DataError(f"{cohort.root}: {len(paired)} paired controls (T1 and PET); training needs at least 2")
-    folds = make_folds(paired, cfg.gan.n_folds, cfg.seed)
+    folds = make_folds(paired, study.gan.n_folds, study.seed)
     for fold in folds:
         check_no_leakage(fold, cohort)
-    claim_below(generator_folder(cfg))
-    write_folds(generator_folder(cfg) / "folds.json", folds)
-    stages = [_fold_stage(cfg, cohort, fold) for fold in folds]
+    claim_below(generator_folder(study))
+    write_folds(generator_folder(study) / "folds.json", folds)
+    stages = [_fold_stage(study, cohort, fold) for fold in folds]
     missing = [(stage, fold) for stage, fold in zip(stages, folds, strict=True) if not stage.is_current()]
     if not missing:
-        say(f"generators {cfg.gan.name}: up to date ({generator_folder(cfg)})")
+        say(f"generators {study.gan.name}: up to date ({generator_folder(study)})")
         return folds
-    volumes = cache_volumes(cohort, paired, Path(cfg.work_dir) / "cache")
-    _train_side_by_side(cfg, cohort, missing, volumes)
+    volumes = cache_volumes(cohort, paired, study.work_dir / "cache")
+    _train_side_by_side(study, cohort, missing, volumes)
     return folds
 
 
-def _fold_stage(cfg: DictConfig, cohort: Cohort, fold: Fold) -> Stage:
+def _fold_stage(study: TrainingStudy, cohort: Cohort, fold: Fold) -> Stage:
     train = [subject for subject in cohort.subjects if subject.participant_id in fold.train]
     config = {
-        "gan": {key: value for key, value in OmegaConf.to_container(cfg.gan).items() if key != "stride"},  # type: ignore
-        "precision": cfg.trainer.precision,  # as asked: what a GPU has trained is not trained again on a laptop
-        "seed": cfg.seed,
+        "gan": {key: value for key, value in plain(study.gan).items() if key != "stride"},  # type: ignore
+        "precision": study.trainer.precision,  # as asked: what a GPU has trained is not trained again on a laptop
+        "seed": study.seed,
         "fold": fold.index,
         "train": fold.train,
     }
     inputs = cohort.files(("t1w", "pet", "brain_mask"), train)
-    folder = generator_folder(cfg) / f"fold-{fold.index}"
-    return Stage(f"generator {cfg.gan.name} fold {fold.index}", folder, config, tuple(inputs))
+    folder = generator_folder(study) / f"fold-{fold.index}"
+    return Stage(f"generator {study.gan.name} fold {fold.index}", folder, config, tuple(inputs))
 
 
 def _train_side_by_side(
-    cfg: DictConfig, cohort: Cohort, missing: list[tuple[Stage, Fold]], volumes: dict[str, Path]
+    study: TrainingStudy, cohort: Cohort, missing: list[tuple[Stage, Fold]], volumes: dict[str, Path]
 ) -> None:
     """One process a fold on a CPU: two single-threaded trainings are faster than one on two threads."""
-    compute = Compute() if has_gpu(cfg.trainer.accelerator) else Compute.of(cfg.compute).at_most(len(missing))
-    files = {f"{cfg.gan.name} fold {fold.index}": stage.folder / "metrics.jsonl" for stage, fold in missing}
-    with training_bars(files, cfg.gan.n_steps) as drawn:
-        fit = partial(_fit, cfg=cfg, volumes=volumes, affine=cohort.grid.matrix, lines=not drawn)
+    compute = Compute() if has_gpu(study.trainer.accelerator) else study.compute.at_most(len(missing))
+    files = {f"{study.gan.name} fold {fold.index}": stage.folder / "metrics.jsonl" for stage, fold in missing}
+    with training_bars(files, study.gan.n_steps) as drawn:
+        fit = partial(_fit, study=study, volumes=volumes, affine=cohort.grid.matrix, lines=not drawn)
         tasks = [(replace(stage, quiet=drawn), fold) for stage, fold in missing]
         for (stage, _), _ in in_processes(fit, tasks, compute, name=lambda task: task[0].name):
             if drawn:
                 say(f"{stage.name}: done")
 
 
-def _fit(task: tuple[Stage, Fold], cfg: DictConfig, volumes: dict[str, Path], affine: NDArray, lines: bool) -> None:
+def _fit(
+    task: tuple[Stage, Fold], study: TrainingStudy, volumes: dict[str, Path], affine: NDArray, lines: bool
+) -> None:
     from synthpet.generators.fit import fit_fold
 
-    fit_fold(cfg, *task, volumes, affine, lines=lines)
+    fit_fold(study, *task, volumes, affine, lines=lines)

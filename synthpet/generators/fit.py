@@ -4,13 +4,14 @@ import json
 import logging
 import time
 import warnings
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
+import yaml
 from numpy.typing import NDArray
-from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers.logger import Logger
 from pytorch_lightning.plugins.environments import LightningEnvironment
 from torch import nn
@@ -21,6 +22,7 @@ from synthpet.cohort.files import sha256, write_text
 from synthpet.cohort.text import read_rows
 from synthpet.errors import TrainingError
 from synthpet.generators.conditional_gan import ConditionalGAN
+from synthpet.generators.options import TrainingStudy
 from synthpet.generators.patches.data import PatchDataModule, naming_loaders
 from synthpet.generators.patchwise import synthesise
 from synthpet.generators.trained import CONFIG, WEIGHTS, save_generator, write_seen
@@ -38,6 +40,7 @@ from synthpet.learning.several_devices import DEFAULT, is_first, n_devices, trai
 from synthpet.learning.volumes import MASK, PET, T1W, check_cached
 from synthpet.runtime.console import BAR_EVERY_S, Bar, bar, losses_of, on_terminal, say
 from synthpet.runtime.device import resolve_precision
+from synthpet.runtime.options import plain
 from synthpet.runtime.stage import Stage
 from synthpet.tracking import Run, tracked
 from synthpet.tracking.stages import generator_product
@@ -49,12 +52,18 @@ FLAT = 0.2  # of the contrast of the measured PET: below it a generator has coll
 
 
 def fit_fold(
-    cfg: DictConfig, stage: Stage, fold: Fold, volumes: dict[str, Path], affine: NDArray[np.float64], *, lines: bool
+    study: TrainingStudy,
+    stage: Stage,
+    fold: Fold,
+    volumes: dict[str, Path],
+    affine: NDArray[np.float64],
+    *,
+    lines: bool,
 ) -> None:
     """Train one fold and write its folder: weights, checkpoint, configuration, metrics, manifest.
 
     Args:
-        cfg: configuration of ``train``.
+        study: options of ``train``.
         stage: the fold's folder and what determines it.
         fold: who trains and who is left out.
         volumes: cached (T1, PET, mask) by participant.
@@ -65,26 +74,26 @@ def fit_fold(
     def make() -> list[Path]:
         check_cached(volumes[fold.train[0]].parent, stage.input_hashes())
         images = [path for path in map(Path, stage.inputs) if path.name.endswith(TOLD_BY)]
-        return [*_fit(cfg, stage.folder, fold, volumes, affine, lines), write_seen(stage.folder, images)]
+        return [*_fit(study, stage.folder, fold, volumes, affine, lines), write_seen(stage.folder, images)]
 
     stage.ensure(make)
 
 
 def _fit(
-    cfg: DictConfig, folder: Path, fold: Fold, volumes: dict[str, Path], affine: NDArray[np.float64], lines: bool
+    study: TrainingStudy, folder: Path, fold: Fold, volumes: dict[str, Path], affine: NDArray[np.float64], lines: bool
 ) -> list[Path]:
-    checkpoint = _checkpoint_to_continue(cfg, folder, fold, {s: sha256(volumes[s]) for s in fold.train})
-    n = n_devices(cfg.trainer)
+    checkpoint = _checkpoint_to_continue(study, folder, fold, {s: sha256(volumes[s]) for s in fold.train})
+    n = n_devices(study.trainer)
     if n == 1:
-        _train(cfg, folder, fold, volumes, affine, lines, checkpoint, several=False)
+        _train(study, folder, fold, volumes, affine, lines, checkpoint, several=False)
     else:
-        train_on(n, _train, cfg, folder, fold, volumes, affine, lines, checkpoint, True)
+        train_on(n, _train, study, folder, fold, volumes, affine, lines, checkpoint, True)
     metrics = folder / METRICS
-    return [folder / WEIGHTS, folder / CONFIG, metrics, _model_card(cfg, folder, fold, metrics)]
+    return [folder / WEIGHTS, folder / CONFIG, metrics, _model_card(study, folder, fold, metrics)]
 
 
 def _train(
-    cfg: DictConfig,
+    study: TrainingStudy,
     folder: Path,
     fold: Fold,
     volumes: dict[str, Path],
@@ -96,31 +105,32 @@ def _train(
     """The training itself, in each device's process where there are several; the first one writes."""
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)  # its greetings tell a user nothing
     warnings.filterwarnings("ignore", module="pytorch_lightning")
-    model = build_model(cfg, seed=cfg.seed * 1000 + fold.index)
-    steps_per_epoch = min(cfg.trainer.steps_per_checkpoint, cfg.gan.n_steps)
+    model = build_model(study, seed=study.seed * 1000 + fold.index)
+    steps_per_epoch = min(study.trainer.steps_per_checkpoint, study.gan.n_steps)
     data = PatchDataModule(
         [volumes[participant] for participant in fold.train],
         affine,
-        patch_size=cfg.gan.patch_size,
-        batch_size=cfg.gan.batch_size,
-        coordinates=cfg.gan.coordinates,
+        patch_size=study.gan.patch_size,
+        batch_size=study.gan.batch_size,
+        coordinates=study.gan.coordinates,
         steps_per_epoch=steps_per_epoch,
-        seed=cfg.seed * 1000 + fold.index,
-        num_workers=cfg.trainer.num_workers,
+        seed=study.seed * 1000 + fold.index,
+        num_workers=study.trainer.num_workers,
     )
     metrics = MetricsFile(folder / METRICS, keep_until=steps_done(checkpoint))
-    watching: list[pl.Callback] = [ProgressLines(f"fold {fold.index}", cfg.gan.n_steps)] if lines and is_first() else []
+    watched = lines and is_first()
+    watching: list[pl.Callback] = [ProgressLines(f"fold {fold.index}", study.gan.n_steps)] if watched else []
     if not is_first():
-        cfg = cast(DictConfig, OmegaConf.merge(cfg, {"logger": {"name": "local"}}))  # one run of W&B is enough
-    with tracked(cfg, "train", f"{cfg.gan.name} fold {fold.index}", {"fold": fold.index}) as run:
-        loggers: list[Logger] = [metrics, RunLogger(run, cfg.gan.batch_size)] if run else [metrics]
-        example = Example(cfg, volumes[fold.test[0]], affine, run)
+        study = replace(study, logger=replace(study.logger, name="local"))  # one run of W&B is enough
+    with tracked(study, "train", f"{study.gan.name} fold {fold.index}", {"fold": fold.index}) as run:
+        loggers: list[Logger] = [metrics, RunLogger(run, study.gan.batch_size)] if run else [metrics]
+        example = Example(study, volumes[fold.test[0]], affine, run)
         trainer = pl.Trainer(
-            max_epochs=-(-cfg.gan.n_steps // steps_per_epoch),
-            accelerator=cfg.trainer.accelerator,
-            devices=cfg.trainer.devices,
-            strategy=DEFAULT if several and cfg.trainer.strategy == "auto" else cfg.trainer.strategy,
-            precision=resolve_precision(cfg.trainer.precision, cfg.trainer.accelerator),
+            max_epochs=-(-study.gan.n_steps // steps_per_epoch),
+            accelerator=study.trainer.accelerator,
+            devices=study.trainer.devices,
+            strategy=DEFAULT if several and study.trainer.strategy == "auto" else study.trainer.strategy,
+            precision=resolve_precision(study.trainer.precision, study.trainer.accelerator),
             logger=loggers,
             plugins=[WholeCheckpoints(), LightningEnvironment()],  # whatever a scheduler's variables say
             callbacks=[saver := SaveCheckpoint(folder / CHECKPOINT), *watching, example],
@@ -135,23 +145,22 @@ def _train(
             with naming_loaders(), continuing(checkpoint, saver):
                 trainer.fit(model, datamodule=data, ckpt_path=checkpoint, weights_only=True)
         except TrainingError as error:
-            run.alert("Training stopped", f"{cfg.gan.name} fold {fold.index}: {error}")
+            run.alert("Training stopped", f"{study.gan.name} fold {fold.index}: {error}")
             raise
         if is_first():
             save_generator(model.ema.module, folder)
             run.makes(generator_product(folder))
 
 
-def _model_card(cfg: DictConfig, folder: Path, fold: Fold, metrics: Path) -> Path:
+def _model_card(study: TrainingStudy, folder: Path, fold: Fold, metrics: Path) -> Path:
     errors = [row["val/mae"] for row in read_rows(metrics) if row.get("val/mae")]
-    options: Any = OmegaConf.to_container(cfg.gan, resolve=True)
     return write_model_card(
         folder,
         GENERATOR,
-        f"generator {cfg.gan.name}, fold {fold.index}",
-        open_cohort(cfg),
+        f"generator {study.gan.name}, fold {fold.index}",
+        open_cohort(study),
         fold.train,
-        {"gan": options, "seed": cfg.seed, "fold": fold.index},
+        {"gan": plain(study.gan), "seed": study.seed, "fold": fold.index},
         [folder / WEIGHTS],
         [f"mean absolute error of one left-out control at the end of training: {errors[-1]:.3f} SUVR"]
         if errors
@@ -159,29 +168,28 @@ def _model_card(cfg: DictConfig, folder: Path, fold: Fold, metrics: Path) -> Pat
     )
 
 
-def build_model(cfg: DictConfig, seed: int) -> ConditionalGAN:
+def build_model(study: TrainingStudy, seed: int) -> ConditionalGAN:
     """The model of a configuration, from plain values only."""
-    gan = OmegaConf.to_container(cfg.gan, resolve=True)
-    assert isinstance(gan, dict)  # noqa: S101 - a config group is a mapping
+    gan = plain(study.gan)
     own = {key: gan[key] for key in gan if key not in ("name", "patch_size", "stride", "batch_size", "n_folds")}
     return ConditionalGAN(
         **own,  # type: ignore[arg-type]
         n_slices=gan["patch_size"][2],
-        compile=cfg.trainer.compile,
-        channels_last=cfg.trainer.channels_last,
+        compile=study.trainer.compile,
+        channels_last=study.trainer.channels_last,
         seed=seed,
     )
 
 
-def _checkpoint_to_continue(cfg: DictConfig, folder: Path, fold: Fold, train: dict[str, str]) -> Path | None:
+def _checkpoint_to_continue(study: TrainingStudy, folder: Path, fold: Fold, train: dict[str, str]) -> Path | None:
     """The checkpoint of an interrupted run of the same configuration and images; otherwise a fresh start is prepared.
 
     ``train``: SHA-256 of each training subject's cached images, so that a mended image is not passed over.
     """
-    precision = resolve_precision(cfg.trainer.precision, cfg.trainer.accelerator)
-    gan = {key: cfg.gan[key] for key in cfg.gan if key != "stride"}  # of inference: another one trains nothing anew
-    config = {"gan": gan, "precision": precision, "seed": cfg.seed}
-    text = OmegaConf.to_yaml(config | {"fold": fold.index, "train": train}, resolve=True)
+    precision = resolve_precision(study.trainer.precision, study.trainer.accelerator)
+    gan = {key: value for key, value in plain(study.gan).items() if key != "stride"}  # of inference alone
+    config = {"gan": gan, "precision": precision, "seed": study.seed}
+    text = yaml.safe_dump(config | {"fold": fold.index, "train": train}, sort_keys=False, allow_unicode=True)
     before = folder / CONFIG
     if before.is_file() and before.read_bytes() == text.encode():
         checkpoint = newest_whole(folder)
@@ -241,10 +249,10 @@ class Example(pl.Callback):
     It steers nothing: no stopping, no choice of a checkpoint.
     """
 
-    def __init__(self, cfg: DictConfig, volume: Path, affine: NDArray[np.float64], run: Run) -> None:
-        self.cfg, self.affine, self.run = cfg, affine, run
+    def __init__(self, study: TrainingStudy, volume: Path, affine: NDArray[np.float64], run: Run) -> None:
+        self.study, self.affine, self.run = study, affine, run
         self.volume = np.load(volume, mmap_mode="r", allow_pickle=False)
-        self.every = int(cfg.logger.get("images_every", 500))
+        self.every = study.logger.images_every
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *args: Any) -> None:
         """Synthesise, log ``val/mae`` and, where allowed, the picture."""
@@ -259,14 +267,14 @@ class Example(pl.Callback):
             t1w,
             mask,
             self.affine,
-            patch_size=self.cfg.gan.patch_size,
-            stride=self.cfg.gan.stride,
-            coordinates=self.cfg.gan.coordinates,
+            patch_size=self.study.gan.patch_size,
+            stride=self.study.gan.stride,
+            coordinates=self.study.gan.coordinates,
             device=pl_module.device,
         )
         contrast = float(pet[mask].std() / real[mask].std())
         pl_module.log_dict({"val/mae": float(np.abs(pet - real)[mask].mean()), "val/contrast": contrast})
-        if contrast < FLAT and step >= self.cfg.gan.n_steps / 2:
+        if contrast < FLAT and step >= self.study.gan.n_steps / 2:
             self.run.alert("Collapsed generator", f"step {step}: {contrast:.0%} of the contrast of a real PET")
         if self.run.shows_images:
             self.run.log_picture("example", slices(t1w, real, pet), CAPTION, step=step - 1)  # that of the metrics

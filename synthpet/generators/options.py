@@ -1,8 +1,9 @@
-"""Options of ``gan=`` and ``trainer=``."""
+"""Options of ``gan=``."""
 
 from dataclasses import dataclass
 
-from synthpet.runtime.options import Group, Options
+from synthpet.learning.options import TrainerOptions
+from synthpet.runtime.options import Group
 from synthpet.tracking.options import TrackedStudy
 
 
@@ -27,20 +28,6 @@ class GeneratorOptions(Group):
     n_steps: int
     n_folds: int
     method: str = "conditional_gan"
-
-
-@dataclass(frozen=True)
-class TrainerOptions(Options):
-    """Where and how networks train; see configs/trainer/default.yaml."""
-
-    accelerator: str = "auto"
-    devices: int | str | list[int] = 1
-    strategy: str = "auto"
-    precision: str = "auto"
-    compile: bool = False
-    channels_last: bool = True
-    num_workers: int = 0
-    steps_per_checkpoint: int = 100
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,18 +17,18 @@ from multiprocessing.queues import SimpleQueue
 from typing import Any
 
 import pytorch_lightning as pl
-from omegaconf import DictConfig
 from pytorch_lightning.plugins.environments import LightningEnvironment
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from synthpet.errors import SynthPetError, TrainingError, UsageError
+from synthpet.learning.options import TrainerOptions
 
 DEFAULT = "ddp_find_unused_parameters_true"  # a step of one network leaves the other's weights alone
 PARENT_EVERY_S = 0.5
 _index = 0  # which of a training's processes this is
 
 
-def n_devices(trainer: DictConfig) -> int:
+def n_devices(trainer: TrainerOptions) -> int:
     """How many devices ``trainer.devices`` and ``trainer.accelerator`` mean on this machine.
 
     Raises:

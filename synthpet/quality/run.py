@@ -6,7 +6,7 @@ Memory holds a handful of volumes (mean PETs, voxelwise moments), whatever the n
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,7 @@ from synthpet.quality.metrics import (
     seam_ratio,
     ssim,
 )
+from synthpet.quality.options import QualityStudy
 from synthpet.quality.records import Evaluation, Measured, Spread
 from synthpet.quality.source import BASELINES, IMAGES, ROLES, Case, Source
 from synthpet.quality.summary import COLUMNS, summarise
@@ -34,9 +35,6 @@ from synthpet.runtime.console import progress
 from synthpet.runtime.stage import Stage
 from synthpet.template.regions import grey_matter, named_regions
 from synthpet.tracking.stages import track_quality
-
-if TYPE_CHECKING:
-    from omegaconf import DictConfig
 
 METHODS = (*BASELINES, "synthetic", "expected")
 MIN_SEAM_STEPS = 500  # a few voxels at the brain's edge, where every image is steep, do not make a seam
@@ -161,7 +159,7 @@ def measure_methods(
     return rows
 
 
-def ensure_evaluated(cfg: "DictConfig") -> Path:
+def ensure_evaluated(study: QualityStudy) -> Path:
     """Evaluate the synthetic PETs of a configuration unless that is done; first run what is missing before it.
 
     Returns:
@@ -169,14 +167,14 @@ def ensure_evaluated(cfg: "DictConfig") -> Path:
     """
     from synthpet.completion.write import ensure_completed
 
-    folder = ensure_completed(cfg)
-    source = Source(open_cohort(cfg), folder)
-    geometry = {"patch_size": list(cfg.gan.patch_size), "stride": list(cfg.gan.stride)}
-    config = {"generator": cfg.gan.name, "data_range": cfg.evaluate.data_range, "seed": cfg.seed, **geometry}
+    folder = ensure_completed(study)
+    source = Source(open_cohort(study), folder)
+    geometry = {"patch_size": list(study.gan.patch_size), "stride": list(study.gan.stride)}
+    config = {"generator": study.gan.name, "data_range": study.evaluate.data_range, "seed": study.seed, **geometry}
     config |= source.cohort.told()
-    stage = Stage(f"quality {cfg.gan.name}", folder, config, source.files(), manifest="run-quality.json")
-    if stage.ensure(lambda: _write(source, folder, config, n_jobs=cfg.compute.n_jobs)):
-        track_quality(cfg, folder, stage.manifest)
+    stage = Stage(f"quality {study.gan.name}", folder, config, source.files(), manifest="run-quality.json")
+    if stage.ensure(lambda: _write(source, folder, config, n_jobs=study.compute.n_jobs)):
+        track_quality(study, folder, stage.manifest)
     return folder
 
 

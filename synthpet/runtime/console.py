@@ -10,7 +10,7 @@ from multiprocessing import current_process
 from pathlib import Path
 from typing import Any, TextIO, TypeVar
 
-from synthpet.cohort.printable import printable
+from synthpet.errors import printable
 
 T = TypeVar("T")
 BAR_EVERY_S = 0.5  # how often bars are drawn anew

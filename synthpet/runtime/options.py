@@ -68,7 +68,9 @@ def _typed(kind: Any, value: Any) -> Any:
 
 
 def plain(value: Any) -> Any:
-    """Options as plain values for a manifest: dataclasses as dictionaries, tuples as lists, paths as text."""
+    """Options as plain values for a manifest: groups as in their files, tuples as lists, paths as text."""
+    if isinstance(value, Group):
+        return plain(value.values)
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, Mapping):

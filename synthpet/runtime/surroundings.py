@@ -106,7 +106,7 @@ def _start_again_in_utf8() -> None:
 
 def _is_only_here(place: str) -> bool:
     """Whether modules would be taken from the current folder just because somebody stands in it."""
-    package = Path(__file__).resolve().parents[1]
+    package = Path(__file__).resolve().parents[2]
     try:
         here = Path.cwd()
         return Path(place).resolve() == here != package

@@ -5,11 +5,8 @@ Nothing here can stop a command: what W&B refuses is said once, and the work goe
 images nor ids nor weights unless ``logger.images``, ``logger.ids`` or ``logger.models`` is set.
 """
 
-from synthpet.tracking.mode import group_of, is_simulated, settled
+from synthpet.tracking.mode import group_of, settled
 from synthpet.tracking.products import Product, cohort_product, made_by
 from synthpet.tracking.run import Run, tracked
 
-__all__ = [
-    "Product", "Run", "cohort_product", "group_of", "is_simulated", "made_by", "mode", "options", "settled", "stages",
-    "tracked",
-]  # fmt: skip
+__all__ = ["Product", "Run", "cohort_product", "group_of", "made_by", "mode", "options", "settled", "stages", "tracked"]

@@ -2,32 +2,28 @@
 
 import os
 import re
+from dataclasses import replace
 from importlib.util import find_spec
-from pathlib import Path
 from socket import gaierror
-from typing import TYPE_CHECKING
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
 from synthpet.errors import UsageError
 from synthpet.runtime.console import say
-
-if TYPE_CHECKING:
-    from omegaconf import DictConfig
+from synthpet.tracking.options import LoggerOptions, TrackedStudy
 
 MODES = ("offline", "online", "off")
 WAIT_S = 10  # for the server to answer
 LOCAL = "all results and metrics.jsonl are written as ever"
 
 
-def is_wanted(cfg: "DictConfig") -> bool:
-    """Whether the configuration asks for W&B.
+def is_wanted(logger: LoggerOptions) -> bool:
+    """Whether W&B is asked for, in this process.
 
     Raises:
         UsageError: an unknown ``logger.mode``.
     """
-    logger = cfg.get("logger")
-    if logger is None or logger.get("name") != "wandb":
+    if logger.name != "wandb":
         return False
     if logger.mode not in MODES:
         raise UsageError(f"logger.mode={logger.mode}: expected {', '.join(MODES[:-1])} or {MODES[-1]}")
@@ -43,21 +39,18 @@ def mode_of_the_machine() -> str | None:
     return "offline" if mode in ("offline", "dryrun") else None
 
 
-def settled(cfg: "DictConfig") -> "DictConfig":
-    """The configuration with the mode that works here, asked once a command: processes that it starts ask no more.
+def settled(logger: LoggerOptions) -> LoggerOptions:
+    """The options with the mode that works here, asked once a command: processes that it starts ask no more.
 
     Says once what does not work: W&B is not installed (off), or online does not answer or refuses the key (offline).
     What the machine forbids (``WANDB_MODE=disabled`` or ``offline``) is kept to; nothing there turns it online.
     """
     told = mode_of_the_machine()
-    if (
-        told is not None
-        and cfg.get("logger", {}).get("mode") in {"off": ("online", "offline"), "offline": ("online",)}[told]
-    ):
+    if told is not None and logger.mode in {"off": ("online", "offline"), "offline": ("online",)}[told]:
         say(f"W&B is {told} on this machine (WANDB_MODE or WANDB_DISABLED), so it is {told} here; {LOCAL}")
-    if not is_wanted(cfg):
-        return cfg
-    mode = "offline" if cfg.logger.mode == "online" and told == "offline" else cfg.logger.mode
+    if not is_wanted(logger):
+        return logger
+    mode = "offline" if logger.mode == "online" and told == "offline" else logger.mode
     if not _is_installed():
         mode = "off"
         say(f"W&B is not installed (`pip install wandb`), nothing is logged to it; {LOCAL}")
@@ -67,11 +60,7 @@ def settled(cfg: "DictConfig") -> "DictConfig":
         except Exception as error:  # whatever W&B raises
             mode = "offline"
             say(f"W&B cannot be used online ({in_a_line(error)}), so it is used offline; {LOCAL}")
-    if mode == cfg.logger.mode:
-        return cfg
-    cfg = cfg.copy()
-    cfg.logger.mode = mode
-    return cfg
+    return logger if mode == logger.mode else replace(logger, mode=mode)
 
 
 def _is_installed() -> bool:
@@ -113,22 +102,13 @@ def in_a_line(error: BaseException, longest: int = 160) -> str:
     return words if len(words) <= longest else words[: longest - 1] + "…"
 
 
-def is_simulated(cfg: "DictConfig") -> bool:
-    """Whether the people are simulated from nothing, so that showing them shows nobody."""
-    return bool(cfg.cohort.source == "phantom")
-
-
-def group_of(cfg: "DictConfig", fingerprint: str) -> str:
+def group_of(study: TrackedStudy, fingerprint: str) -> str:
     """What the study is called in W&B: a folder's name, which may tell something, is not used unasked.
 
     Args:
-        cfg: any configuration with a logger.
+        study: whose runs these are.
         fingerprint: of the cohort.
     """
-    name = cfg.logger.group or (cfg.cohort.name if is_simulated(cfg) else f"{cfg.study_name}-{fingerprint[:8]}")
+    cohort = study.cohort
+    name = study.logger.group or (cohort.name if cohort.is_simulated else f"{study.study_name}-{fingerprint[:8]}")
     return re.sub(r"[^\w.-]+", "-", str(name))[:64]
-
-
-def wandb_folder(cfg: "DictConfig") -> Path:
-    """Where runs are kept: ``<work_dir>`` receives a folder ``wandb``."""
-    return Path(cfg.work_dir).absolute()

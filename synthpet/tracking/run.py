@@ -5,19 +5,18 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from synthpet.cohort import Cohort
 from synthpet.runtime.console import say
+from synthpet.runtime.options import plain
 from synthpet.tracking.client import import_wandb
-from synthpet.tracking.mode import LOCAL, check_online, group_of, in_a_line, is_simulated, is_wanted, wandb_folder
+from synthpet.tracking.mode import LOCAL, check_online, group_of, in_a_line, is_wanted
+from synthpet.tracking.options import TrackedStudy
 from synthpet.tracking.products import Product, cohort_product
-
-if TYPE_CHECKING:
-    from omegaconf import DictConfig
 
 WAIT_S = 30  # for W&B to start a run, and to upload what is left of it at its end
 SENT = ("gan", "detector", "normative", "detection", "evaluate")  # groups of the configuration, none with a path
@@ -28,32 +27,32 @@ class Run:
     """One W&B run; without W&B an object that does nothing.
 
     Args:
-        cfg: with ``logger``, ``cohort``, ``work_dir``, ``study_name``, ``seed``.
+        study: with ``logger``, ``cohort``, ``work_dir``, ``study_name``, ``seed``.
         job_type: train, complete, quality, uad, evaluate or compare.
         name: of the run.
         config: plain values that tell this run from others.
     """
 
-    def __init__(self, cfg: "DictConfig", job_type: str, name: str, config: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, study: TrackedStudy, job_type: str, name: str, config: Mapping[str, Any] | None = None) -> None:
         self._run: Any = None
         self.shows_images = self.shows_ids = self.holds_models = False
-        self._logs = is_wanted(cfg)
-        self._safely(lambda: self._start(cfg, job_type, name, config or {}))
+        self._logs = is_wanted(study.logger)
+        self._safely(lambda: self._start(study, job_type, name, config or {}))
 
     def __bool__(self) -> bool:
         """Whether something is logged."""
         return self._logs
 
-    def _start(self, cfg: "DictConfig", job_type: str, name: str, config: Mapping[str, Any]) -> None:
-        cohort = cohort_product(Cohort.open(Path(cfg.cohort.path)))
-        simulated = is_simulated(cfg)
+    def _start(self, study: TrackedStudy, job_type: str, name: str, config: Mapping[str, Any]) -> None:
+        cohort = cohort_product(Cohort.open(study.cohort.path))
+        simulated = study.cohort.is_simulated
         self.shows_images, self.shows_ids, self.holds_models = (
-            bool(simulated or cfg.logger[what]) for what in ("images", "ids", "models")
+            bool(simulated or getattr(study.logger, what)) for what in ("images", "ids", "models")
         )
-        self.group = group_of(cfg, cohort.fingerprint)
-        about = {"project": cfg.logger.project, "group": self.group, "job_type": job_type, "name": name}
-        found = {"study": cfg.study_name, "simulated": simulated, "seed": cfg.seed, **_chosen(cfg, job_type), **config}
-        self._run = _start_run(cfg.logger.mode, wandb_folder(cfg), config=found, **about)
+        self.group = group_of(study, cohort.fingerprint)
+        about = {"project": study.logger.project, "group": self.group, "job_type": job_type, "name": name}
+        chosen = {"study": study.study_name, "simulated": simulated, "seed": study.seed, **_chosen(study, job_type)}
+        self._run = _start_run(study.logger.mode, study.work_dir.absolute(), config={**chosen, **config}, **about)
         _drop_logs(self._run)
         self.uses(cohort)
 
@@ -130,9 +129,9 @@ class Run:
 
 
 @contextmanager
-def tracked(cfg: "DictConfig", job_type: str, name: str, config: Mapping[str, Any] | None = None) -> Iterator[Run]:
+def tracked(study: TrackedStudy, job_type: str, name: str, config: Mapping[str, Any] | None = None) -> Iterator[Run]:
     """A run for the time of a block; it ends as failed where the block fails."""
-    run = Run(cfg, job_type, name, config)
+    run = Run(study, job_type, name, config)
     try:
         yield run
     except BaseException:
@@ -150,12 +149,10 @@ def without_ids(rows: Sequence[Mapping[str, Any]], who: str) -> list[dict[str, A
     return [{**row, who: numbers.get(row[who], row[who])} for row in rows]
 
 
-def _chosen(cfg: "DictConfig", job_type: str) -> dict[str, Any]:
+def _chosen(study: TrackedStudy, job_type: str) -> dict[str, Any]:
     """The options that tell runs of this job type apart."""
-    from omegaconf import OmegaConf
-
     groups = {"train": ("gan",), "complete": ("gan",), "quality": ("gan", "evaluate"), "compare": ("detection",)}
-    return {key: OmegaConf.to_container(cfg[key], resolve=True) for key in groups.get(job_type, SENT) if key in cfg}
+    return {key: plain(getattr(study, key)) for key in groups.get(job_type, SENT) if hasattr(study, key)}
 
 
 def _start_run(mode: str, folder: Path, **about: Any) -> Any:

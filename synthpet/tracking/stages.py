@@ -2,15 +2,13 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from synthpet.cohort.files import read_tsv, sha256
 from synthpet.cohort.text import read_rows
+from synthpet.tracking.options import TrackedStudy
 from synthpet.tracking.products import Product, fingerprint, made_by
 from synthpet.tracking.run import Run, tracked
-
-if TYPE_CHECKING:
-    from omegaconf import DictConfig
 
 GENERATOR, CONFIG = "generator.safetensors", "config.yaml"
 SHOWN = ("mae", "rmse", "psnr", "ssim")  # of quality.json, in the brain
@@ -34,17 +32,17 @@ def seconds_of(folder: Path, manifest: str = "run.json") -> float:
     return float(json.loads((folder / manifest).read_text())["seconds"])
 
 
-def track_completion(cfg: "DictConfig", folder: Path, generators: list[Path]) -> None:
+def track_completion(study: TrackedStudy, folder: Path, generators: list[Path]) -> None:
     """A run of job type ``complete``.
 
     Args:
-        cfg: configuration of ``complete``.
+        study: options of ``complete``.
         folder: of the synthetic PET.
         generators: folder of each fold that was used.
     """
     manifest = json.loads((folder / "run.json").read_text())
     options = {key: manifest["config"][key] for key in ("smooth_fwhm_mm", "histogram_matching", "residual", "stride")}
-    with tracked(cfg, "complete", folder.name, {"complete": options}) as run:
+    with tracked(study, "complete", folder.name, {"complete": options}) as run:
         for generator in generators if run else ():
             run.uses(generator_product(generator))
         n_subjects = len(manifest["config"]["subjects"])
@@ -60,17 +58,17 @@ def track_completion(cfg: "DictConfig", folder: Path, generators: list[Path]) ->
             run.makes(synthetic_product(folder))
 
 
-def track_quality(cfg: "DictConfig", folder: Path, manifest: str) -> None:
+def track_quality(study: TrackedStudy, folder: Path, manifest: str) -> None:
     """A run of job type ``quality``: the table of subjects, the headline, an alert where the set has collapsed.
 
     Args:
-        cfg: configuration of ``evaluate``.
+        study: options of ``evaluate``.
         folder: of the synthetic PET.
         manifest: of the stage that measured it.
     """
     quality = json.loads((folder / "quality.json").read_text())
     role = quality["headline_role"]
-    with tracked(cfg, "quality", folder.name, {"role": role, "data_range": quality["data_range"]}) as run:
+    with tracked(study, "quality", folder.name, {"role": role, "data_range": quality["data_range"]}) as run:
         if not run:
             return
         run.uses(synthetic_product(folder))
@@ -78,7 +76,7 @@ def track_quality(cfg: "DictConfig", folder: Path, manifest: str) -> None:
         run.summarise({**quality_summary(quality), "seconds": seconds_of(folder, manifest)})
         collapsed = [name for name, found in quality["roles"].items() if found.get("collapsed")]
         if collapsed:
-            run.alert("Collapsed synthetic PET", f"{cfg.gan.name}: too alike between subjects ({', '.join(collapsed)})")
+            run.alert("Collapsed synthetic PET", f"{folder.name}: too alike between subjects ({', '.join(collapsed)})")
 
 
 def quality_summary(quality: dict[str, Any]) -> dict[str, Any]:

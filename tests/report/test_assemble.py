@@ -9,9 +9,9 @@ from synthpet.report.assemble import assemble
 from synthpet.report.html import Section
 
 PLANS = (
-    ("synthpet.report", "synthesis.yaml"), ("synthpet.prepare.qc", "cohort_page.yaml"),
-    ("synthpet.prepare.qc", "person_page.yaml"), ("uad", "patient_page.yaml"), ("uad", "evaluation_page.yaml"),
-    ("uad", "comparison_page.yaml"), ("synthpet.phantom.realism", "page.yaml"),
+    ("synthpet.quality", "page.yaml"), ("synthpet.prepare.qc", "cohort_page.yaml"),
+    ("synthpet.prepare.qc", "person_page.yaml"), ("uad.patient", "page.yaml"), ("uad.evaluation", "page.yaml"),
+    ("uad.comparison", "page.yaml"), ("synthpet.phantom.realism", "page.yaml"),
 )  # fmt: skip
 PARTS = {"findings": ["a {b}"], "pictures": None, "decisions": None, "limits": (), "numbers": Section("own", ["x"])}
 WORDS = {"name": "sub-01", "verdict": "ok {name}"}

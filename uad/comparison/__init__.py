@@ -1,3 +1,3 @@
 """Normative sets and detectors side by side, with paired statistics, and the page."""
 
-__all__ = ["run"]
+__all__ = ["options", "run"]

@@ -1,45 +1,43 @@
 """Several evaluations of the same patients side by side: the published table, with statistics that fit its size."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
-
-from omegaconf import DictConfig, OmegaConf
 
 from synthpet.checks.cohort import open_cohort
 from synthpet.cohort import Cohort
 from synthpet.cohort.files import write_bytes, write_json, write_text, write_tsv
 from synthpet.cohort.marks import is_simulated_dataset
-from synthpet.command.main import compose
 from synthpet.errors import UsageError
 from synthpet.generators.crossfit import ensure_cohort
 from synthpet.quality.run import ensure_evaluated
 from synthpet.report.plain import plain_table
 from synthpet.runtime.compute import Compute, in_processes
 from synthpet.runtime.console import progress, say
+from synthpet.runtime.options import plain
 from synthpet.runtime.stage import Stage
 from uad.comparison.cells import generator_pictures
+from uad.comparison.options import Cell, ComparisonStudy
 from uad.comparison.statistics import Settings, compare
 from uad.comparison.table import MISSED, ROWS, Outcome, check_same_patients, table_rows
 from uad.detectors.train import uses_synthesis
 from uad.evaluation.run import ensure_evaluation
+from uad.findings.options import EvaluationStudy
 from uad.tracking.stages import track_comparison
 
-OWN_OPTIONS = ("compare.", "detector=", "normative=", "gan=")  # not handed on to the single evaluations
 READ = ("ranks.tsv", "summary.json", "froc.tsv", "froc_found.tsv")  # of each evaluation
 LAYOUT = 2  # of what is written here; another number makes folders of older versions anew
 
-Cell = tuple[str, str]  # detector, column
 Outcomes = Mapping[str, Mapping[str, Outcome]]  # detector to column to what was found
 
 
-def ensure_comparison(cfg: DictConfig, overrides: Sequence[str] = ()) -> Path:
+def ensure_comparison(study: ComparisonStudy) -> Path:
     """Compare detectors and normative sets on the cohort's patients; first run the evaluations that are missing.
 
     Args:
-        cfg: configuration of ``uad_compare``.
-        overrides: what the user changed on the command line; it holds for every evaluation.
+        study: options, with those of every evaluation.
 
     Returns:
         The folder ``comparison`` with ``table.tsv``, ``table.txt``, ``statistics.json``, ``report.html`` and
@@ -49,68 +47,58 @@ def ensure_comparison(cfg: DictConfig, overrides: Sequence[str] = ()) -> Path:
         UsageError: the reference is not among the columns.
         DataError: the evaluations are not of the same patients.
     """
-    columns = _columns(cfg)
-    shared = [option for option in overrides if not option.startswith(OWN_OPTIONS)]
-    if cfg.logger.name == "wandb":
-        shared.append(f"logger.mode={cfg.logger.mode}")  # which has been settled
-    cells = [(detector, column) for detector in cfg.compare.detectors for column in columns]
-    folders = _ensure_evaluations(cells, shared, Compute.of(cfg.compute))
-    outcomes = {d: {column: Outcome.read(folders[d, column]) for column in columns} for d in cfg.compare.detectors}
+    columns, detectors = _columns(study), study.compare.detectors
+    cells = [(detector, column) for detector in detectors for column in columns]
+    folders = _ensure_evaluations({cell: study.evaluations[cell] for cell in cells}, study.compute)
+    outcomes = {d: {column: Outcome.read(folders[d, column]) for column in columns} for d in detectors}
     check_same_patients(outcomes)
-    folder = Path(cfg.work_dir) / "comparison"
+    folder = study.work_dir / "comparison"
     config = {
-        "compare": OmegaConf.to_container(cfg.compare),
+        "compare": plain(study.compare),
         "columns": columns,
-        "max_clusters": cfg.detection.max_clusters,
-        "false_per_scan": cfg.detection.false_per_scan,
-        "seed": cfg.seed,
+        "max_clusters": study.detection.max_clusters,
+        "false_per_scan": study.detection.false_per_scan,
+        "seed": study.seed,
         "layout": LAYOUT,
-        **(cohort := open_cohort(cfg)).told(),
+        **(cohort := open_cohort(study)).told(),
     }
-    shown = generator_pictures(Path(cfg.work_dir), columns)
+    shown = generator_pictures(study.work_dir, columns)
     stage = Stage("comparison", folder, config, (*_inputs(outcomes), *shown))
-    if stage.ensure(lambda: _write(cfg, cohort, folder, outcomes)):
-        track_comparison(cfg, folder, folders)
+    if stage.ensure(lambda: _write(study, cohort, folder, outcomes)):
+        track_comparison(study, folder, folders, study.compare.reference)
     for line in (folder / "table.txt").read_text().splitlines():
         say(line)
     say(f"written: {folder / 'report.html'}")
     return folder
 
 
-def _columns(cfg: DictConfig) -> list[str]:
+def _columns(study: ComparisonStudy) -> list[str]:
     """The columns, without the oracle where nobody knows everybody's true PET."""
-    reference, columns = cfg.compare.reference, list(cfg.compare.columns)
+    reference, columns = study.compare.reference, list(study.compare.columns)
     if reference not in columns:
         raise UsageError(f"compare.reference={reference}: expected one of {columns}")
-    if cfg.cohort.source == "phantom" or is_simulated_dataset(Path(cfg.cohort.path)):
+    if study.cohort.is_simulated or is_simulated_dataset(study.cohort.path):
         return columns
     known = [column for column in columns if column.partition("-")[0] != "oracle"]
     if known != columns:
-        say(f"comparison: column oracle left out, since {cfg.cohort.path} is not a simulated cohort")
+        say(f"comparison: column oracle left out, since {study.cohort.path} is not a simulated cohort")
     return known
 
 
-def _ensure_evaluations(cells: Sequence[Cell], shared: Sequence[str], compute: Compute) -> dict[Cell, Path]:
+def _ensure_evaluations(cells: Mapping[Cell, EvaluationStudy], compute: Compute) -> dict[Cell, Path]:
     """The folder of each cell's evaluation; cells side by side, which is faster than one on all cores."""
-    heads = {key: cell for cell in reversed(cells) for key in cell}.values()  # a cell of each detector and column
-    configurations = [_configure(cell, shared) for cell in dict.fromkeys(heads)]
-    ensure_cohort(configurations[0])
-    for cfg in {cfg.gan.name: cfg for cfg in configurations if uses_synthesis(cfg)}.values():
-        ensure_evaluated(cfg)  # before them, since several cells read it
-    work = partial(_ensure_cell, shared=[*shared, *(["compute.n_jobs=1"] if compute.n_jobs > 1 else [])])
-    running = in_processes(work, cells, compute, name="-".join)
+    ensure_cohort(next(iter(cells.values())))
+    for study in {study.gan.name: study for study in reversed(list(cells.values())) if uses_synthesis(study)}.values():
+        ensure_evaluated(study)  # before them, since several cells read it
+    if compute.n_jobs > 1:
+        cells = {cell: replace(study, compute=study.compute.at_most(1)) for cell, study in cells.items()}
+    work = partial(_ensure_cell, studies=cells)
+    running = in_processes(work, list(cells), compute, name="-".join)
     return dict(progress(running, "evaluations", len(cells), lines=True))
 
 
-def _ensure_cell(cell: Cell, shared: Sequence[str]) -> Path:
-    return ensure_evaluation(_configure(cell, shared))
-
-
-def _configure(cell: Cell, shared: Sequence[str]) -> DictConfig:
-    detector, column = cell
-    normative, _, gan = column.partition("-")
-    options = [f"detector={detector}", f"normative={normative}", *([f"gan={gan}"] if gan else [])]
-    return compose("uad_evaluate", *options, *shared)
+def _ensure_cell(cell: Cell, studies: Mapping[Cell, EvaluationStudy]) -> Path:
+    return ensure_evaluation(studies[cell])
 
 
 def _inputs(outcomes: Outcomes) -> Iterator[Path]:
@@ -119,17 +107,17 @@ def _inputs(outcomes: Outcomes) -> Iterator[Path]:
             yield from (path for name in READ if (path := outcome.folder / name).is_file())
 
 
-def _write(cfg: DictConfig, cohort: Cohort, folder: Path, outcomes: Outcomes) -> list[Path]:
+def _write(study: ComparisonStudy, cohort: Cohort, folder: Path, outcomes: Outcomes) -> list[Path]:
     from uad.comparison.cells import quality_parts
     from uad.comparison.figures import make_pictures
     from uad.comparison.page import in_short, make_page
 
     settings = Settings(
-        cfg.compare.reference,
-        cfg.detection.max_clusters,
-        cfg.detection.false_per_scan,
-        cfg.seed,
-        cfg.compare.n_resamples,
+        study.compare.reference,
+        study.detection.max_clusters,
+        study.detection.false_per_scan,
+        study.seed,
+        study.compare.n_resamples,
     )
     tables = {detector: table_rows(columns, settings.max_clusters) for detector, columns in outcomes.items()}
     statistics = compare(outcomes, settings)
@@ -140,8 +128,8 @@ def _write(cfg: DictConfig, cohort: Cohort, folder: Path, outcomes: Outcomes) ->
         statistics,
         pictures,
         settings,
-        simulated=is_simulated_dataset(Path(cfg.cohort.path)),
-        quality=quality_parts(Path(cfg.work_dir), list(next(iter(outcomes.values())))),
+        simulated=is_simulated_dataset(study.cohort.path),
+        quality=quality_parts(study.work_dir, list(next(iter(outcomes.values())))),
         notices=cohort.notices,
     )
     rows = [{"detector": detector, **row} for detector, table in tables.items() for row in table]

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from synthpet.quality.options import QualityStudy
 from synthpet.runtime.options import Group
+from uad.detectors.registry import DETECTORS
 from uad.normative.options import NormativeOptions
 
 
@@ -18,6 +19,11 @@ class DetectorOptions(Group):
 
     method: str
     seeds: tuple[int, ...]
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """What has to be made before it."""
+        return DETECTORS.load(self.method).needs
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
-
 from synthpet.cohort import Cohort
 from synthpet.report.assemble import Parts, assemble
 from synthpet.report.html import Link, Page, Picture, Table
+from synthpet.runtime.options import plain
+from uad.detectors.base import SYNTHESIS
 from uad.evaluation.records import DEFINITIONS, PatientResult, SeedResult, headline
+from uad.findings.options import EvaluationStudy
 from uad.findings.records import CalibratedDetector
 from uad.normative.sets import NormativeSet
 from uad.patient.page import notices, provenance, settings_of
@@ -20,12 +21,12 @@ MOST_PICTURES = 40  # projections on the page; the others are in the patients' o
 
 
 def make_report(
-    cfg: DictConfig, cohort: Cohort, normative: NormativeSet, results: Sequence[SeedResult], folder: Path
+    study: EvaluationStudy, cohort: Cohort, normative: NormativeSet, results: Sequence[SeedResult], folder: Path
 ) -> Page:
     """Put the page of an evaluation together.
 
     Args:
-        cfg: configuration of ``uad_evaluate``.
+        study: options of ``uad_evaluate``.
         cohort: patients and held-out controls.
         normative: what the detectors have learned from.
         results: one a seed; tables, maps and projections are of the first.
@@ -40,17 +41,17 @@ def make_report(
         "control_words": _control_words(first.calibrated),
         "controls": _controls(first.calibrated, cohort),
         "projections": _projections(first, folder),
-        "settings": settings_table(settings_of(cfg, normative, first.calibrated.calibration, cohort.grid)),
+        "settings": settings_table(settings_of(study, normative, first.calibrated.calibration, cohort.grid)),
         "definitions": Table(("in summary.json", "meaning"), list(DEFINITIONS.items()), "Definitions.", prose=True),
     }
-    options = {key: OmegaConf.to_container(cfg[key]) for key in ("detector", "normative", "detection")}
+    options = {key: plain(getattr(study, key)) for key in ("detector", "normative", "detection")}
     return assemble(
         __package__,
         "page.yaml",
         parts,
-        {"detector": cfg.detector.name, "normative": cfg.normative.name},
+        {"detector": study.detector.name, "normative": study.normative.name},
         notices(
-            cohort, normative, patient_simulated=cohort.is_simulated, expects_pet=cfg.detector.method == "residual"
+            cohort, normative, patient_simulated=cohort.is_simulated, expects_pet=SYNTHESIS in study.detector.needs
         ),
         provenance(first.calibrated.manifest, **options),
     )

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from omegaconf import DictConfig, OmegaConf
 
 from synthpet.checks.cohort import open_cohort
 from synthpet.cohort import Cohort, Subject
@@ -16,13 +15,16 @@ from synthpet.cohort.files import sha256, write_bytes, write_json, write_text, w
 from synthpet.errors import DataError
 from synthpet.prepare.spaces.native import NativeSpace
 from synthpet.runtime.console import progress, say
+from synthpet.runtime.options import plain
 from synthpet.runtime.stage import Stage
+from uad.detectors.base import SYNTHESIS
 from uad.detectors.deviation import STATISTICS
 from uad.detectors.train import detector_folder, ensure_detectors
 from uad.evaluation.records import FOUND_COLUMNS, FROC_COLUMNS, WHO, PatientResult, SeedResult, headline, summarise_seed
 from uad.findings.calibrated import check_heldout, ensure_calibrated, sweep
 from uad.findings.clusters import COLUMNS as CLUSTER_COLUMNS
 from uad.findings.examine import examine, side_by_side, write_maps
+from uad.findings.options import EvaluationStudy
 from uad.findings.records import CalibratedDetector, Findings
 from uad.normative.normal_image import normal_pet
 from uad.normative.sets import NormativeSet
@@ -35,12 +37,12 @@ from uad.scores.voxel_metrics import voxel_metrics
 from uad.tracking.stages import track_evaluation
 
 
-def evaluation_folder(cfg: DictConfig) -> Path:
+def evaluation_folder(study: EvaluationStudy) -> Path:
     """Where the results of this detector and normative set go."""
-    return detector_folder(cfg, "evaluation")
+    return detector_folder(study, "evaluation")
 
 
-def ensure_evaluation(cfg: DictConfig) -> Path:
+def ensure_evaluation(study: EvaluationStudy) -> Path:
     """Evaluate the detector unless that is done; first run what is missing before it.
 
     Returns:
@@ -50,25 +52,25 @@ def ensure_evaluation(cfg: DictConfig) -> Path:
     Raises:
         DataError: no patient, or no held-out control to calibrate on.
     """
-    if cfg.cohort.source != "phantom":  # which is there already: better to fail before the long work than after it
-        found = open_cohort(cfg)
+    if not study.cohort.is_simulated:  # which is there already: better to fail before the long work than after it
+        found = open_cohort(study)
         check_patients(found)
         check_heldout(found)
-    cohort, normative, detectors = ensure_detectors(cfg)
+    cohort, normative, detectors = ensure_detectors(study)
     patients = check_patients(cohort)
-    calibrated = ensure_calibrated(cfg, cohort, normative, detectors)
-    folder = evaluation_folder(cfg)
+    calibrated = ensure_calibrated(study, cohort, normative, detectors)
+    folder = evaluation_folder(study)
     config = {
-        "detection": OmegaConf.to_container(cfg.detection),
+        "detection": plain(study.detection),
         "smooth_fwhm_mm": normative.smooth_fwhm_mm,
         "calibration": {s: [found.manifest[key] for key in ("config", "outputs")] for s, found in calibrated.items()},
-        "t1w": sha256(detector_folder(cfg) / "t1w" / STATISTICS),
+        "t1w": sha256(detector_folder(study) / "t1w" / STATISTICS),
         **cohort.told(patients),
     }
     inputs = cohort.files(("t1w", "pet", "brain_mask", "lesion_mask"), patients)
     stage = Stage(f"evaluation {folder.name}", folder, config, tuple(inputs))
-    if stage.ensure(lambda: Evaluation(cfg, cohort, normative, folder).write(calibrated)):
-        track_evaluation(cfg, folder, [detector_folder(cfg) / f"seed-{seed}" for seed in detectors])
+    if stage.ensure(lambda: Evaluation(study, cohort, normative, folder).write(calibrated)):
+        track_evaluation(study, folder, [detector_folder(study) / f"seed-{seed}" for seed in detectors])
     return folder
 
 
@@ -94,13 +96,13 @@ class Evaluation:
     """Evaluate detectors (one a seed) on a cohort's patients and write the results.
 
     Args:
-        cfg: configuration of ``uad_evaluate``.
+        study: options of ``uad_evaluate``.
         cohort: patients and held-out controls.
         normative: what the detectors have learned from; says how a measured PET is smoothed.
         folder: where to write.
     """
 
-    cfg: DictConfig
+    study: EvaluationStudy
     cohort: Cohort
     normative: NormativeSet
     folder: Path
@@ -113,7 +115,7 @@ class Evaluation:
         results = [self._examine(seed, found, pages=seed == first) for seed, found in calibrated.items()]
         summaries = {result.seed: result.summary for result in results}
         say_result(self.folder.name, summaries)
-        page = make_report(self.cfg, self.cohort, self.normative, results, self.folder)
+        page = make_report(self.study, self.cohort, self.normative, results, self.folder)
         return [
             *(path for result in results for patient in result.patients for path in patient.written),
             *self._write_tables(results),
@@ -128,7 +130,7 @@ class Evaluation:
         patients = self.cohort.select("patient")
         thresholds = sweep(calibrated.heldout, calibrated.calibration.threshold)
         work = partial(self._examine_patient, seed=seed, calibrated=calibrated, thresholds=thresholds, pages=pages)
-        running = side_by_side(work, patients, self.cfg.compute.n_jobs)
+        running = side_by_side(work, patients, self.study.compute.n_jobs)
         found = list(progress(running, f"patients, seed {seed}", len(patients)))
         false = np.array([[scan.at(t) for scan in calibrated.heldout.counts.values()] for t in thresholds])
         scored = [result.found for result in found if result.detection is not None]
@@ -181,7 +183,7 @@ class Evaluation:
     ) -> list[Path]:  # fmt: skip
         images = self.cohort.files(("t1w", "pet", "brain_mask"), [s for s in self._patients if s.participant_id == who])
         about = {
-            "configuration": {k: OmegaConf.to_container(self.cfg[k]) for k in ("detector", "normative", "detection")},
+            "configuration": {k: plain(getattr(self.study, k)) for k in ("detector", "normative", "detection")},
             "images": {path.name: sha256(path) for path in images},
         }
         native = NativeSpace.beside(self.cohort.path(who, "t1w"))
@@ -191,14 +193,14 @@ class Evaluation:
                 self.cohort,
                 self.normative,
                 patient_simulated=self.cohort.is_simulated,
-                expects_pet=self.cfg.detector.method == "residual",
+                expects_pet=SYNTHESIS in self.study.detector.needs,
             ),
             provenance=provenance(calibrated.manifest, **about),
             lesion=lesion,
             detection=detection,
             native=native_places(findings.clusters, native) if native is not None else (),
             normal=normal_pet(self.normative),
-            settings=settings_of(self.cfg, self.normative, calibrated.calibration, self.cohort.grid),
+            settings=settings_of(self.study, self.normative, calibrated.calibration, self.cohort.grid),
         )
         folder, grid = self.folder / who, self.cohort.grid
         picture = projections_of(case, findings, grid)

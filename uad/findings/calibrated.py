@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from omegaconf import DictConfig, OmegaConf
 from scipy import ndimage
 
 from synthpet.cohort import Cohort, Grid, Subject
@@ -17,18 +16,20 @@ from synthpet.cohort.text import read_json_object
 from synthpet.errors import DataError
 from synthpet.learning.model_files import read_arrays
 from synthpet.runtime.console import progress
+from synthpet.runtime.options import plain
 from synthpet.runtime.stage import Stage
 from uad.detectors.base import Detector
 from uad.detectors.train import detector_folder
 from uad.detectors.zmap import ZMap
 from uad.findings.examine import covered, side_by_side
+from uad.findings.options import EvaluationStudy
 from uad.findings.records import CalibratedDetector, HeldOut
 from uad.findings.threshold import LOWEST_Z, Calibration, ClusterCounts, calibrate_threshold, cluster_counts
 from uad.normative.sets import NormativeSet
 from uad.statistics.intervals import Interval
 
 CALIBRATION, CONTROLS, MANIFEST = "calibration.json", "calibration.npz", "run-calibration.json"
-OPTIONS = ("false_per_scan", "min_volume_mm3", "max_clusters")  # of cfg.detection: those that the threshold depends on
+OPTIONS = ("false_per_scan", "min_volume_mm3", "max_clusters")  # those that the threshold depends on
 EDGE_MM = 6.0  # Not in the paper: what counts as near the edge of the brain mask
 DEFINITIONS = {
     "threshold": "clusters are voxels with z above it",
@@ -45,7 +46,7 @@ DEFINITIONS = {
 
 
 def ensure_calibrated(
-    cfg: DictConfig, cohort: Cohort, normative: NormativeSet, detectors: Mapping[int, Detector]
+    study: EvaluationStudy, cohort: Cohort, normative: NormativeSet, detectors: Mapping[int, Detector]
 ) -> dict[int, CalibratedDetector]:
     """Calibrate the detector of each seed on the held-out controls unless that is done; no patient is needed.
 
@@ -53,8 +54,8 @@ def ensure_calibrated(
         DataError: no held-out control, or one without its images.
     """
     controls = check_heldout(cohort)
-    t1w = _ensure_t1w(cfg, cohort, normative)
-    return {seed: _ensure(cfg, cohort, normative, controls, t1w, seed, found) for seed, found in detectors.items()}
+    t1w = _ensure_t1w(study, cohort, normative)
+    return {seed: _ensure(study, cohort, normative, controls, t1w, seed, found) for seed, found in detectors.items()}
 
 
 def check_heldout(cohort: Cohort) -> tuple[Subject, ...]:
@@ -76,8 +77,8 @@ def check_heldout(cohort: Cohort) -> tuple[Subject, ...]:
     return controls
 
 
-def _ensure_t1w(cfg: DictConfig, cohort: Cohort, normative: NormativeSet) -> ZMap:
-    folder = detector_folder(cfg) / "t1w"
+def _ensure_t1w(study: EvaluationStudy, cohort: Cohort, normative: NormativeSet) -> ZMap:
+    folder = detector_folder(study) / "t1w"
     t1w = ZMap(image="t1w", direction="both")
     inputs = tuple(path for member in normative.members for path in (member.t1w, member.mask))
     stage = Stage(
@@ -90,11 +91,11 @@ def _ensure_t1w(cfg: DictConfig, cohort: Cohort, normative: NormativeSet) -> ZMa
 
 
 def _ensure(
-    cfg: DictConfig, cohort: Cohort, normative: NormativeSet, controls: tuple[Subject, ...], t1w: ZMap, seed: int,
-    detector: Detector,
+    study: EvaluationStudy, cohort: Cohort, normative: NormativeSet, controls: tuple[Subject, ...], t1w: ZMap,
+    seed: int, detector: Detector,
 ) -> CalibratedDetector:  # fmt: skip
-    folder = detector_folder(cfg) / f"seed-{seed}"
-    options: Any = OmegaConf.to_container(cfg.detection)
+    folder = detector_folder(study) / f"seed-{seed}"
+    options: Any = plain(study.detection)
     config = {
         "detection": {name: options[name] for name in OPTIONS},
         "smooth_fwhm_mm": normative.smooth_fwhm_mm,
@@ -102,7 +103,8 @@ def _ensure(
     }
     inputs = tuple(cohort.files(("t1w", "pet", "brain_mask"), controls))
     stage = Stage(f"calibration of {folder.parent.name} seed {seed}", folder, config, inputs, MANIFEST)
-    stage.ensure(lambda: _Calibrator(cohort, normative, controls, detector, options).write(folder, cfg.compute.n_jobs))
+    calibrator = _Calibrator(cohort, normative, controls, detector, options)
+    stage.ensure(lambda: calibrator.write(folder, study.compute.n_jobs))
     stage.check_outputs()
     calibration, heldout = read_calibration(folder)
     manifest = read_json_object(folder / MANIFEST)

@@ -1,3 +1,3 @@
 """One new patient, from raw or prepared images to a page."""
 
-__all__ = ["run"]
+__all__ = ["options", "run"]

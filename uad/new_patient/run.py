@@ -1,25 +1,23 @@
 """One new patient, examined with a detector and a threshold that were learned and calibrated on a cohort's controls."""
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
-
 from synthpet.cohort import Cohort
 from synthpet.cohort.files import read_tsv, sha256, write_json, write_text
 from synthpet.cohort.text import read_json_object
-from synthpet.command.main import compose
 from synthpet.errors import DataError, UsageError
 from synthpet.generators.crossfit import ensure_cohort
 from synthpet.prepare.spaces.native import NativeSpace
 from synthpet.report.plain import plain_table
 from synthpet.runtime.claim import PATIENT, Source, check_claim, claim, place_of
 from synthpet.runtime.console import say
+from synthpet.runtime.options import plain
 from synthpet.runtime.stage import Stage
+from uad.detectors.base import SYNTHESIS
 from uad.detectors.deviation import STATISTICS
 from uad.detectors.train import detector_folder, ensure_detectors
 from uad.evaluation.run import ensure_evaluation, write_table
@@ -28,21 +26,13 @@ from uad.findings.clusters import COLUMNS
 from uad.findings.examine import examine, write_maps
 from uad.findings.records import CalibratedDetector, Findings
 from uad.new_patient.images import PatientImages, check_files, check_stranger, check_units, read_patient
+from uad.new_patient.options import DetectionStudy
 from uad.new_patient.prepare import Given, on_cohort_grid
 from uad.normative.normal_image import normal_pet
 from uad.normative.sets import NormativeSet
 from uad.patient.native import NATIVE_COLUMNS, native_places, write_native_maps
 from uad.patient.page import Case, make_page, notices, projections_of, provenance, settings_of
 
-OWN_OPTIONS = (
-    "t1w=",
-    "pet=",
-    "mask=",
-    "name=",
-    "force=",
-    "brain_mask_command=",
-    "detect.",
-)  # not handed on to the evaluations
 N_COMPARED = 5  # controls whose PET says what the units are
 SHOWN = ("rank", "side", "region", "peak_mm", "volume_mm3", "mean_z", "mean_t1w_z", "mean_pet_z", "asymmetry_percent")
 DEFINITIONS = {
@@ -55,12 +45,11 @@ DEFINITIONS = {
 }
 
 
-def ensure_detection(cfg: DictConfig, overrides: Sequence[str] = ()) -> Path:
+def ensure_detection(study: DetectionStudy) -> Path:
     """Examine one new patient unless that is done; first run what is missing before it.
 
     Args:
-        cfg: configuration of ``uad_detect``.
-        overrides: what the user changed on the command line; it holds for what is run before, too.
+        study: options of ``uad_detect``.
 
     Returns:
         The folder ``detect-<name>``: z-map, cluster labels, ``clusters.tsv``, ``summary.json``, ``report.html``; maps
@@ -71,64 +60,64 @@ def ensure_detection(cfg: DictConfig, overrides: Sequence[str] = ()) -> Path:
         DataError: an image that cannot be used, or no held-out control.
         DataLeakageError: the images are those of a control that was learned from.
     """
-    name = patient_name(cfg)
-    t1w = Path(cfg.t1w).expanduser()
-    pet, mask = (None if cfg[key] is None else Path(cfg[key]).expanduser() for key in ("pet", "mask"))
+    name = patient_name(study)
+    t1w = Path(str(study.t1w)).expanduser()
+    pet, mask = (None if path is None else Path(path).expanduser() for path in (study.pet, study.mask))
     check_files(t1w=t1w, pet=pet, mask=mask)
-    cohort = ensure_cohort(cfg)
+    cohort = ensure_cohort(study)
     check_heldout(cohort)
     read_as = {path: sha256(path) for path in (t1w, pet, mask) if path is not None}
-    given = _on_grid(cfg, cohort, name, t1w, pet, mask)  # before the long work starts
+    given = _on_grid(study, cohort, name, t1w, pet, mask)  # before the long work starts
     images = read_patient(given.t1w, given.pet, given.mask, cohort.grid, given.raw)
-    check_claim(Path(cfg.work_dir) / f"detect-{name}", PATIENT, _source(cfg, t1w))
-    if images.synthetic and not cfg.force:
+    check_claim(study.work_dir / f"detect-{name}", PATIENT, _source(study, t1w))
+    if images.synthetic and not study.force:
         raise DataError(
             f"E_SYNTHETIC {pet}: says that it is a synthetic PET, computed from a T1; expected a measured one: no "
             "lesion can be seen in what was never measured. Leave pet= out, or set force=true"
         )
     remarks = list(given.remarks)
     if pet is None:
-        used = _without_pet(cfg, overrides)
-        remarks.append(cost_of_no_pet(cfg, used, cohort, overrides))
-        cfg = used
-    cohort, normative, detectors = ensure_detectors(cfg)
-    if not cfg.force:
+        used = _without_pet(study)
+        remarks.append(cost_of_no_pet(study, used, cohort))
+        study = used
+    cohort, normative, detectors = ensure_detectors(study)
+    if not study.force:
         check_stranger(images, normative, cohort)
     if pet is not None:
         controls = ((scan.pet, scan.mask) for scan in islice(normative.scans(), N_COMPARED))
         check_units(pet, images, controls)
-    calibrated = ensure_calibrated(cfg, cohort, normative, detectors)
+    calibrated = ensure_calibrated(study, cohort, normative, detectors)
     native = NativeSpace.beside(given.t1w)
     detection = NewPatient(
-        cfg, cohort, normative, next(iter(calibrated.values())), name, images, tuple(remarks), native
+        study, cohort, normative, next(iter(calibrated.values())), name, images, tuple(remarks), native
     )
     stage = Stage(f"detection {name}", detection.folder, detection.config(), detection.inputs())
-    claim(detection.folder, PATIENT, _source(cfg, t1w))
+    claim(detection.folder, PATIENT, _source(study, t1w))
     stage.ensure(detection.write, read_as)
     say_findings(detection.folder)
     return detection.folder
 
 
-def _on_grid(cfg: DictConfig, cohort: Cohort, name: str, t1w: Path, pet: Path | None, mask: Path | None) -> Given:
-    folder = Path(cfg.work_dir) / f"detect-{name}"
-    return on_cohort_grid(t1w, pet, mask, cohort, folder, cfg.brain_mask_command, _source(cfg, t1w))
+def _on_grid(study: DetectionStudy, cohort: Cohort, name: str, t1w: Path, pet: Path | None, mask: Path | None) -> Given:
+    folder = study.work_dir / f"detect-{name}"
+    return on_cohort_grid(t1w, pet, mask, cohort, folder, study.brain_mask_command, _source(study, t1w))
 
 
-def _source(cfg: DictConfig, t1w: Path) -> Source:
+def _source(study: DetectionStudy, t1w: Path) -> Source:
     """Who the patient is: the T1 itself; another one in its place, too, where a name says who it is."""
-    named = cfg.name is not None or _subject_of(t1w) is not None
+    named = study.name is not None or _subject_of(t1w) is not None
     return Source(place_of(t1w) if named else "", {"t1w": sha256(t1w)})
 
 
-def patient_name(cfg: DictConfig) -> str:
+def patient_name(study: DetectionStudy) -> str:
     """The name of the results: ``name``, or the BIDS subject of the T1 or of its nearest folder, or ``patient``.
 
     Raises:
         UsageError: no T1, or a name with other characters than letters, digits, ``-`` and ``_``.
     """
-    if cfg.t1w is None:
+    if study.t1w is None:
         raise UsageError("t1w: expected the patient's T1 (t1w=<file.nii.gz>), and pet=<file.nii.gz> if there is one")
-    name = str(cfg.name) if cfg.name is not None else _subject_of(Path(cfg.t1w)) or "patient"
+    name = str(study.name) if study.name is not None else _subject_of(Path(study.t1w)) or "patient"
     if not re.fullmatch(r"[0-9a-zA-Z][0-9a-zA-Z_-]{0,63}", name):
         raise UsageError(f"name={name[:80]!r}: expected 1 to 64 letters, digits, - or _")
     return name
@@ -140,30 +129,25 @@ def _subject_of(t1w: Path) -> str | None:
     return next((subject[0] for subject in found if subject), None)
 
 
-def _without_pet(cfg: DictConfig, overrides: Sequence[str]) -> DictConfig:
-    own = [option for option in overrides if not option.startswith(("detector=", "detector."))]
-    used = compose("uad_detect", *own, f"detector={cfg.detect.without_pet}")
-    if used.detector.get("image") != "t1w":
-        raise UsageError(f"detect.without_pet={cfg.detect.without_pet}: needs a PET; expected zmap_t1w")
-    return used
+def _without_pet(study: DetectionStudy) -> DetectionStudy:
+    detector = study.t1w_detector
+    if detector is None or detector.values.get("image") != "t1w":
+        named = "none" if detector is None else detector.name
+        raise UsageError(f"detect.without_pet={named}: needs a PET; expected zmap_t1w")
+    return replace(study, detector=detector)
 
 
-def cost_of_no_pet(cfg: DictConfig, used: DictConfig, cohort: Cohort, overrides: Sequence[str]) -> str:
+def cost_of_no_pet(study: DetectionStudy, used: DetectionStudy, cohort: Cohort) -> str:
     """What looking at the T1 alone costs: how many known lesions of the cohort's patients each detector finds."""
     lesions = [s for s in cohort.select("patient") if cohort.has(s.participant_id, "lesion_mask")]
     words = f"There is no PET: only the T1 was examined ({used.detector.name})."
     if not lesions:
         return f"{words} What that costs is unknown: this cohort has no patients with known lesions."
     say(f"{words} To say what that costs, both detectors examine the {len(lesions)} patients of the cohort.")
-    shared = [option for option in overrides if not option.startswith(OWN_OPTIONS)]
-    bare = [option for option in shared if not option.startswith(("detector=", "detector."))]
-    both, alone = (
-        read_json_object(ensure_evaluation(compose("uad_evaluate", *options)) / "summary.json")
-        for options in (shared, [*bare, f"detector={used.detector.name}"])
-    )
+    both, alone = (read_json_object(ensure_evaluation(options) / "summary.json") for options in (study, used))
     return (
         f"{words} What that costs: of {both['n_patients']} known lesions of this cohort's patients, T1 and PET "
-        f"together ({cfg.detector.name}) find {both['n_detected']}, the T1 alone {alone['n_detected']}, both at the "
+        f"together ({study.detector.name}) find {both['n_detected']}, the T1 alone {alone['n_detected']}, both at the "
         "same accepted rate of false clusters."
     )
 
@@ -173,7 +157,7 @@ class NewPatient:
     """Examine one person and write the results.
 
     Args:
-        cfg: configuration of ``uad_detect``, with the detector that is used.
+        study: options of ``uad_detect``, with the detector that is used.
         cohort: the controls'.
         normative: whom the detector has learned from.
         calibrated: the detector.
@@ -183,7 +167,7 @@ class NewPatient:
         native: the person's own space, where the T1's preparation kept it.
     """
 
-    cfg: DictConfig
+    study: DetectionStudy
     cohort: Cohort
     normative: NormativeSet
     calibrated: CalibratedDetector
@@ -195,17 +179,17 @@ class NewPatient:
     @property
     def folder(self) -> Path:
         """Where the results go."""
-        return Path(self.cfg.work_dir) / f"detect-{self.name}"
+        return self.study.work_dir / f"detect-{self.name}"
 
     def config(self) -> dict[str, Any]:
         """What determines the result beside the images."""
         return {
-            **{key: OmegaConf.to_container(self.cfg[key]) for key in ("detector", "normative", "detection")},
+            **{key: plain(getattr(self.study, key)) for key in ("detector", "normative", "detection")},
             "smooth_fwhm_mm": self.normative.smooth_fwhm_mm,
             "calibration": [self.calibrated.manifest[key] for key in ("config", "outputs")],
-            "t1w": sha256(detector_folder(self.cfg) / "t1w" / STATISTICS),
+            "t1w": sha256(detector_folder(self.study) / "t1w" / STATISTICS),
             "remarks": self.remarks,
-            "force": self.cfg.force,
+            "force": self.study.force,
             **self.cohort.told(),
         }
 
@@ -229,7 +213,7 @@ class NewPatient:
             provenance(self.calibrated.manifest, **about),
             native=places,
             normal=None if pet is None else normal_pet(self.normative),
-            settings=settings_of(self.cfg, self.normative, self.calibrated.calibration, grid),
+            settings=settings_of(self.study, self.normative, self.calibrated.calibration, grid),
             native_labels=f"{self.name}_space-T1w_desc-clusters_dseg.nii.gz" if self.native is not None else "",
         )
         picture = projections_of(case, findings, grid)
@@ -237,8 +221,8 @@ class NewPatient:
         calibration = self.calibrated.calibration
         summary = {
             "name": self.name,
-            "detector": self.cfg.detector.name,
-            "normative": self.cfg.normative.name,
+            "detector": self.study.detector.name,
+            "normative": self.study.normative.name,
             "pet": pet is not None,
             "n_clusters": len(findings.clusters),
             "threshold": calibration.threshold,
@@ -274,11 +258,11 @@ class NewPatient:
             self.normative,
             patient_simulated=images.simulated,
             has_pet=images.pet is not None,
-            expects_pet=self.cfg.detector.method == "residual",
+            expects_pet=SYNTHESIS in self.study.detector.needs,
         )
         if images.synthetic:
             found.append("SYNTHETIC: this person's PET was computed from a T1; nobody measured it (force=true).")
-        if self.cfg.force:
+        if self.study.force:
             found.append("FORCED: nobody has checked whether these images belong to a control (force=true).")
         return found
 

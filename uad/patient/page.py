@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from omegaconf import DictConfig
 
 from synthpet.cohort import Cohort, Grid
 from synthpet.report.assemble import Parts, assemble
 from synthpet.report.html import Page, Picture, Section
 from synthpet.report.viewer import Layer, Viewer, make_viewer
 from uad.findings.clusters import Cluster
+from uad.findings.options import EvaluationStudy
 from uad.findings.records import Findings
 from uad.findings.threshold import Calibration
 from uad.normative.normal_image import change_percent
@@ -162,11 +162,13 @@ def provenance(manifest: Mapping[str, Any], **own: Any) -> dict[str, str]:
     return {name: json.dumps(found, indent=1, default=str, ensure_ascii=False) for name, found in content.items()}
 
 
-def settings_of(cfg: DictConfig, normative: NormativeSet, calibration: Calibration, grid: Grid) -> dict[str, str]:
+def settings_of(
+    study: EvaluationStudy, normative: NormativeSet, calibration: Calibration, grid: Grid
+) -> dict[str, str]:
     """What determined the result, in words.
 
     Args:
-        cfg: with ``detector`` and ``detection``.
+        study: with ``detector`` and ``detection``.
         normative: whom the detector learned from.
         calibration: its threshold.
         grid: of all images.
@@ -174,13 +176,13 @@ def settings_of(cfg: DictConfig, normative: NormativeSet, calibration: Calibrati
     n_synthetic = sum(member.synthetic for member in normative.members)
     smoothed = f", measured PET smoothed by {normative.smooth_fwhm_mm:.1f} mm" if normative.smooth_fwhm_mm else ""
     return {
-        "Detector": str(cfg.detector.name),
+        "Detector": str(study.detector.name),
         "Normative set": f"{normative.name}: {len(normative.members)} controls, PET of {n_synthetic} of them synthetic"
         + smoothed,
         "Threshold": f"z > {calibration.threshold:.2f}, calibrated on {calibration.n_scans} held-out controls: at "
         f"most {calibration.false_per_scan:g} candidates each on average",
-        "Smallest candidate": f"{cfg.detection.min_volume_mm3:g} mm³",
-        "Ranked by": f"{cfg.detection.rank_by}; the first {cfg.detection.max_clusters} are kept",
+        "Smallest candidate": f"{study.detection.min_volume_mm3:g} mm³",
+        "Ranked by": f"{study.detection.rank_by}; the first {study.detection.max_clusters} are kept",
         "Voxels": f"{' x '.join(f'{mm:g}' for mm in grid.spacing_mm)} mm",
     }
 

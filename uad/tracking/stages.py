@@ -6,10 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig
-
 from synthpet.cohort.files import read_tsv
 from synthpet.tracking import Product, made_by, tracked
+from synthpet.tracking.options import TrackedStudy
 from synthpet.tracking.stages import log_rows, seconds_of, synthetic_product
 
 SUMMARY = (
@@ -28,17 +27,17 @@ def detector_product(folder: Path) -> Product:
     return replace(made_by(folder, "detector"), models=weights, named=named)
 
 
-def track_detector(cfg: DictConfig, folder: Path, seed: int, synthetic: Path | None) -> None:
+def track_detector(study: TrackedStudy, folder: Path, seed: int, synthetic: Path | None) -> None:
     """A run of job type ``uad``: losses of the autoencoder where there is one, an alert where it has collapsed.
 
     Args:
-        cfg: configuration of ``uad_train``.
+        study: options of ``uad_train``.
         folder: of the detector's seed.
         seed: of the detector.
         synthetic: folder of the synthetic PET that was used.
     """
     name = f"{folder.parent.name} seed {seed}"
-    with tracked(cfg, "uad", name, {"detector_seed": seed}) as run:
+    with tracked(study, "uad", name, {"detector_seed": seed}) as run:
         if not run:
             return
         if synthetic is not None:
@@ -53,15 +52,15 @@ def track_detector(cfg: DictConfig, folder: Path, seed: int, synthetic: Path | N
         run.makes(detector_product(folder))
 
 
-def track_evaluation(cfg: DictConfig, folder: Path, detectors: Sequence[Path]) -> None:
+def track_evaluation(study: TrackedStudy, folder: Path, detectors: Sequence[Path]) -> None:
     """A run of job type ``evaluate``: the rank of each patient's lesion, and the headline of the first seed.
 
     Args:
-        cfg: configuration of ``uad_evaluate``.
+        study: options of ``uad_evaluate``.
         folder: of the evaluation.
         detectors: folder of each seed.
     """
-    with tracked(cfg, "evaluate", folder.name) as run:
+    with tracked(study, "evaluate", folder.name) as run:
         if not run:
             return
         for detector in detectors:
@@ -79,15 +78,18 @@ def evaluation_product(folder: Path) -> Product:
     return made_by(folder, "evaluation")
 
 
-def track_comparison(cfg: DictConfig, folder: Path, evaluations: Mapping[tuple[str, str], Path]) -> None:
+def track_comparison(
+    study: TrackedStudy, folder: Path, evaluations: Mapping[tuple[str, str], Path], reference: str
+) -> None:
     """A run of job type ``compare``: the table of patients x normative sets of every detector, and what each found.
 
     Args:
-        cfg: configuration of ``uad_compare``.
+        study: options of ``uad_compare``.
         folder: of the comparison.
         evaluations: folder of each detector and column.
+        reference: the column that the others are tested against.
     """
-    with tracked(cfg, "compare", "comparison", {"reference": cfg.compare.reference}) as run:
+    with tracked(study, "compare", "comparison", {"reference": reference}) as run:
         if not run:
             return
         numbers: dict[str, Any] = {"seconds": seconds_of(folder)}

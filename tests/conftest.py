@@ -21,8 +21,10 @@ STUDIES = {
     "validate": "synthpet.checks.options:ValidationStudy",
     "uad_train": "uad.detectors.options:DetectorStudy",
     "uad_evaluate": "uad.findings.options:EvaluationStudy",
-    "uad_compare": "uad.comparison.options:ComparisonStudy",
-    "uad_detect": "uad.new_patient.options:DetectionStudy",
+}
+BY_COMMAND = {
+    "uad_compare": "uad.compare:comparison_study",
+    "uad_detect": "uad.detect:detection_study",
 }
 ROLES = ("paired",) * 4 + ("unpaired",) * 2 + ("heldout", "patient")
 
@@ -82,5 +84,9 @@ def study(config_name: str, *overrides: str) -> Any:
     """The typed options that a command would run with: ``study("train", "study=tiny", "gan.n_steps=4")``."""
     from synthpet.command.main import compose, typed
 
+    cfg = compose(config_name, *overrides)
+    if config_name in BY_COMMAND:
+        module, _, name = BY_COMMAND[config_name].partition(":")
+        return getattr(import_module(module), name)(cfg, overrides)
     module, _, name = STUDIES[config_name].partition(":")
-    return typed(getattr(import_module(module), name), compose(config_name, *overrides))
+    return typed(getattr(import_module(module), name), cfg)

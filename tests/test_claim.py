@@ -69,15 +69,15 @@ def test_results_of_other_people_are_not_mixed_into_a_work_dir(tmp_path, monkeyp
     one, other = write_cohort(tmp_path / "one"), write_cohort(tmp_path / "other", first_seed=50)
     work = tmp_path / "work"
     for _ in range(2):
-        open_cohort(compose("train", f"cohort={one.root}", f"work_dir={work}"))
+        open_cohort(study("train", f"cohort={one.root}", f"work_dir={work}"))
         (work / "validation.json").touch()
     with pytest.raises(UsageError, match=r"E_CLAIMED .*work: is results, from other people.*another work_dir="):
-        open_cohort(compose("train", f"cohort={other.root}", f"work_dir={work}"))
+        open_cohort(study("train", f"cohort={other.root}", f"work_dir={work}"))
     with pytest.raises(UsageError, match=r"E_CLAIMED .*work: is results, from other people"):
-        ensure_cohort(compose("train", "study=tiny", f"work_dir={work}"))
+        ensure_cohort(study("train", "study=tiny", f"work_dir={work}"))
     assert not (work / "cohort").exists()
     moved = shutil.move(one.root, tmp_path / "moved")
-    open_cohort(compose("train", f"cohort={moved}", f"work_dir={work}"))
+    open_cohort(study("train", f"cohort={moved}", f"work_dir={work}"))
 
 
 def test_a_data_set_is_no_place_for_results(prepared, tmp_path):

@@ -13,13 +13,12 @@ from synthpet.cohort import Fold, read_folds, read_image, write_image
 from synthpet.cohort.files import sha256
 from synthpet.cohort.index import write_participants
 from synthpet.cohort.names import image_path
-from synthpet.command.main import compose
 from synthpet.completion.write import draw_donors, ensure_completed, generators_of, generators_source, match_histogram
 from synthpet.errors import DataError, DataLeakageError, UsageError
 from synthpet.generators.crossfit import generator_folder
 from synthpet.generators.trained import TrainedGenerator, load_generator
 from synthpet.template.smoothing import smooth_within
-from tests.conftest import write_cohort
+from tests.conftest import study, write_cohort
 from tests.test_training import configure  # the same small configuration
 
 
@@ -236,9 +235,9 @@ def test_a_mistyped_folder_of_generators_is_named_with_what_is_there(generators,
 
 def test_generators_of_another_study_are_those_that_expect_a_patients_pet_too(tmp_path):
     """The residual subtracts what the same generators expect that made the controls' synthetic PET."""
-    own = compose("uad_train", f"work_dir={tmp_path}", "detector=residual")
+    own = study("uad_train", f"work_dir={tmp_path}", "detector=residual")
     assert generators_source(own) == generator_folder(own)
     elsewhere = tmp_path / "elsewhere" / "gan-patch3d"
     elsewhere.mkdir(parents=True)
     (elsewhere / "folds.json").write_text("[]")
-    assert generators_source(compose("uad_train", "detector=residual", f"complete.generators={elsewhere}")) == elsewhere
+    assert generators_source(study("uad_train", "detector=residual", f"complete.generators={elsewhere}")) == elsewhere

@@ -10,7 +10,6 @@ from synthpet.cohort import Cohort, Fold, make_folds, read_folds, write_folds, w
 from synthpet.cohort.files import read_tsv, write_tsv
 from synthpet.cohort.index import write_participants
 from synthpet.cohort.names import image_path
-from synthpet.command.main import compose
 from synthpet.errors import DataError, DataLeakageError
 from synthpet.quality.metrics import patch_borders
 from synthpet.quality.run import ensure_evaluated, evaluate, measure_spread
@@ -18,6 +17,7 @@ from synthpet.quality.source import ROLES, TRUTH, Source
 from synthpet.quality.summary import COLUMNS
 from synthpet.quality.words import console_lines
 from synthpet.runtime.stage import Stage
+from tests.conftest import study
 
 
 def evaluate_synthesis(cohort, synthetic_folder, **options):
@@ -253,7 +253,7 @@ def command(studied, monkeypatch, tmp_path):
     cohort, folder = studied
     monkeypatch.setattr("synthpet.completion.write.ensure_completed", lambda cfg: folder)
     patches = ("gan.patch_size=[8,8,8]", "gan.stride=[4,4,4]", "gan.discriminator.layers=1")
-    cfg = compose("evaluate", f"cohort={cohort.root}", f"work_dir={tmp_path}", "logger=local", *patches)
+    cfg = study("evaluate", f"cohort={cohort.root}", f"work_dir={tmp_path}", "logger=local", *patches)
     return cfg, cohort, folder
 
 

@@ -4,8 +4,8 @@ import json
 import re
 
 from synthpet.cohort.files import sha256
-from synthpet.command.main import compose
 from synthpet.learning.model_card import CARD, DETECTOR, write_model_card
+from tests.conftest import study
 from tests.test_training import fold_folder, trained  # noqa: F401 - a fixture
 from uad.detectors.train import ensure_detectors
 
@@ -24,7 +24,7 @@ def test_a_generators_card_stands_in_its_manifest_and_names_nobody(trained):  # 
 
 def test_a_detectors_card_counts_the_normative_set(cohort, tmp_path):
     options = ["detector=zmap", "normative=real", "logger=local"]
-    cfg = compose("uad_train", f"cohort={cohort.root}", f"work_dir={tmp_path / 'work'}", *options)
+    cfg = study("uad_train", f"cohort={cohort.root}", f"work_dir={tmp_path / 'work'}", *options)
     ensure_detectors(cfg)
     (card,) = (tmp_path / "work").rglob(CARD)
     assert "- 4 controls with T1 and measured PET" in card.read_text()

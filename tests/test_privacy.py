@@ -11,7 +11,7 @@ import pytest
 
 from synthpet.cohort.files import read_tsv, write_tsv
 from synthpet.cohort.names import sidecar_path
-from synthpet.command.main import compose
+from tests.conftest import study
 from tests.test_training import SMALL
 
 NAME, BIRTH, MRN, FREE, MARKUP = "CANARYNAME", "19480229", "MRN-77441", "CANARYTEXT", "<script>alert(1)</script>"
@@ -92,7 +92,7 @@ def results(spoilt_root, tmp_path_factory):
     options += ["detector=zmap", "normative=completed", "normative.force=true", f"work_dir={work_dir}"]
     said = io.StringIO()
     with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
-        ensure_evaluation(compose("uad_evaluate", f"cohort={spoilt_root}", *options))
+        ensure_evaluation(study("uad_evaluate", f"cohort={spoilt_root}", *options))
     (work_dir / "said.txt").write_text(said.getvalue())
     return work_dir
 

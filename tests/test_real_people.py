@@ -12,7 +12,6 @@ from scipy.ndimage import distance_transform_edt
 
 from synthpet.cohort import Cohort, read_image
 from synthpet.cohort.names import image_path
-from synthpet.command.main import compose
 from synthpet.completion.write import ensure_completed
 from synthpet.generators.crossfit import ensure_generators, generator_folder
 from synthpet.prepare.cohort import ensure_prepared
@@ -30,14 +29,14 @@ def people(request):
     if not data.is_dir():
         pytest.skip("no folder of real images (../shared/data) beside this checkout")
     gan = request.param
-    trained = compose("train", f"gan={gan}")
+    trained = study("train", f"gan={gan}")
     ensure_generators(trained)
     raw = data / "t1w-ds002748"
     more = ("cohort.name=ds002748", "xform=sform", "control_groups=[depr]")
     ensure_prepared(study("prepare", f"bids_dir={raw}", *more))
     source = f"complete.generators={generator_folder(trained)}"
     folder = ensure_completed(
-        compose("complete", "cohort=outputs/ds002748/cohort", "work_dir=outputs/ds002748", f"gan={gan}", source)
+        study("complete", "cohort=outputs/ds002748/cohort", "work_dir=outputs/ds002748", f"gan={gan}", source)
     )
     cohort = Cohort.open(Path("outputs/ds002748/cohort"))
     names = [subject.participant_id for subject in cohort.subjects]
@@ -84,7 +83,7 @@ def test_a_detector_of_the_phantom_gives_sane_maps_of_real_people(people):
     from uad.findings.examine import examine
 
     cohort, pets, _, _ = people
-    cfg = compose("uad_evaluate")
+    cfg = study("uad_evaluate")
     simulated, normative, detectors = ensure_detectors(cfg)
     (calibrated,) = ensure_calibrated(cfg, simulated, normative, detectors).values()
     shares = {}

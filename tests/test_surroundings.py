@@ -54,13 +54,12 @@ def test_what_the_user_chose_for_this_machine_stays():
 
 def test_a_job_of_several_tasks_without_srun_trains_as_one(monkeypatch):
     """In a notebook, too, where no command has settled the variables."""
-    from omegaconf import OmegaConf
-
+    from synthpet.learning.options import TrainerOptions
     from synthpet.learning.several_devices import n_devices
 
     monkeypatch.setenv("SLURM_NTASKS", "4")
     monkeypatch.setenv("SLURM_JOB_NAME", "pet")
-    assert n_devices(OmegaConf.create({"accelerator": "cpu", "devices": 2})) == 2
+    assert n_devices(TrainerOptions(accelerator="cpu", devices=2)) == 2
 
 
 def test_figures_are_drawn_alike_whatever_other_projects_have_set(tmp_path):

@@ -13,11 +13,10 @@ import numpy as np
 import pytest
 
 from synthpet.cohort.files import read_tsv, write_tsv
-from synthpet.command.main import compose
 from synthpet.tracking import Run, tracked
 from synthpet.tracking.client import import_wandb
 from synthpet.tracking.run import without_ids
-from tests.conftest import GRID, ellipsoid, write_cohort
+from tests.conftest import GRID, ellipsoid, study, write_cohort
 from tests.offline_run import runs_in
 
 ROOT = Path(__file__).parents[1]
@@ -57,7 +56,7 @@ def run_module(module: str, *options: str, **more: str) -> subprocess.CompletedP
 
 
 @pytest.fixture(scope="module")
-def study(tmp_path_factory):
+def logged(tmp_path_factory):
     """A whole study of people who are not declared simulated, online at a server that nobody runs."""
     from synthpet.cohort import write_image
 
@@ -73,8 +72,8 @@ def study(tmp_path_factory):
     return folder / "work", done
 
 
-def test_a_server_that_does_not_answer_costs_one_warning(study):
-    work_dir, done = study
+def test_a_server_that_does_not_answer_costs_one_warning(logged):
+    work_dir, done = logged
     assert [line for line in (done.stdout + done.stderr).splitlines() if "W&B" in line] == [
         "W&B cannot be used online (http://127.0.0.1:9 does not answer: [Errno 111] Connection refused), so it is used "
         "offline; all results and metrics.jsonl are written as ever"
@@ -83,23 +82,23 @@ def test_a_server_that_does_not_answer_costs_one_warning(study):
     assert len((work_dir / "gan-patch3d/fold-0/metrics.jsonl").read_text().splitlines()) == 3  # every 10 of 30 steps
 
 
-def test_each_stage_is_one_run_of_its_job_type_in_one_group(study):
-    runs = runs_in(study[0])
+def test_each_stage_is_one_run_of_its_job_type_in_one_group(logged):
+    runs = runs_in(logged[0])
     assert sorted(run.job_type for run in runs) == sorted(JOB_TYPES)
     assert {run.project for run in runs} == {"synthpet-uad"}
     (group,) = {run.group for run in runs}
     assert re.fullmatch(r"tiny-[0-9a-f]{8}", group)  # not the folder's name
 
 
-def test_every_promised_key_is_there(study):
-    runs = runs_in(study[0])
+def test_every_promised_key_is_there(logged):
+    runs = runs_in(logged[0])
     logged = set().union(*(run.keys for run in runs), *(run.summary.keys() for run in runs))
     assert logged >= PROMISED
 
 
-def test_artifacts_link_the_stages_from_the_cohort_to_the_evaluation(study):
+def test_artifacts_link_the_stages_from_the_cohort_to_the_evaluation(logged):
     """Who uses a product and who made it name the same content."""
-    runs = runs_in(study[0])
+    runs = runs_in(logged[0])
     by_job = {run.job_type: run for run in runs}
     made = {artifact: run.job_type for run in runs for artifact in run.made if artifact[0] != "run_table"}
     assert {(kind, job) for (kind, _, _), job in made.items()} == {
@@ -114,8 +113,8 @@ def test_artifacts_link_the_stages_from_the_cohort_to_the_evaluation(study):
     assert {kind for kind, _, _ in by_job["compare"].used} == {"cohort", "evaluation"}
 
 
-def test_nothing_tells_who_the_people_are_or_whose_machine_it_was(study):
-    runs = runs_in(study[0])
+def test_nothing_tells_who_the_people_are_or_whose_machine_it_was(logged):
+    runs = runs_in(logged[0])
     assert not any(PICTURE in run.keys for run in runs)
     assert {name for run in runs for name in run.files} == {
         "content",
@@ -127,8 +126,8 @@ def test_nothing_tells_who_the_people_are_or_whose_machine_it_was(study):
             assert not re.search(private, sent), (run.name, private)
 
 
-def test_a_rerun_with_nothing_to_do_imports_no_wandb(study):
-    work_dir, _ = study
+def test_a_rerun_with_nothing_to_do_imports_no_wandb(logged):
+    work_dir, _ = logged
     options = [*SMALL, *COMPARE, f"cohort={work_dir.parent / 'cohort'}", f"work_dir={work_dir}"]
     script = f"import sys; sys.argv = ['', *{options!r}]\nfrom uad.compare import main\nmain()\n"
     script += "assert 'wandb' not in sys.modules"
@@ -209,9 +208,9 @@ def test_a_key_that_the_server_refuses_is_said_and_the_run_is_offline(shared_coh
 def test_an_offline_run_asks_its_server_nothing(shared_cohort, tmp_path):
     """W&B reports how it is used, offline too, unless it is told not to."""
     script = f"""
-        from synthpet.command.main import compose
+        from tests.conftest import study
         from synthpet.tracking import tracked
-        with tracked(compose("train", "cohort={shared_cohort.root}", "work_dir={tmp_path}"), "train", "offline") as run:
+        with tracked(study("train", "cohort={shared_cohort.root}", "work_dir={tmp_path}"), "train", "offline") as run:
             run.log({{"a": 1.0}}, 0)
         assert run.group
     """
@@ -226,9 +225,9 @@ def test_an_offline_run_asks_its_server_nothing(shared_cohort, tmp_path):
 def test_a_crash_of_its_process_ends_the_logging_not_the_work(shared_cohort, tmp_path):
     script = f"""
         import psutil
-        from synthpet.command.main import compose
+        from tests.conftest import study
         from synthpet.tracking import Run
-        cfg = compose("train", "cohort={shared_cohort.root}", "work_dir={tmp_path}")
+        cfg = study("train", "cohort={shared_cohort.root}", "work_dir={tmp_path}")
         run = Run(cfg, "train", "crash")
         run.log({{"a": 1.0}}, 0)
         for process in psutil.Process().children(recursive=True):
@@ -250,7 +249,7 @@ def test_a_crash_of_its_process_ends_the_logging_not_the_work(shared_cohort, tmp
 
 @pytest.mark.parametrize(("options", "shown"), [((), False), (("logger.images=true", "logger.ids=true"), True)])
 def test_images_and_ids_of_real_people_are_logged_on_request_only(shared_cohort, tmp_path, options, shown):
-    cfg = compose("train", f"cohort={shared_cohort.root}", f"work_dir={tmp_path}", *options)
+    cfg = study("train", f"cohort={shared_cohort.root}", f"work_dir={tmp_path}", *options)
     log_something(cfg)
     (run,) = runs_in(tmp_path)
     assert (PICTURE in run.keys) == shown
@@ -258,7 +257,7 @@ def test_images_and_ids_of_real_people_are_logged_on_request_only(shared_cohort,
 
 
 def test_simulated_people_may_be_shown(shared_cohort, tmp_path):
-    cfg = compose("train", f"cohort.path={shared_cohort.root}", f"work_dir={tmp_path}")
+    cfg = study("train", f"cohort.path={shared_cohort.root}", f"work_dir={tmp_path}")
     log_something(cfg)
     (run,) = runs_in(tmp_path)
     assert run.group == "phantom-quick"
@@ -275,7 +274,7 @@ def log_something(cfg) -> None:
 
 
 def test_local_logging_makes_a_run_that_does_nothing(shared_cohort, tmp_path):
-    cfg = compose("train", f"cohort={shared_cohort.root}", f"work_dir={tmp_path}", "logger=local")
+    cfg = study("train", f"cohort={shared_cohort.root}", f"work_dir={tmp_path}", "logger=local")
     log_something(cfg)
     assert not Run(cfg, "train", "nothing")
     assert list(tmp_path.iterdir()) == []

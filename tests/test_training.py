@@ -12,12 +12,12 @@ from safetensors.torch import load_file
 
 from synthpet.cohort import Fold
 from synthpet.cohort.files import sha256
-from synthpet.command.main import compose
 from synthpet.errors import DataError
 from synthpet.generators import fit as fitting
 from synthpet.generators.crossfit import ensure_generators
 from synthpet.generators.trained import TrainedGenerator, load_generator
 from synthpet.learning.checkpoints import sealed
+from tests.conftest import study
 
 SMALL = [
     "logger=local", "gan.n_folds=2", "gan.n_steps=12", "gan.n_warmup_steps=6", "trainer.steps_per_checkpoint=4",
@@ -27,7 +27,7 @@ SMALL = [
 
 
 def configure(cohort, work_dir, *overrides):
-    return compose("complete", f"cohort={cohort.root}", f"work_dir={work_dir}", *SMALL, *overrides)
+    return study("complete", f"cohort={cohort.root}", f"work_dir={work_dir}", *SMALL, *overrides)
 
 
 @pytest.fixture(scope="module")
@@ -150,7 +150,6 @@ def test_patients_held_out_and_withheld_images_train_nothing(trained, shared_coh
     for subject in shared_cohort.select("heldout", "patient", "unpaired"):
         shutil.rmtree(root / subject.participant_id)
     cfg = configure(Cohort.open(root), tmp_path / "work", "on_invalid=skip")
-    cfg.on_invalid = "skip"
     ensure_generators(cfg)
     expected, found = (load_file(fold_folder(c) / "generator.safetensors") for c in (trained, cfg))
     for name, tensor in expected.items():
@@ -182,8 +181,7 @@ def test_a_cohort_without_pet_says_what_is_missing(cohort, tmp_path):
 
 
 def test_wandb_offline_keeps_the_run_on_the_machine(shared_cohort, tmp_path):
-    cfg = configure(shared_cohort, tmp_path, "logger=wandb")
-    cfg.gan.n_steps = 4
+    cfg = configure(shared_cohort, tmp_path, "logger=wandb", "gan.n_steps=4")
     ensure_generators(cfg)
     runs = list((tmp_path / "wandb").rglob("*.wandb"))
     assert len(runs) == 2  # one a fold

@@ -20,12 +20,12 @@ from table import Row, words
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from synthpet.command.main import compose
 from synthpet.generators.conditional_gan import ConditionalGAN
 from synthpet.generators.fit import build_model
 from synthpet.generators.patches.augment import augment_t1w
 from synthpet.generators.patches.data import Batch, PatchBatches, PatchDataModule
 from synthpet.runtime.device import resolve_precision
+from tests.conftest import study
 
 N_CONTROLS = 8
 BLOCK = 10  # steps; each of ours writes one row of metrics
@@ -94,7 +94,7 @@ class BlocksInTurn(pl.Callback):
 def rows(tiny: bool = False) -> Iterator[Row]:
     """The quick study's ``gan=patch3d`` with both networks training."""
     small = ["gan.patch_size=[16,16,16]", "gan.generator.channels=[8,16]"] if tiny else []
-    cfg = compose("train", "gan=patch3d", "gan.n_warmup_steps=0", *small)
+    cfg = study("train", "gan=patch3d", "gan.n_warmup_steps=0", *small)
     n_steps = 3 * BLOCK if tiny else 25 * BLOCK
     sampling = {key: cfg.gan[key] for key in ("patch_size", "batch_size", "coordinates")} | {"seed": 0}
     with tempfile.TemporaryDirectory() as name:

@@ -59,20 +59,20 @@ def exponent(times: Sequence[float], factor: float) -> float:
 def of_controls() -> list[Step]:
     """The commands whose work is one of controls."""
     from synthpet.checks.cohort import open_cohort
-    from synthpet.command.main import compose
     from synthpet.completion.write import ensure_completed
     from synthpet.generators.crossfit import ensure_generators
     from synthpet.quality.run import ensure_evaluated
+    from tests.conftest import study
     from uad.detectors.train import ensure_detectors
 
     def detector(name: str, *more: str) -> Callable[[list[str]], Any]:
-        return lambda given: ensure_detectors(compose("uad_train", *given, f"detector={name}", *more))
+        return lambda given: ensure_detectors(study("uad_train", *given, f"detector={name}", *more))
 
     return [
-        Step("synthpet.validate", lambda given: open_cohort(compose("train", *without_forcing(given)))),
-        Step("synthpet.train", lambda given: ensure_generators(compose("train", *without_forcing(given)))),
-        Step("synthpet.complete", lambda given: ensure_completed(compose("complete", *without_forcing(given)))),
-        Step("synthpet.evaluate", lambda given: ensure_evaluated(compose("evaluate", *without_forcing(given)))),
+        Step("synthpet.validate", lambda given: open_cohort(study("train", *without_forcing(given)))),
+        Step("synthpet.train", lambda given: ensure_generators(study("train", *without_forcing(given)))),
+        Step("synthpet.complete", lambda given: ensure_completed(study("complete", *without_forcing(given)))),
+        Step("synthpet.evaluate", lambda given: ensure_evaluated(study("evaluate", *without_forcing(given)))),
         Step("uad.train detector=zmap", detector("zmap")),
         Step("uad.train detector=residual", detector("residual")),
         Step("uad.train detector=latent_zmap", detector("latent_zmap", *SHORT)),
@@ -82,7 +82,7 @@ def of_controls() -> list[Step]:
 
 def of_patients() -> list[Step]:
     """The commands whose work is one of patients; the detector learns from the same few controls."""
-    from synthpet.command.main import compose
+    from tests.conftest import study
     from uad.comparison.run import ensure_comparison
     from uad.detectors.train import ensure_detectors
     from uad.evaluation.run import ensure_evaluation
@@ -90,24 +90,24 @@ def of_patients() -> list[Step]:
     compared = ["compare.detectors=[zmap]", "compare.columns=[real,matched-patch3d]", "compare.n_resamples=1000"]
 
     def compare(given: list[str]) -> None:
-        ensure_evaluation(compose("uad_evaluate", *given, "detector=zmap", "normative=matched"))
-        ensure_comparison(compose("uad_compare", *given, *compared), given)
+        ensure_evaluation(study("uad_evaluate", *given, "detector=zmap", "normative=matched"))
+        ensure_comparison(study("uad_compare", *given, *compared))
 
     return [
-        Step("", lambda given: ensure_detectors(compose("uad_train", *given, "detector=zmap"))),
-        Step("uad.evaluate", lambda given: ensure_evaluation(compose("uad_evaluate", *given, "detector=zmap"))),
+        Step("", lambda given: ensure_detectors(study("uad_train", *given, "detector=zmap"))),
+        Step("uad.evaluate", lambda given: ensure_evaluation(study("uad_evaluate", *given, "detector=zmap"))),
         Step("uad.compare", compare),
     ]
 
 
 def of_the_phantom(folder: Path, n: int) -> float:
     """Processor time of simulating n controls."""
-    from synthpet.command.main import compose
     from synthpet.generators.crossfit import ensure_cohort
+    from tests.conftest import study
 
     numbers = [f"cohort.n_paired={n}", "cohort.n_unpaired=0", "cohort.n_heldout=1", "cohort.n_patients=1"]
     options = [*numbers, f"cohort.resolution_mm={RESOLUTION_MM}", f"work_dir='{folder / f'phantom-{n}'}'"]
-    cfg = compose("phantom", *options, "compute.n_jobs=1")
+    cfg = study("phantom", *options, "compute.n_jobs=1")
     return seconds(lambda: ensure_cohort(cfg))
 
 

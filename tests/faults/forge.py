@@ -118,15 +118,14 @@ def serve() -> None:
 
     import torch
 
-    from synthpet.command.main import compose
     from synthpet.generators.crossfit import ensure_generators
-    from tests.conftest import write_cohort
+    from tests.conftest import study, write_cohort
     from tests.faults.conftest import training
 
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(sys.stderr):  # imports what it needs
         cohort = write_cohort(Path(folder) / "cohort")
-        ensure_generators(compose("train", *training(cohort.root, Path(folder) / "work")[1:]))
+        ensure_generators(study("train", *training(cohort.root, Path(folder) / "work")[1:]))
     for line in sys.stdin:
         request = json.loads(line)
         if "wait" in request:

@@ -6,19 +6,19 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from synthpet.command.main import compose
 from synthpet.errors import TrainingError
 from synthpet.generators.conditional_gan import MAX_BAD_STEPS, ConditionalGAN
 from synthpet.generators.crossfit import ensure_generators
 from synthpet.generators.trained import save_generator
 from synthpet.learning.checkpoints import newest_whole
 from synthpet.learning.model_files import read_checkpoint
+from tests.conftest import study
 from tests.faults.conftest import folds, training
 
 
 @pytest.fixture
 def cfg(shared_cohort, tmp_path):
-    return compose("train", *training(shared_cohort.root, tmp_path, "gan.n_steps=40")[1:])
+    return study("train", *training(shared_cohort.root, tmp_path, "gan.n_steps=40")[1:])
 
 
 def spoil(monkeypatch, where, steps):

@@ -9,11 +9,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from synthpet.command.main import compose
 from synthpet.errors import TrainingError, UsageError
 from synthpet.generators import fit as fitting
 from synthpet.generators.crossfit import ensure_generators
 from synthpet.learning.several_devices import n_devices
+from tests.conftest import study
 from tests.faults.conftest import folds, leftovers, training
 from tests.faults.test_signals import children_of, wait_until_gone
 
@@ -43,7 +43,7 @@ def spoilt(shared_cohort, tmp_path, monkeypatch):
     def configure(bad, *options):
         monkeypatch.setattr(fitting, "_train", train_with_bad_losses)
         monkeypatch.setenv("BAD", " ".join(map(str, bad)))
-        return compose("train", *training(shared_cohort.root, tmp_path, *TWO, *options)[1:])
+        return study("train", *training(shared_cohort.root, tmp_path, *TWO, *options)[1:])
 
     return configure
 
@@ -84,4 +84,4 @@ def test_b01_b03_a_stopped_command_leaves_no_process_and_goes_on(forge, shared_c
 @pytest.mark.parametrize("options", [["trainer.devices=9x"], ["trainer.accelerator=tpu"]], ids=["word", "tpu"])
 def test_a22_a_device_that_is_not_there_is_refused(options):
     with pytest.raises(UsageError, match=r"trainer\.devices"):
-        n_devices(compose("train", "trainer.accelerator=cpu", *options).trainer)
+        n_devices(study("train", "trainer.accelerator=cpu", *options).trainer)

@@ -13,7 +13,6 @@ from synthpet.cohort import Cohort, read_image, write_image
 from synthpet.cohort.files import write_json
 from synthpet.cohort.names import sidecar_path
 from synthpet.cohort.text import read_table
-from synthpet.command.main import compose
 from synthpet.errors import DataError, IdError, UsageError
 from synthpet.prepare.pet import read_pet
 from synthpet.quality import run as evaluation
@@ -49,7 +48,7 @@ def found(cohort, tmp_path, level="error"):
 
 
 def settings(cohort, tmp_path, *more):
-    return compose("train", f"cohort={cohort.root}", f"work_dir={tmp_path / 'work'}", *more)
+    return study("train", f"cohort={cohort.root}", f"work_dir={tmp_path / 'work'}", *more)
 
 
 def put(where, value):
@@ -275,7 +274,7 @@ def test_b12_whom_skip_left_out_stands_in_the_notices_of_every_page_and_in_the_s
 @pytest.mark.parametrize("where", [".", "results", "sub-00/x"])
 def test_a17_results_within_the_cohort_are_refused(cohort, where):
     with pytest.raises(UsageError, match="lies in the cohort"):
-        open_cohort(compose("train", f"cohort={cohort.root}", f"work_dir={cohort.root / where}"))
+        open_cohort(study("train", f"cohort={cohort.root}", f"work_dir={cohort.root / where}"))
     assert not (cohort.root / "results").exists() and not (cohort.root / VALIDATION).exists()
 
 

@@ -12,11 +12,10 @@ import pytest
 import torch
 
 from synthpet.cohort import Grid
-from synthpet.command.main import compose
 from synthpet.generators.conditional_gan import build_generator
 from synthpet.generators.crossfit import ensure_generators
 from synthpet.generators.patchwise import synthesise
-from tests.conftest import GRID, ellipsoid
+from tests.conftest import GRID, ellipsoid, study
 from tests.test_training import SMALL
 from uad.detectors.zmap import ZMap
 from uad.findings.clusters import find_clusters
@@ -83,7 +82,7 @@ def test_the_same_seed_gives_the_same_bytes(shared_cohort, tmp_path):
 def test_c01_processes_and_loaders_change_no_weight(shared_cohort, tmp_path):
     weights = []
     for name, options in (("plain", ()), ("side-by-side", ("compute.n_jobs=2", "trainer.num_workers=2"))):
-        cfg = compose("train", f"cohort={shared_cohort.root}", f"work_dir={tmp_path / name}", *SMALL, *options)
+        cfg = study("train", f"cohort={shared_cohort.root}", f"work_dir={tmp_path / name}", *SMALL, *options)
         ensure_generators(cfg)
         weights.append([path.read_bytes() for path in sorted((tmp_path / name).rglob("generator.safetensors"))])
     assert len(weights[0]) == 2

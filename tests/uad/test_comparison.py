@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from synthpet.cohort.files import write_json, write_tsv
-from synthpet.command.main import compose
 from synthpet.errors import DataError, UsageError
 from synthpet.report.plain import plain_table
-from uad.comparison.run import _columns, _configure
+from tests.conftest import study
+from uad.comparison.run import _columns
 from uad.comparison.statistics import Settings, best_detector, compare, oracle_share
 from uad.comparison.table import ROWS, Froc, Outcome, check_same_patients, table_rows
 from uad.detectors.train import uses_synthesis
@@ -198,17 +198,19 @@ def test_the_plain_table_is_aligned_and_breaks_long_headings():
 
 def test_the_oracle_is_left_out_where_nobody_knows_everybodys_true_pet(tmp_path, capsys):
     write_json(tmp_path / "dataset_description.json", {"Simulated": False})
-    cfg = compose("uad_compare", f"cohort={tmp_path}")
+    cfg = study("uad_compare", f"cohort={tmp_path}")
     assert "oracle" in cfg.compare.columns and "oracle" not in _columns(cfg)
     assert "column oracle left out" in capsys.readouterr().out
     write_json(tmp_path / "dataset_description.json", {"Simulated": True})
     assert _columns(cfg) == list(cfg.compare.columns)
     with pytest.raises(UsageError, match=r"compare\.reference=reel: expected one of \['real', "):
-        _columns(compose("uad_compare", "compare.reference=reel"))
+        _columns(study("uad_compare", "compare.reference=reel"))
 
 
 def test_the_matched_column_names_the_generator_whose_smoothness_it_takes():
-    cfg = _configure(("zmap", "matched-semi3d"), ["study=tiny"])
+    cfg = study("uad_compare", "study=tiny", "compare.columns=[real,matched-semi3d]").evaluations[
+        "zmap", "matched-semi3d"
+    ]
     assert cfg.normative.smooth_fwhm_mm == "match"
     assert uses_synthesis(cfg)
     assert evaluation_folder(cfg).as_posix() == "outputs/phantom-tiny/evaluation-zmap-matched-semi3d"

@@ -4,7 +4,6 @@ import pytest
 from scipy.stats import binom
 
 from synthpet.cohort import Cohort
-from synthpet.command.main import compose
 from synthpet.phantom.cohort import ensure_phantom
 from tests.conftest import study
 from uad.detectors.train import ensure_detectors
@@ -24,7 +23,7 @@ def work_dir(tmp_path_factory):
 
 def detector(work_dir, false_per_scan=3.0):
     """The calibrated detector, the normative set and the cohort; the autoencoder is trained once."""
-    cfg = compose("uad_evaluate", f"work_dir={work_dir}", f"detection.false_per_scan={false_per_scan}")
+    cfg = study("uad_evaluate", f"work_dir={work_dir}", f"detection.false_per_scan={false_per_scan}")
     cohort, normative, detectors = ensure_detectors(cfg)
     return ensure_calibrated(cfg, cohort, normative, detectors)[0], normative, cohort
 

@@ -15,8 +15,8 @@ from synthpet.cohort import Cohort, read_image, write_image
 from synthpet.cohort.files import read_tsv, write_json
 from synthpet.cohort.index import write_participants
 from synthpet.cohort.names import sidecar_path
-from synthpet.command.main import compose
 from synthpet.errors import DataError, DataLeakageError, UsageError
+from tests.conftest import study
 from uad.evaluation.run import ensure_evaluation
 from uad.new_patient.run import ensure_detection
 
@@ -27,7 +27,7 @@ OPTIONS = ("study=tiny", "detector=zmap")
 def work(tmp_path_factory) -> Path:
     """The tiny simulated cohort with a z-map detector, its patients evaluated."""
     folder = tmp_path_factory.mktemp("detect")
-    ensure_evaluation(compose("uad_evaluate", *OPTIONS, f"work_dir={folder}"))
+    ensure_evaluation(study("uad_evaluate", *OPTIONS, f"work_dir={folder}"))
     return folder
 
 
@@ -48,7 +48,7 @@ def images(cohort, tmp_path) -> dict[str, Path]:
 
 def detect(work, images, *more):
     overrides = [*OPTIONS, f"work_dir={work}", *(f"{k}={v}" for k, v in images.items()), *more]
-    return ensure_detection(compose("uad_detect", *overrides), overrides)
+    return ensure_detection(study("uad_detect", *overrides))
 
 
 def test_the_command_examines_a_patient_and_finds_it_up_to_date_the_second_time(work, images, tmp_path):
@@ -101,7 +101,7 @@ def test_a_cohort_without_patients_serves_and_says_that_the_cost_is_unknown(work
     root = Path(shutil.copytree(cohort.root, tmp_path / "controls"))
     write_participants(root, cohort.select("paired", "heldout"), name="controls", simulated=True)
     overrides = [f"cohort={root}", f"work_dir={tmp_path / 'out'}", "detector=zmap", f"t1w={images['t1w']}"]
-    ensure_detection(compose("uad_detect", *overrides), overrides)
+    ensure_detection(study("uad_detect", *overrides))
     assert "What that costs is unknown" in capsys.readouterr().out
 
 
@@ -247,7 +247,7 @@ def test_a_loop_over_files_of_one_name_replaces_nobodys_page(work, cohort, tmp_p
 
     def examine(folder, *more):
         overrides = [*place, f"t1w={folders[folder]}", *more]
-        return ensure_detection(compose("uad_detect", *overrides), overrides)
+        return ensure_detection(study("uad_detect", *overrides))
 
     page = (examine("one") / "report.html").read_bytes()
     with pytest.raises(UsageError, match=r"E_CLAIMED .*detect-patient: .*from other people.*name="):

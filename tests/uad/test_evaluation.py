@@ -13,9 +13,8 @@ from scipy import ndimage
 from synthpet.cohort import Cohort, Subject, write_image
 from synthpet.cohort.files import read_tsv
 from synthpet.cohort.index import write_participants
-from synthpet.command.main import compose
 from synthpet.errors import DataError
-from tests.conftest import GRID, ellipsoid
+from tests.conftest import GRID, ellipsoid, study
 from uad.detectors.train import ensure_detectors
 from uad.evaluation.run import ensure_evaluation
 from uad.findings.calibrated import near_edge, read_calibration, sweep
@@ -46,7 +45,7 @@ def write_people(root: Path) -> None:
 
 
 def configure(folder: Path, *more: str):
-    return compose("uad_evaluate", f"cohort={folder / 'cohort'}", f"work_dir={folder}", "detector=zmap", *more)
+    return study("uad_evaluate", f"cohort={folder / 'cohort'}", f"work_dir={folder}", "detector=zmap", *more)
 
 
 @pytest.fixture(scope="module")

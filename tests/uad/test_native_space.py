@@ -9,11 +9,11 @@ from scipy import ndimage
 
 from synthpet.cohort import Cohort, Grid, read_image, write_image
 from synthpet.cohort.files import read_tsv, write_json
-from synthpet.command.main import compose
 from synthpet.errors import DataError
 from synthpet.prepare.spaces.native import NativeSpace
 from synthpet.prepare.spaces.transform import Transform
 from synthpet.template.icbm import native_template, template_grid
+from tests.conftest import study
 from tests.prepare.conftest import native_to_template, scan  # noqa: F401 - a fixture
 from uad.evaluation.run import ensure_evaluation
 from uad.findings.clusters import find_clusters
@@ -97,7 +97,7 @@ def test_what_the_raw_image_does_not_show_is_told(native):
 def work(tmp_path_factory):
     """The tiny simulated cohort with a z-map detector; its manifest says that people were registered affinely."""
     folder = tmp_path_factory.mktemp("native")
-    ensure_evaluation(compose("uad_evaluate", *OPTIONS, f"work_dir={folder}"))
+    ensure_evaluation(study("uad_evaluate", *OPTIONS, f"work_dir={folder}"))
     cohort = Cohort.open(folder / "cohort")
     write_json(cohort.root / cohort.subjects[0].participant_id / "run.json", {"config": {"registration": "affine"}})
     return folder
@@ -123,7 +123,7 @@ def raw(tmp_path_factory, scan):  # noqa: F811
 def test_a_raw_patient_is_prepared_examined_and_shown_in_the_own_space(work, raw, capsys):
     t1w, pet = raw
     overrides = [*OPTIONS, f"work_dir={work}", f"t1w={t1w}", f"pet={pet}"]
-    folder = ensure_detection(compose("uad_detect", *overrides), overrides)
+    folder = ensure_detection(study("uad_detect", *overrides))
     assert "sub-new_T1w.nii.gz is not on the cohort's grid: it is prepared first" in capsys.readouterr().out
     about = json.loads(next((folder / "prepared").rglob("*_T1w.json")).read_text())
     assert "affine" in about["Registration"]  # as the cohort's manifest says
@@ -136,7 +136,7 @@ def test_a_raw_patient_is_prepared_examined_and_shown_in_the_own_space(work, raw
     page = (folder / "report.html").read_text()
     assert "Peak in own T1, mm" in page and "space-T1w_desc-clusters_dseg.nii.gz" in page
     assert "Note of the preparation: PET: no Units in a sidecar" in page
-    ensure_detection(compose("uad_detect", *overrides), overrides)
+    ensure_detection(study("uad_detect", *overrides))
     assert "detection sub-new: up to date" in capsys.readouterr().out
 
 

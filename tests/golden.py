@@ -35,7 +35,7 @@ def run(folder: Path) -> None:
     _command(folder, "synthpet.evaluate", "gan=semi3d")
     _command(folder, "uad.compare")
     cohort = folder / "outputs/phantom-tiny/cohort/sub-p001"
-    t1w, pet = (next(cohort.glob(pattern)) for pattern in ("anat/*T1w.nii.gz", "pet/*pet.nii.gz"))
+    t1w, pet = (next(cohort.glob(pattern)) for pattern in ("anat/*_T1w.nii.gz", "pet/*_desc-suvr_pet.nii.gz"))
     _command(folder, "uad.detect", "name=someone", f"t1w={t1w}", f"pet={pet}")
 
 

@@ -100,7 +100,7 @@ class PhantomOptions(Options):
         up to date.
         """
         more = sorted(set(self.modalities) - set(ALWAYS))
-        values = plain(self) | {"modalities": [*ALWAYS, *more]}
+        values = {"source": self.source, **plain(self), "modalities": [*ALWAYS, *more]}
         left_out = ("path", *unused, *(() if more else ("modalities",)))
         return {name: value for name, value in values.items() if name not in left_out}
 

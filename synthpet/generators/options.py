@@ -19,6 +19,8 @@ class GeneratorOptions(Group):
         coordinates: whether the generator is given the template coordinates.
         n_steps: of training.
         n_folds: of the paired controls.
+        sources: modalities that the generator is given.
+        target: the modality that it makes of them.
     """
 
     patch_size: tuple[int, int, int]
@@ -28,6 +30,13 @@ class GeneratorOptions(Group):
     n_steps: int
     n_folds: int
     method: str = "conditional_gan"
+    sources: tuple[str, ...] = ("t1w",)
+    target: str = "pet"
+
+    @property
+    def translation(self) -> str:
+        """In words, such as ``t1w+flair -> pet``."""
+        return f"{'+'.join(self.sources)} -> {self.target}"
 
 
 @dataclass(frozen=True, kw_only=True)

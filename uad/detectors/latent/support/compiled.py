@@ -7,7 +7,8 @@ share the voxels. What single precision cannot tell is marked, and solved in dou
 The inner loops are plain arithmetic on arrays padded with zeros, sums in any order, which compilers turn into vector
 code. The vectors of a problem are kept together in ``w``: weights alpha, gradient K alpha, free, direction, its image,
 nearest feasible point, first guess. All in one file, because the compiled code kept on disk is renewed when this
-file changes, not when another does.
+file changes, not when another does. Sums in any order are rounded as the code that holds them is compiled: each
+function that is called from outside holds all that it calls (``machine_code``).
 """
 
 from typing import NamedTuple

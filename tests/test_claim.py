@@ -41,7 +41,7 @@ def test_a_simulated_cohort_is_never_written_over_a_prepared_one(prepared):
 def test_a_folder_of_somebodys_own_is_not_written_into(tmp_path):
     (tmp_path / "cohort").mkdir()
     (tmp_path / "cohort" / "thesis.txt").write_text("mine")
-    with pytest.raises(UsageError, match=r"nothing of this project has made; it holds thesis.txt.*cohort="):
+    with pytest.raises(UsageError, match=r"not made by this project; it holds thesis.txt.*cohort="):
         ensure_phantom(study("phantom", f"work_dir={tmp_path}", "study=tiny"))
     with pytest.raises(UsageError, match=r"E_CLAIMED.*bids_dir="):
         ensure_raw(study("phantom", f"raw={tmp_path / 'cohort'}", "study=tiny"))
@@ -87,7 +87,7 @@ def test_a_data_set_is_no_place_for_results(prepared, tmp_path):
     check_place(prepared.root / "derivatives" / "results")
     check_place(tmp_path / "new")
     (tmp_path / "dataset_description.json").write_text('{"Name": "ours"}')
-    with pytest.raises(UsageError, match="nothing of this project has made called ours"):
+    with pytest.raises(UsageError, match="not made by this project called ours"):
         check_place(tmp_path)
 
 

@@ -208,7 +208,7 @@ def test_weights_that_are_no_numbers_synthesise_nothing(generators):
     weights = generators / "fold-0" / "generator.safetensors"
     save_file({name: tensor * float("nan") for name, tensor in load_file(weights).items()}, weights)
     (generators / "fold-0" / "run.json").unlink()
-    with pytest.raises(DataError, match=r"E_MODEL .*tensors hold values that are no numbers"):
+    with pytest.raises(DataError, match=r"E_MODEL .*tensors hold values that are not numbers"):
         load_generator(TrainedGenerator(generators / "fold-0"))
 
 

@@ -104,7 +104,7 @@ def test_without_dask_the_message_says_how_to_install_it():
 def test_a_scheduler_that_does_not_answer_is_named(monkeypatch):
     pytest.importorskip("distributed", reason="the extra dask is not installed")
     monkeypatch.setattr("synthpet.runtime.compute.CONNECT_S", 1)
-    with pytest.raises(UsageError, match=r"compute.memory_per_worker=much: expected such as 4GB"):
+    with pytest.raises(UsageError, match=r"compute.memory_per_worker=much: expected a size such as 4GB"):
         list(in_processes(abs, [1], Compute("dask", memory_per_worker="much")))
     with pytest.raises(UsageError, match=r"compute.address=tcp://127.0.0.1:1: no Dask scheduler answers"):
         list(as_finished(square, [1], Compute("dask", 1, address="tcp://127.0.0.1:1")))

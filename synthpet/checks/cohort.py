@@ -29,7 +29,7 @@ def open_cohort(study: Study) -> Cohort:
     """The cohort of a study, validated; under ``on_invalid=skip`` without the subjects that cannot be used.
 
     Raises:
-        DataError: a problem, and ``on_invalid`` is ``stop``; or nobody is left, or leaving people out mends nothing.
+        DataError: a problem, and ``on_invalid`` is ``stop``; or nobody is left, or leaving people out does not help.
         UsageError: results would be written into the cohort, or among those of other people.
     """
     root, work_dir = study.cohort.path.resolve(), study.work_dir.resolve()
@@ -44,7 +44,11 @@ def open_cohort(study: Study) -> Cohort:
     left = tuple(s for s in cohort.subjects if s.participant_id not in report.unusable)
     if study.on_invalid == "stop" or report.of_everybody or not left:
         nobody = "" if left else ", no subject is left"
-        advice = "mend them" if report.of_everybody or not left else "mend them, or go on without by on_invalid=skip"
+        advice = (
+            "correct them"
+            if report.of_everybody or not left
+            else "correct them, or go on without these subjects: on_invalid=skip"
+        )
         table = "\n  ".join(report.lines())
         raise DataError(
             f"E_INVALID {report.headline()}{nobody}; expected none; {advice} (all: {study.work_dir / VALIDATION})"

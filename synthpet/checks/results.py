@@ -31,7 +31,9 @@ def verify(root: Path) -> Report:
     """
     manifests = sorted(path for path in root.rglob(MANIFESTS) if path.is_file())
     if not manifests:
-        raise DataError(f"E_NO_MANIFEST {root}: no run.json in it or below; expected a folder of results; see its name")
+        raise DataError(
+            f"E_NO_MANIFEST {root}: no run.json in it or below; expected a folder of results; check its name"
+        )
     problems: list[Problem] = []
     listed: set[Path] = set(manifests)
     for manifest in progress(manifests, "verifying", len(manifests)):
@@ -59,10 +61,12 @@ def _outputs(manifest: Path, root: Path, problems: list[Problem]) -> Iterator[tu
 def _check(path: Path, about: Any, root: Path) -> list[Problem]:
     name = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
     if not path.is_file():
-        return [Problem("", name, "E_MISSING", "no such file; expected it by its manifest; run the step again")]
+        return [
+            Problem("", name, "E_MISSING", "no such file; expected one, as its manifest lists it; run the step again")
+        ]
     found = sha256(path)
     wanted = about.get("sha256") if isinstance(about, dict) else None
     if found != wanted:
-        words = f"SHA-256 {found[:12]}; expected {str(wanted)[:12]} by its manifest; run the step again"
+        words = f"SHA-256 {found[:12]}; expected {str(wanted)[:12]} as its manifest says; run the step again"
         return [Problem("", name, "E_CHANGED", words)]
     return []

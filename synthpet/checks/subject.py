@@ -169,7 +169,7 @@ class _Check:
         if is_synthetic_image(self.path(kind)):
             self.add(kind, "E_SYNTHETIC", f"marked as synthetic; expected a measured {what}; take it out of the cohort")
         if t1w is not None and np.array_equal(image, t1w):
-            self.add(kind, "E_SAME", f"the same voxels as the T1w; expected a {what}; look at where it comes from")
+            self.add(kind, "E_SAME", f"the same voxels as the T1w; expected a {what}; check where it comes from")
 
     def pet(self, pet: Volume, brain: NDArray[np.bool_] | None) -> None:
         """Range and coverage of a PET, (I, J, K) in SUVR, and what its sidecar says."""

@@ -56,7 +56,7 @@ def _mixed_up(cohort: Cohort, facts: Sequence[Facts]) -> list[Problem]:
     }
     words = (
         "the PET fits the T1 of {} far better than its own (correlations {:.2f} and {:.2f}): PETs of two people may be "
-        "mixed up; expected each person's own; see where the files come from"
+        "mixed up; expected each person's own; check where the files come from"
     )
     found = whose_pet(people, cohort.grid)
     return [Problem(who, "", "E_MIXED_UP", words.format(*other)) for who, other in found.items()]

@@ -154,7 +154,7 @@ def sha256(path: Path) -> str:
     """
     path = Path(path).absolute()
     if path.exists() and not path.is_file():  # a pipe would wait for ever, a device never end
-        raise DataError(f"E_NOT_FILE {path}: not a file; expected one; look at where it comes from")
+        raise DataError(f"E_NOT_FILE {path}: not a file; expected one; check where it comes from")
     with path.open("rb") as stream:
         found = os.fstat(stream.fileno())
         state = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)

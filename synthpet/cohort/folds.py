@@ -76,11 +76,13 @@ def read_folds(path: Path) -> tuple[Fold, ...]:
         found = f"{len(rows):,} entries" if isinstance(rows, list) else f"a {type(rows).__name__}"
         raise DataError(
             f"E_FOLDS {path}: {found}; expected a list of 1 to {MAX_FOLDS} folds, each with index (a number of its "
-            "own), train and test (ids). Run the step that wrote it again, or get it from its maker again"
+            "own), train and test (ids). Run the step that wrote it again, or get it again from whoever made it"
         )
     folds = tuple(Fold(row["index"], tuple(row["train"]), tuple(row["test"])) for row in rows)
     if len({fold.index for fold in folds}) < len(folds):
-        raise DataError(f"E_FOLDS {path}: two folds of one index; expected each once. Get it from its maker again")
+        raise DataError(
+            f"E_FOLDS {path}: two folds of one index; expected each once. Get it again from whoever made it"
+        )
     return folds
 
 

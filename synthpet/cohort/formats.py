@@ -8,8 +8,8 @@ NRRD = "NRRD is not read; convert it to .nii.gz (3D Slicer)"
 META = "MetaImage is not read; convert it to .nii.gz (3D Slicer)"
 ECAT = "ECAT is not read; convert it to .nii.gz (TPCCLIB, ecat2nii)"
 PAIR = (
-    "a pair of .hdr and .img (Analyze or NIfTI) is not read; convert it: nib-convert x.img x.nii.gz, and see to the "
-    "sides: Analyze does not say which is left"
+    "a pair of .hdr and .img (Analyze or NIfTI) is not read; convert it: nib-convert x.img x.nii.gz, and check "
+    "left and right: Analyze does not say which is which"
 )
 CONVERT = {  # by the end of the name
     ".mgz": "FreeSurfer's format is not read; convert it: mri_convert x.mgz x.nii.gz (or nib-convert)",

@@ -150,7 +150,8 @@ def remark_on_unit(path: Path, head: bytes) -> str:
     if factor == 1:
         return ""
     voxels = " x ".join(f"{spacing:g}" for spacing in header["pixdim"][1:4])
-    return f"xyzt_units says {unit}, but voxels of {voxels} {unit} are none of a head; taken as mm; correct the header"
+    found = f"xyzt_units says {unit}, but voxels of {voxels} {unit} are not those of a head"
+    return f"{found}; taken as mm; correct the header"
 
 
 def _sizes(head: bytes) -> tuple[int, int]:
@@ -190,8 +191,8 @@ def _scale(path: Path, header: nib.Nifti1Header) -> tuple[float, float, bool]:
         return 1.0, 0.0, False
     if not (SCALES[0] <= abs(slope) <= SCALES[1]) or not np.isfinite(inter):
         raise DataError(
-            f"E_SCALE {path}: scl_slope {slope:g}, scl_inter {inter:g}; expected finite numbers of use; convert the "
-            "image again from its source"
+            f"E_SCALE {path}: scl_slope {slope:g}, scl_inter {inter:g}; expected finite numbers of a usual size; "
+            "convert the image again from its source"
         )
     return slope, inter, True
 
@@ -224,10 +225,10 @@ def _affine(path: Path, header: nib.Nifti1Header, xform: str | None, shape: tupl
 
 
 def _matrices(header: nib.Nifti1Header) -> dict[str, NDArray[np.float64]]:
-    """Both (4, 4) matrices; NaN where a header's quaternion is none."""
+    """Both (4, 4) matrices; NaN where a header's quaternion is not valid."""
     try:
         qform = header.get_qform()
-    except (HeaderDataError, ValueError):  # a quaternion that is none
+    except (HeaderDataError, ValueError):  # a quaternion that is not valid
         qform = np.full((4, 4), np.nan)
     return {"sform": np.asarray(header.get_sform(), float), "qform": np.asarray(qform, float)}
 

@@ -167,8 +167,8 @@ def check_range(path: Path | str, lowest: float, highest: float) -> None:
     """
     if max(abs(lowest), abs(highest)) >= LARGEST:
         raise DataError(
-            f"E_RANGE {path}: values from {lowest:.3g} to {highest:.3g}; expected less than {LARGEST:g}; see its unit "
-            "and its scl_slope"
+            f"E_RANGE {path}: values from {lowest:.3g} to {highest:.3g}; expected less than {LARGEST:g}; check its "
+            "unit and its scl_slope"
         )
 
 

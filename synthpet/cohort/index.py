@@ -314,7 +314,7 @@ def _taken_as(rows: Sequence[dict[str, str]]) -> tuple[str, ...]:
     """What words of the table were taken as, where they are not ours."""
     groups = Counter(row["group"] for row in rows if row["group"] not in ROLES)
     unknown = sum(bool(row.get("sex")) and row["sex"] != "n/a" and sex_of(row["sex"]) is None for row in rows)
-    sexes = [f"sex of {unknown} is no known word for F or M, left out"] if unknown else []
+    sexes = [f"sex of {unknown} is not a known word for F or M, left out"] if unknown else []
     return (*(f"{word!r} is taken as {group_of(word)} ({n})" for word, n in sorted(groups.items())), *sexes)
 
 

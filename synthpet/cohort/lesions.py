@@ -61,7 +61,7 @@ def lesion_voxels(values: NDArray[np.float32], name: str, label: Label = None) -
     else:
         raise _unclear(found, name)
     if not lesion.any():
-        raise DataError(f"E_LESION {name}: nowhere {words}; it holds {_shown(found)}; see lesion_label and the mask")
+        raise DataError(f"E_LESION {name}: nowhere {words}; it holds {_shown(found)}; check lesion_label and the mask")
     return lesion, f"lesion mask: {words}"
 
 

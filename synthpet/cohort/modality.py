@@ -80,7 +80,9 @@ def modality(name: str) -> Modality:
     found = [re.fullmatch(rf"({'|'.join(ENTITIES)})-([0-9A-Za-z]+)", part) for part in parts]
     entities = {match[1]: match[2] for match in found if match}
     if kind not in modality_names() or len(entities) < len(parts):
-        raise UsageError(f"{name!r} is no modality; expected one of {', '.join(modality_names())}, such as t1w_acq-B")
+        raise UsageError(
+            f"{name!r} is not a modality; expected one of {', '.join(modality_names())}, such as t1w_acq-B"
+        )
     return _read(kind).of_protocol(entities)
 
 

@@ -40,7 +40,7 @@ def read_content(path: Path, size_of: Callable[[bytes], int], *, head_only: bool
     if needed > MAX_BYTES or (needed > BOMB_BYTES and needed > BOMB_RATIO * len(raw)):
         raise DataError(
             f"E_TOO_BIG {path}: {needed:,} bytes by its header, in a file of {len(raw):,}; expected at most "
-            f"{MAX_BYTES:,}, and {BOMB_RATIO} times the file; look at where it comes from, or convert it again"
+            f"{MAX_BYTES:,}, and {BOMB_RATIO} times the file; check where it comes from, or convert it again"
         )
     content = _inflate(path, raw, needed) if is_compressed(path) else raw
     if len(content) < needed:
@@ -73,7 +73,9 @@ def _read(path: Path, most: int | None) -> bytes:
         raise DataError(f"E_MISSING {path}: no such file; expected an image; look at the path") from None
     except OSError as error:
         why = os.strerror(error.errno) if error.errno else str(error)
-        raise DataError(f"E_UNREADABLE {path}: {why}; expected a file that can be read; see its rights") from error
+        raise DataError(
+            f"E_UNREADABLE {path}: {why}; expected a file that can be read; check its permissions"
+        ) from error
 
 
 def _check_kind(path: Path, raw: bytes) -> None:

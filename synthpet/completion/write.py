@@ -2,7 +2,7 @@
 
 A paired control's PET comes from its own fold's generator (cross-fitting); that of an unpaired or held-out control
 is the mean over the folds' generators, with their voxelwise standard deviation as an uncertainty map. A patient
-gets one in the same way, the PET that the own T1 lets expect; it belongs to no control set.
+gets one in the same way, the PET that is expected from their own T1; it belongs to no control set.
 """
 
 from collections.abc import Sequence
@@ -199,7 +199,7 @@ class Completion:
         pets = np.stack([self._finish(self._synthesise(k, t1w, mask), mask, self.folds[k]) for k in used])
         if bad := int((~np.isfinite(pets)).sum()):
             raise DataError(
-                f"E_NONFINITE {subject.participant_id}: n={bad} voxels of the synthetic PET are no numbers; expected "
+                f"E_NONFINITE {subject.participant_id}: n={bad} voxels of the synthetic PET are not numbers; expected "
                 f"SUVR. Look at the T1, and at the training of {self.study.gan.name}"
             )
         written = self._write_image(subject, "synthetic_pet", pets.mean(axis=0), used)

@@ -164,7 +164,7 @@ def seen_voxels(folder: Path) -> set[str]:
         return set()
     voxels = read_json_object(folder / SEEN).get("voxels")
     if not isinstance(voxels, list):
-        raise DataError(f"E_MODEL {folder / SEEN}: no list of voxels; expected it as a training writes it")
+        raise DataError(f"E_MODEL {folder / SEEN}: no list of voxels; expected one as a training writes it")
     return set(map(str, voxels))
 
 

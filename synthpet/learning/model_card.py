@@ -33,14 +33,14 @@ GENERATOR = Kind(
     "to complete a set of normal controls with synthetic PET for research on lesion detection.",
     "The quality of its synthetic PET on controls that it did not see stands in `quality.json` of the folder "
     "`synthetic-<name>`, once `python -m synthpet.evaluate` has run.",
-    "A synthetic PET is not a measurement. It shows what the T1 lets one expect, not the person's metabolism.",
+    "A synthetic PET is not a measurement. It shows what the T1 predicts, not the person's metabolism.",
 )
 DETECTOR = Kind(
     "A detector that learned the normal T1 and FDG PET of controls; it gives a map of how far a person lies outside.",
     "research on unsupervised detection of epileptogenic lesions.",
     "Its false clusters on held-out controls stand in `calibration.json`, its detections in `summary.json` of the "
     "folder `evaluation-<name>`, once `python -m uad.evaluate` has run.",
-    "It marks what is unlike its controls, which is not the same as a lesion; most marked places are none.",
+    "It marks what is unlike its controls, which is not the same as a lesion; most marked places are not lesions.",
 )
 
 

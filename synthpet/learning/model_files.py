@@ -52,7 +52,7 @@ def read_arrays(path: Path, needed: Iterable[str] = ()) -> dict[str, NDArray]:
     except (OSError, ValueError, EOFError, NotImplementedError, zipfile.BadZipFile, RuntimeError) as error:
         raise DataError(
             f"E_MODEL {path}: cannot be read ({error}); expected arrays as written by this project, without objects. "
-            "Make it again, or get the file from its maker again"
+            "Make it again, or get the file again from whoever made it"
         ) from error
 
 
@@ -108,12 +108,12 @@ def load_network(build: Callable[[], "Network"], weights: Path, options: Any) ->
         network = build()
         state = load_file(weights)
         if bad := sorted(name for name, tensor in state.items() if not torch.isfinite(tensor).all()):
-            raise ValueError(f"{len(bad)} tensors hold values that are no numbers, {bad[0]}")
+            raise ValueError(f"{len(bad)} tensors hold values that are not numbers, {bad[0]}")
         network.load_state_dict(state)
     except (RuntimeError, OSError, ValueError, TypeError, KeyError, ArithmeticError, SafetensorError) as error:
         raise DataError(
             f"E_MODEL {weights}: does not fit the options beside it ({error}); expected both files as one training "
-            "wrote them: train again, or get both from their maker again"
+            "wrote them: train again, or get both again from whoever made them"
         ) from error
     return network.eval()
 
@@ -177,7 +177,9 @@ def check_is_file(path: Path) -> Path:
         DataError: it is missing, or a pipe, a device or a folder, which would never end.
     """
     if not path.is_file():
-        raise DataError(f"E_MODEL {path}: no file; expected one as a training writes it; get it from its maker again")
+        raise DataError(
+            f"E_MODEL {path}: no file; expected one as a training writes it; get it again from whoever made it"
+        )
     return path
 
 
@@ -206,4 +208,4 @@ def _check_numbers(node: Any) -> None:
         for child in node.values() if isinstance(node, dict) else node:
             _check_numbers(child)
     elif isinstance(node, int | float) and not abs(node) <= MAX_NUMBER:
-        raise ValueError(f"{node}: no option is as large")
+        raise ValueError(f"{node}: no option is that large")

@@ -73,8 +73,9 @@ def train_on(n: int, train: Callable[..., None], *arguments: Any) -> None:
             raise errors.get()
         if any(codes):
             raise TrainingError(
-                f"E_WORKER training on {n} devices: a process ended with {codes}; expected 0 of each. Killed, or out "
-                "of memory: smaller gan.batch_size or gan.patch_size; the same command goes on from the last checkpoint"
+                f"E_WORKER training on {n} devices: a process ended with {codes}; expected 0 from each. One was "
+                "killed, or ran out of memory: use a smaller gan.batch_size or gan.patch_size; the same command goes "
+                "on from the last checkpoint"
             )
     finally:
         for process in processes:

@@ -54,6 +54,6 @@ def check_cached(folder: Path, inputs: Mapping[str, str]) -> None:
     cached = read_manifest(folder).get("inputs", {})
     if changed := [name for name, digest in inputs.items() if cached.get(name, digest) != digest]:
         raise DataError(
-            f"E_REPLACED {changed[0]}: was replaced after it was read for training; expected images that nobody "
-            "changes meanwhile; run the same command again"
+            f"E_REPLACED {changed[0]}: was replaced after it was read for training; expected images that do not "
+            "change meanwhile; run the same command again"
         )

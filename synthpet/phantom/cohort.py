@@ -62,7 +62,7 @@ def ensure_phantom(study: Study) -> Path:
 
     Raises:
         DataError: the cohort of ``anatomy`` lacks images.
-        UsageError: the folder holds something else, or the cohort is none that is simulated.
+        UsageError: the folder holds something else, or the cohort is not a simulated one.
     """
     asked = PhantomStudy.within(study)
     options, source = asked.people, Cohort.open(asked.real_anatomy) if asked.real_anatomy else None

@@ -139,7 +139,7 @@ class PhantomStudy(Study):
         """Whom to simulate.
 
         Raises:
-            UsageError: the cohort is none that is simulated.
+            UsageError: the cohort is not a simulated one.
         """
         options = PhantomOptions.of(self.cohort.values)
         return replace(options, anatomy=self.anatomy) if self.anatomy in REGISTRATIONS else options

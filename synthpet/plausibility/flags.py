@@ -139,7 +139,12 @@ CHECKS: Mapping[str, Check] = {
         "GM unlike template", "the grey matter is not where the template has it", T1W, (0.35, None), outlier="low"
     ),
     "mask_dice": Check(
-        "mask's shape", "the brain mask has not the brain's shape", T1W, (0.9, None), outlier="low", least_sd=0.005
+        "mask's shape",
+        "the brain mask does not have the shape of a brain",
+        T1W,
+        (0.9, None),
+        outlier="low",
+        least_sd=0.005,
     ),
     "native_brain_ml": Check(
         "brain volume",

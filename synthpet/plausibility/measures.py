@@ -66,7 +66,7 @@ MEASURES = {  # of the preparation, shown beside
     "pet_frame_shift_mm": "how far the frame that lies farthest off lies from their mean, mm",
     "pet_reference_mean": "mean of the reference region, in the PET's own unit",
     "pet_mutual_information": "normalised mutual information of PET and T1, 1 (nothing in common) to 2",
-    "pet_gm_correlation": "correlation of the PET with the uptake that the person's tissues let expect",
+    "pet_gm_correlation": "correlation of the PET with the uptake expected from the person's tissues",
     "flair_mutual_information": "normalised mutual information of FLAIR and T1, 1 to 2",
     "lesion_native_ml": "volume of the lesion mask in the person's own space, mL",
 }

@@ -22,7 +22,7 @@ OVERLAP = 0.6  # of an image with its turned self, so that the two can be compar
 ALIKE = 0.5  # correlation that this other reading has to have
 MIXED = 0.05  # correlation by which a PET fits somebody else's T1 better
 OWN_FIT, OWN_GAIN = 0.9, 0.01  # of a T1 to its own tissue maps: 0.97 and 0.1; to those of others 0.8 and 0
-OTHERS = "one of the two is another person's; expected both of one person; see where the files come from"
+OTHERS = "one of the two is another person's; expected both of one person; check where the files come from"
 OWN = "pet_own_gain"
 AXES = {1: "front to back", 2: "upside down"}
 SWAPPED = "is like the template's T1 and the T1 is not: T1 and PET may be swapped; expected each in its own place"
@@ -115,7 +115,9 @@ def _sure(taken: Mapping[str, NDArray], brain: NDArray[np.bool_], template: Temp
     alike = correlation(t1w, template.t1w, inside)
     if pet is not None:
         if correlation(pet, t1w, brain) >= COPY:
-            return [Finding("pet", "E_SAME", "the PET is the T1 times a number; expected a PET; see where it is from")]
+            return [
+                Finding("pet", "E_SAME", "the PET is the T1 times a number; expected a PET; check where it comes from")
+            ]
         if (other := correlation(pet, template.t1w, inside)) >= max(ALIKE, alike + BETTER):
             return [Finding("t1w", "E_SWAPPED", f"the PET {SWAPPED} (correlations {other:.2f} and {alike:.2f})")]
     found = []

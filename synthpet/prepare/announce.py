@@ -28,7 +28,7 @@ def announce(raw: RawData, out: Path) -> None:
     images = {"FDG PET": "pet", "FLAIR": "flair", "brain mask": "brain_mask", "lesion mask": "lesion_mask"}
     counts = [f"{word} {sum(getattr(person, kind) is not None for person in usable)}" for word, kind in images.items()]
     who = f"{len(raw.people)} subject{'s' * (len(raw.people) > 1)}, {LAYOUTS[raw.layout]}"
-    say(f"{who}: {', '.join(named) or 'nobody usable'}; {', '.join(counts)}")
+    say(f"{who}: {', '.join(named) or 'no usable subject'}; {', '.join(counts)}")
     for note in (*who_is_who(usable), *raw.notes):
         say(f"  {note}")
     for note, people in _by_note(raw.people).items():

@@ -62,7 +62,9 @@ def above_zero(t1w: NDArray[np.float32], mask: NDArray[np.bool_]) -> tuple[NDArr
         return t1w, ()
     low, high = np.percentile(values, [0.1, 99.9])
     raised = np.maximum(t1w - low, 0) + LEAST_SHARE * (high - low)
-    note = f"T1: {negative:.0%} of the brain is below 0 (MP2RAGE, z-scores?); all its values are raised alike"
+    note = (
+        f"T1: {negative:.0%} of the brain is below 0 (MP2RAGE, z-scores?); all its values are raised by the same amount"
+    )
     return np.where(mask, raised, 0).astype(np.float32), (note,)
 
 

@@ -69,7 +69,7 @@ def _without_times(n_frames: int, name: str, window_min: tuple[float, float] | N
             f"E_FRAMES {name}: pet_window_min={list(window_min)}, but no sidecar gives FrameTimesStart and "
             "FrameDuration; add them (seconds), or leave pet_window_min out"
         )
-    notes = ("no FrameDuration in a sidecar: the frames count alike",) if n_frames > 1 else ()
+    notes = ("no FrameDuration in a sidecar: all frames count equally",) if n_frames > 1 else ()
     return Timing(np.full(n_frames, 1 / n_frames), (), (), notes)
 
 

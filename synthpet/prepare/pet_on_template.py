@@ -123,7 +123,7 @@ def alignment(suvr: NDArray, t1w: NDArray, tissues: dict[str, NDArray], brain: N
 
     Returns:
         ``pet_mutual_information``: normalised, 1 (nothing in common) to 2; ``pet_gm_correlation``: Pearson's r with
-        the uptake that the person's tissues let expect.
+        the uptake expected from the person's tissues.
     """
     seen = brain & (suvr != 0)
     sigma = EXPECTED_FWHM_MM / FWHM_PER_SIGMA / np.asarray(grid.spacing_mm)

@@ -80,8 +80,8 @@ def select(people: Sequence[RawSubject], labels: Sequence[str]) -> list[RawSubje
             dict.fromkeys(n for label in unknown for n in difflib.get_close_matches(label, by_label, cutoff=0.1))
         )
         raise UsageError(
-            f"participant_label: nobody is called {', '.join(unknown)}; expected labels of the {len(people)} people"
-            + (f" (did you mean {', '.join(near)}?)" if near else "")
+            f"participant_label: no participant is called {', '.join(unknown)}; expected labels of the {len(people)} "
+            "people" + (f" (did you mean {', '.join(near)}?)" if near else "")
         )
     return [by_label[label] for label in dict.fromkeys(wanted)]
 

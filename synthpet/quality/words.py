@@ -118,7 +118,7 @@ def spread_words(summary: Mapping[str, Any]) -> list[str]:
                 f"{_sentence(ROLE_WORDS[role])}: in grey matter the synthetic PETs vary between subjects by "
                 f"{100 * cv['synthetic']:.1f} % (coefficient of variation); there is no real PET to compare with."
             )
-    return paragraphs or ["One subject a group: no variation between subjects can be told."]
+    return paragraphs or ["One subject a group: no variation between subjects can be measured."]
 
 
 def knowable_words(found: Mapping[str, Any]) -> str:

@@ -226,7 +226,7 @@ def _files(folder: Path) -> list[str]:
 def _there(folder: Path, found: Claim | None, *, from_others: bool = False) -> str:
     """What is there, in words."""
     files, name = _files(folder), _name(folder)
-    what = found.what if found is not None else "a folder that nothing of this project has made"
+    what = found.what if found is not None else "a folder not made by this project"
     words = f"{what}{f' called {name}' if name else ''}{', from other people' if from_others else ''}"
     more = f" and {len(files) - SHOWN} more" if len(files) > SHOWN else ""
     return f"E_CLAIMED {folder}: is {words}; it holds {', '.join(files[:SHOWN])}{more}"

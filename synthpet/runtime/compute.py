@@ -43,7 +43,7 @@ class Compute:
         """From the configuration's group ``compute``.
 
         Raises:
-            UsageError: a value that is none.
+            UsageError: a value that is not allowed.
         """
         compute = cls(**{key: settings[key] for key in cls.__dataclass_fields__ if key in settings})
         if compute.backend not in ("local", "dask"):
@@ -202,7 +202,7 @@ def _dask_client(compute: Compute) -> Iterator[Any]:
         dask.utils.parse_bytes(compute.memory_per_worker or "1GB")
     except ValueError as error:
         raise UsageError(
-            f"compute.memory_per_worker={compute.memory_per_worker}: expected such as 4GB, or null"
+            f"compute.memory_per_worker={compute.memory_per_worker}: expected a size such as 4GB, or null"
         ) from error
     with (
         dask.config.set({"distributed.scheduler.allowed-failures": 0}),

@@ -155,8 +155,8 @@ def _check_left(path: Path, owner: Owner | None) -> None:
     if owner.is_elsewhere and (silent_s := _silent_s(path)) < SILENT_S:
         raise _busy(path, f"{owner}, last seen {silent_s:.0f} s ago,")
     say(
-        f"removed the lock of {owner}, which is dead: killed, or out of memory (then fewer at once, compute.n_jobs=1, "
-        "or smaller patches). Going on from what is finished"
+        f"removed the lock of {owner}, which no longer runs: killed, or out of memory (then fewer at once, "
+        "compute.n_jobs=1, or smaller patches). Going on from what is finished"
     )
 
 
@@ -169,7 +169,7 @@ def _silent_s(path: Path) -> float:
 def _busy(path: Path, who: str) -> BusyError:
     return BusyError(
         f"E_BUSY {path.parent}: {who} writes there; expected one process at a time. Wait until it has ended, or use "
-        f"another work_dir; if it is certainly not running any more, delete {path}; that of a machine that died is "
+        f"another work_dir; if it is certainly not running any more, delete {path}; the lock of another machine is "
         f"taken as left {SILENT_S / 60:.0f} minutes later"
     )
 

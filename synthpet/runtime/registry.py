@@ -44,7 +44,7 @@ class Registry:
             return getattr(import_module(module), attribute)
         except (ImportError, AttributeError) as error:
             raise UsageError(
-                f"{self.option}={name}: {target} cannot be imported ({error}); mend its package"
+                f"{self.option}={name}: {target} cannot be imported ({error}); repair or update its package"
             ) from error
 
 

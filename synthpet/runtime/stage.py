@@ -33,7 +33,7 @@ class Stage:
         name: what the user reads.
         folder: where the results lie.
         config: plain values that determine the result.
-        inputs: files that determine the result; by what they are, where their folders are nobody's business.
+        inputs: files that determine the result; they are compared by content, wherever their folders lie.
         manifest: the manifest's name, for folders that two stages write into.
         quiet: say nothing, for one of many stages whose progress somebody else shows.
     """
@@ -90,7 +90,7 @@ class Stage:
         return self.is_written() and self._read_manifest()["inputs"] == self._input_hashes()
 
     def is_written(self) -> bool:
-        """As ``is_current``, but nobody looks whether an input has changed since."""
+        """As ``is_current``, but without looking whether an input has changed since."""
         try:
             manifest = self._read_manifest()
             sizes = {name: found["bytes"] for name, found in manifest["outputs"].items()}
@@ -130,7 +130,7 @@ class Stage:
         if changed := [name for name in before if now[name] != before[name]]:
             raise DataError(
                 f"E_REPLACED {changed[0]}: {len(changed)} of {len(now)} inputs of {self.name} were replaced while it "
-                "was made; expected files that nobody changes meanwhile. What was made is not used; run the same "
+                "was made; expected files that do not change meanwhile. What was made is not used; run the same "
                 "command again"
             )
 
@@ -170,7 +170,7 @@ def check_files(folder: Path, manifest: str = "run.json", only: Sequence[str] = 
         only: the files that are needed, which it has to list; the others may be away. None named: all that it lists.
 
     Raises:
-        DataError: naming a file with other content, or a manifest that is none.
+        DataError: naming a file with other content, or a file that is not a manifest.
     """
     if not (folder / manifest).is_file():
         return
@@ -180,7 +180,7 @@ def check_files(folder: Path, manifest: str = "run.json", only: Sequence[str] = 
     for name in only or listed:
         path, about = folder / name, listed[name]
         if not path.is_file():
-            raise DataError(f"E_MISSING {path}: no such file; expected it by {manifest}; run the step again")
+            raise DataError(f"E_MISSING {path}: no such file; expected one, as {manifest} lists it; run the step again")
         if (found := sha256(path)) != about.get("sha256"):
             raise DataError(
                 f"E_CHANGED {path}: SHA-256 {found[:12]}; expected {str(about.get('sha256'))[:12]}, as it was written. "

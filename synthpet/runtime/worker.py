@@ -45,7 +45,7 @@ def do_marked(work: Callable[[T], R], number: int, item: T, name: str, marks: Pa
 
 
 def named(work: Callable[[T], R], item: T, name: str) -> R:
-    """Do one item; an error that is none of ours is told whose it was."""
+    """Do one item; an error of another kind is given the item's name."""
     try:
         return work(item)
     except SynthPetError:

@@ -46,7 +46,7 @@ def test_usual_words_of_a_table_are_understood_and_said_on_every_page(cohort):
     (notice,) = found.notices
     assert notice == (
         "WHO IS WHO: 'FCD' is taken as patient (1); 'HC' is taken as control (7); "
-        "sex of 1 is no known word for F or M, left out."
+        "sex of 1 is not a known word for F or M, left out."
     )
 
 

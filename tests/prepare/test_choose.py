@@ -97,7 +97,9 @@ def test_a_t1_of_after_surgery_and_a_pet_of_before_are_refused_unless_said(tmp_p
     t1w_and_pet(tmp_path, "postop T1w", "preop PET")
     found, person = sessions(tmp_path)
     assert found == ["", ""]
-    assert person.problem.startswith("E_SESSION sub-01: T1w in ses-postop is of after surgery, PET in ses-preop is not")
+    assert person.problem.startswith(
+        "E_SESSION sub-01: T1w in ses-postop was taken after surgery, PET in ses-preop is not"
+    )
     found, person = sessions(tmp_path, session={"t1w": "postop", "pet": "preop"})
     assert found == ["postop", "preop"]
     assert person.notes[-1] == "after surgery, as its name says: ses-postop, ses-preop"
@@ -137,7 +139,7 @@ def test_flair_and_lesion_of_after_surgery_do_not_go_with_a_t1_of_before(tmp_pat
     raw = read_raw(tmp_path)
     assert (only(raw).flair, only(raw).lesion_mask) == (None, None)
     assert sorted(reasons(raw).values()) == [
-        "after surgery, as its name says; the T1w is of before",
+        "after surgery, as its name says; the T1w is from before",
         "lesion mask of another T1w than the one that is used",
     ]
 

@@ -39,7 +39,7 @@ def test_a_window_takes_the_frames_whose_middle_lies_in_it_after_injection():
 def test_without_times_frames_count_alike_and_a_window_is_refused():
     timing = frame_timing({}, 3, "sub-01")
     np.testing.assert_allclose(timing.weights, 1 / 3)
-    assert "count alike" in timing.notes[0]
+    assert "count equally" in timing.notes[0]
     assert frame_timing({}, 1, "sub-01", (30, 60)).notes == ()
     with pytest.raises(DataError, match=r"pet_window_min=.*no sidecar gives FrameTimesStart"):
         frame_timing({}, 3, "sub-01", (30, 60))

@@ -129,7 +129,9 @@ def test_names_of_plain_folders_tell_contrast_agent_and_surgery(tmp_path):
     ).people
     assert (one.t1w, one.pet) == (tmp_path / "P1/before/T1.nii.gz", tmp_path / "P1/before/FDG.nii.gz")
     assert "T1_gado.nii.gz (40 x 40 x 40 mm, contrast agent (its name))" in one.notes[0]
-    assert two.problem.startswith("E_SESSION sub-P2: T1w in no session is of after surgery, PET in no session is not")
+    assert two.problem.startswith(
+        "E_SESSION sub-P2: T1w in no session was taken after surgery, PET in no session is not"
+    )
 
 
 def test_patterns_without_placeholder_are_one_person_named_after_the_folder(real_data):

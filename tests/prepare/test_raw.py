@@ -119,7 +119,7 @@ def test_other_and_unknown_tracers_are_not_used_with_the_reason(tmp_path):
     assert found["run-1_pet.nii.gz"] == "tracer DASB C11; expected 18FFDG"
     assert found["run-2_pet.nii.gz"].startswith("its tracer is unknown: no trc- in its name, no TracerName")
     assert "sidecar cannot be read" in found["run-3_pet.nii.gz"]
-    assert "'Marvelin' is no known name of 18FFDG" in found["run-4_pet.nii.gz"]
+    assert "'Marvelin' is not a known name of 18FFDG" in found["run-4_pet.nii.gz"]
     assert only(raw).problem.startswith("E_NO_PET sub-01: none of its PETs is used (sub-01_run-2_pet.nii.gz: its")
     assert any("E_JSON" in note and "run-3_pet.json: line 1" in note for note in only(raw).notes)
 

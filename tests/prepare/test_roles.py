@@ -37,7 +37,7 @@ def test_the_table_gives_age_sex_group_and_site(tmp_path):
     assert two.notes == ("patient without FDG PET",)
     assert three.subject.group == "control"
     assert (three.subject.age, three.subject.sex) == (85.0, None)
-    assert three.notes == ("sex is no known word for F or M, left out",)
+    assert three.notes == ("sex is not a known word for F or M, left out",)
     assert four.problem.startswith("E_GROUP sub-04: participants.tsv has no row of this person; expected control or")
     assert (four.t1w, four.subject.group) == (None, "control")
 
@@ -114,7 +114,7 @@ def test_encodings_line_ends_and_blank_lines_are_accepted(content, noted, tmp_pa
         ("participant_id\tage\tAge\nsub-01\t3\t4\n", "several columns are named age"),
         ("participant_id\tage\nsub-01\t3\n01\t4\n", "E_DUP_ID sub-01"),
         ("participant_id\tage\nsub-01\t3\t4\nsub-02\t5\t6\n", "(?s)row 2 has 3 cells.*row 3 has 3"),
-        ("participant_id\tage\nsub-01\t3\n\t5\n", "row 3 names nobody"),
+        ("participant_id\tage\nsub-01\t3\n\t5\n", "row 3 has no participant_id"),
         ("participant_id\0\tage\n", "E_TEXT .*zero bytes"),
     ],
 )

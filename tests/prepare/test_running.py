@@ -90,7 +90,9 @@ def test_one_bad_subject_does_not_stop_the_others_unless_asked(settings, tmp_pat
 def test_chosen_people_are_named_with_or_without_sub_and_unknown_ones_refused():
     three = people("01", "02", "P03")
     assert select(three, ["02", "sub-01", "01"]) == [three[1], three[0]]
-    with pytest.raises(UsageError, match=r"nobody is called 3; expected labels of the 3 people \(did you mean P03"):
+    with pytest.raises(
+        UsageError, match=r"no participant is called 3; expected labels of the 3 people \(did you mean P03"
+    ):
         select(three, ["01", "3"])
 
 

@@ -1,4 +1,4 @@
-"""What the mirror side lets expect is learned from controls and taken out; what both sides have is not lost."""
+"""What the mirror side predicts is learned from controls and taken out; what both sides have is not lost."""
 
 import numpy as np
 import pytest

@@ -30,7 +30,7 @@ class Options:
         surround_fwhm_mm: less the same smoothed by this (a difference of Gaussians), which takes out what whole lobes
             have in common; 0: not.
         spread_fwhm_mm: pools the controls' spread over neighbours, FWHM.
-        mirror: takes out what the other side lets expect (``mirror.Mirror``); ``z`` is the mean of this map's and of
+        mirror: takes out what the other side predicts (``mirror.Mirror``); ``z`` is the mean of this map's and of
             the plain deviation's, which sees what both sides have (not in a paper).
         direction: hypo, hyper or both: which deviations count as abnormal.
     """

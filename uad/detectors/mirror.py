@@ -1,4 +1,4 @@
-"""What the mirror image of a voxel lets expect of it: people's two sides differ less than people do.
+"""What the mirror image of a voxel predicts for it: people's two sides differ less than people do.
 
 d(v) is the deviation of a raw map from the controls' mean. What is judged instead of d(v) is
 
@@ -64,7 +64,7 @@ class Mirror:
         return cls(arrays["mean"], arrays["slope"])
 
     def less(self, raw: NDArray[np.float32], where: NDArray[np.bool_]) -> NDArray[np.float32]:
-        """A raw map less what its mirror image lets expect; as it was where the mirror voxel is not defined."""
+        """A raw map less what its mirror image predicts; as it was where the mirror voxel is not defined."""
         expected = self.slope * (raw - self.mean)[::-1]
         return np.where(where & where[::-1], raw - expected, raw).astype(np.float32)
 

@@ -276,11 +276,11 @@ def generator_hashes(folder: Path) -> dict[int, str]:
 
 
 def _check_quality(folder: Path, used: set[tuple[str, str]]) -> None:
-    """Refuse synthetic PETs that are too alike, or of which nobody knows; ``used``: role and image of quality.json."""
+    """Refuse synthetic PETs that are too alike, or of unknown quality; ``used``: role and image of quality.json."""
     path = folder / "quality.json"
     if not path.is_file():
         raise DataError(
-            f"E_QUALITY {path}: missing, so nobody knows whether these PETs have collapsed towards the mean; "
+            f"E_QUALITY {path}: missing, so it is unknown whether these PETs have collapsed towards the mean; "
             "run `python -m synthpet.evaluate`, or set normative.force=true"
         )
     roles = _read_json(path).get("roles", {})

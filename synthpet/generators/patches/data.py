@@ -161,8 +161,8 @@ def naming_loaders() -> Iterator[None]:
         if "DataLoader" not in str(error):
             raise
         raise TrainingError(
-            f"E_LOADER a process that cuts patches gave none ({str(error).splitlines()[0]}); often there is too little "
-            f"shared memory; {LOADER_ADVICE}. The same command goes on from the last checkpoint"
+            f"E_LOADER a process that cuts patches returned nothing ({str(error).splitlines()[0]}); often there is too "
+            f"little shared memory; {LOADER_ADVICE}. The same command goes on from the last checkpoint"
         ) from error
 
 

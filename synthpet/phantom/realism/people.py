@@ -27,7 +27,7 @@ class Seen(NamedTuple):
     Args:
         age: years.
         uptake: (n, 2), log of the regions' mean uptake, brain = 1.
-        expected: (n, 2), the same of the PET that age and anatomy alone let expect.
+        expected: (n, 2), the same of the PET expected from age and anatomy alone.
         volume: (n, 2), ml.
         t1w: (I, J, K) scaled, float16.
         mask: (I, J, K).

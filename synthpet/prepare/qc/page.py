@@ -15,7 +15,7 @@ SIGNS = {"wrong?": f"▲{NBSP}wrong?", "look": f"△{NBSP}look", "ok": "ok", "no
 SHOWN = {"similarity": "T1, r", "mask_dice": "Dice", "pet_fit": "PET, r"}  # of the table; those that somebody has
 HOW = (
     "Scroll through the pictures below, the most suspicious first. Do not trust the verdict alone: it knows "
-    "numbers, you see brains. Whoever is wrong and cannot be mended: delete the row in participants.tsv.",
+    "numbers, you see brains. Whoever is wrong and cannot be corrected: delete the row in participants.tsv.",
     f"First row: {CAPTIONS['t1w']}",
 )
 SIDES = (

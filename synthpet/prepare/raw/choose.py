@@ -65,8 +65,8 @@ def choose(scans: Sequence[Scan], look: Look, *, session: str | Mapping[str, str
     pet = choice.used.get("pet")
     if pet and session is None and not found.problem and _across_surgery(t1w, pet):
         choice.problems.append(
-            f"E_SESSION {t1w.participant_id}: of {_short(t1w)} and {_short(pet)} one is of after surgery, as its name "
-            "says; expected both of before; narrow the patterns t1w= and pet="
+            f"E_SESSION {t1w.participant_id}: of {_short(t1w)} and {_short(pet)} one was taken after surgery, as its "
+            "name says; expected both from before surgery; narrow the patterns t1w= and pet="
         )
     for kind in ("flair", "lesion_mask"):
         _choose_kind(kind, _with_t1w([s for s in scans if s.kind == kind], t1w, choice), t1w, choice)
@@ -134,7 +134,7 @@ def _with_t1w(scans: list[Scan], t1w: Scan, choice: Choice) -> list[Scan]:
         if other:
             choice.drop([scan], other)
         elif postoperative(scan) and not postoperative(t1w):
-            choice.drop([scan], "after surgery, as its name says; the T1w is of before")
+            choice.drop([scan], "after surgery, as its name says; the T1w is from before")
         else:
             fitting.append(scan)
     return fitting

@@ -171,7 +171,7 @@ def _derivative_mask(path: PurePosixPath) -> Scan | str:
     found = _person_or_mask(path, start)
     if not isinstance(found, tuple):
         return found
-    return "in derivatives only masks are looked for; to prepare these, let bids_dir= name that folder"
+    return "in derivatives only masks are looked for; to prepare these, set bids_dir= to that folder"
 
 
 def _mask_kind(path: PurePosixPath, entities: Mapping[str, str], suffix: str) -> str:

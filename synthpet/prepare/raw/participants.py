@@ -77,7 +77,7 @@ def read_participants(path: Path, columns: Mapping[str, str] = COLUMNS) -> Parti
         label = row.get("participant_id", "")
         participant_id = bids_id(re.sub(r"^(\d+)\.0+$", r"\1", label))  # a spreadsheet's number is no other id
         if not label:
-            problems.append(f"row {number} names nobody: its participant_id is empty")
+            problems.append(f"row {number} has no participant_id")
         elif participant_id in rows:
             problems.append(f"E_DUP_ID {participant_id} stands in several rows; expected one row a person")
         rows[participant_id] = row

@@ -66,7 +66,7 @@ def read_raw(bids_dir: Path, options: RawOptions | None = None) -> RawData:
     ids = _participants_of(bids_dir, layout, scans)
     if not ids:
         raise DataError(_nobody(bids_dir, layout, images, others))
-    not_used += [NotUsed(str(s.path), "of nobody with a T1w") for s in scans if s.participant_id not in ids]
+    not_used += [NotUsed(str(s.path), "belongs to no person with a T1w") for s in scans if s.participant_id not in ids]
     table, notes = _table(bids_dir, options, ids)
     asked = (*table.problems, *unknown_groups(table, options.rules), *ill_by_name(table, ids, options.rules))
     clear = []
@@ -173,8 +173,8 @@ def _problem(bids_dir: Path, identity: Identity, choice: Choice, scans: Sequence
     if choice.doubtful_pets and identity.subject.role != "unpaired":
         reasons = ", ".join(f"{scan.path.name}: {reason}" for scan, reason in choice.doubtful_pets[:4])
         problems.append(
-            f"E_NO_PET {participant_id}: none of its PETs is used ({reasons}); expected FDG; mend the sidecar or name "
-            "the PET by pet=, or give the role unpaired in participants.tsv"
+            f"E_NO_PET {participant_id}: none of its PETs is used ({reasons}); expected FDG; correct the sidecar or "
+            "name the PET by pet=, or give the role unpaired in participants.tsv"
         )
     for scan in choice.used.values():
         path = bids_dir / scan.path

@@ -111,10 +111,10 @@ def identify(participant_id: str, table: Participants, rules: RoleRules, *, aske
     age, sex = value("age"), value("sex", "gender")
     years = years_of(age, table.units.get((rules.columns.get("age") or "age").lower(), "years")) if age else None
     if age and years is None:
-        notes.append("age is no number of years, left out")  # it may be a date of birth: not shown
+        notes.append("age is not a number of years, left out")  # it may be a date of birth: not shown
     known_sex = _sex(sex, table, rules)
     if sex and known_sex is None:
-        notes.append("sex is no known word for F or M, left out")
+        notes.append("sex is not a known word for F or M, left out")
     subject = Subject(
         participant_id=participant_id,
         group=group,

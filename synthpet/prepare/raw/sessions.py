@@ -67,9 +67,9 @@ def choose_sessions(t1ws: Sequence[Scan], pets: Sequence[Scan], acquired: Acquir
     possible = [pair for pair in pairs if said or not pair.mixed]
     if not possible:
         before, after = ("PET", "T1w") if any(map(postoperative, t1ws)) else ("T1w", "PET")
-        found = f"{after} in {_named(pairs, after)} is of after surgery, {before} in {_named(pairs, before)} is not"
+        found = f"{after} in {_named(pairs, after)} was taken after surgery, {before} in {_named(pairs, before)} is not"
         return Sessions(
-            problem=f"{found}; expected both of before surgery; say which by "
+            problem=f"{found}; expected both from before surgery; say which by "
             "session=<label> or 'session={t1w: <label>, pet: <label>}'"
         )
     best = [pair for pair in possible if pair.operated == possible[0].operated]

@@ -51,7 +51,7 @@ def why_not_tracer(scan: Scan, about: Mapping[str, Any] | None, tracer: str) -> 
     if any(OTHER.search(_letters(word)) or OTHER_NUCLIDE.search(_letters(word)) for word in words):
         return f"tracer {' '.join(words)[:60]}; expected {tracer}"
     if names:
-        return f"{UNKNOWN}: {' '.join(names)[:60]!r} is no known name of {tracer}; or name it by pet="
+        return f"{UNKNOWN}: {' '.join(names)[:60]!r} is not a known name of {tracer}; or name it by pet="
     return f"{UNKNOWN}: no trc- in its name, no TracerName in a sidecar; or name it by pet="
 
 

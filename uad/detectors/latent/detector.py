@@ -59,7 +59,7 @@ class LatentDetector:
         n_directions: keep only this many directions in which less uptake moves the latent vectors; None: all.
         score: decision (the SVM's decision value, which saturates) or distance (``kernel_distance``, which does not).
         pool_fwhm_mm: pools mean and spread of the controls' scores over neighbours.
-        score_every: voxelwise machines score the controls at every so manieth voxel along each axis; 1: everywhere.
+        score_every: voxelwise machines score the controls at every n-th voxel along each axis; 1: at every voxel.
         direction: hypo, hyper or both: which PET deviations weigh.
         accelerator: ``auto``, ``cpu`` or ``gpu``: where it computes.
 

@@ -13,6 +13,7 @@ from synthpet.cohort import Fold, read_folds, read_image, write_image
 from synthpet.cohort.files import sha256
 from synthpet.cohort.index import write_participants
 from synthpet.cohort.names import image_path
+from synthpet.cohort.scan import Scan
 from synthpet.completion.write import draw_donors, ensure_completed, generators_of, generators_source, match_histogram
 from synthpet.errors import DataError, DataLeakageError, UsageError
 from synthpet.generators.crossfit import generator_folder
@@ -54,7 +55,10 @@ def test_a_patients_pet_is_the_mean_over_the_generators_of_all_folds(completed, 
     t1w, mask = shared_cohort.load_t1w("sub-07"), shared_cohort.load_mask("sub-07")
     pets = [
         TrainedGenerator(generator_folder(cfg) / f"fold-{k}").synthesise(
-            t1w, mask, shared_cohort.grid.matrix, stride=cfg.gan.stride, batch_size=cfg.complete.batch_size
+            Scan({"t1w": t1w}, mask),
+            shared_cohort.grid.matrix,
+            stride=cfg.gan.stride,
+            batch_size=cfg.complete.batch_size,
         )
         for k in range(2)
     ]

@@ -44,7 +44,7 @@ def synthetic(brain, device, prepared):
     if prepared:
         prepare_network(network, bf16=False)
     options = {"patch_size": (8, 8, 8), "stride": (4, 4, 4), "coordinates": False, "device": device}
-    return synthesise(network, t1w, mask, np.eye(4), **options)
+    return synthesise(network, t1w[None], mask, np.eye(4), **options)
 
 
 def latents(brain, device):

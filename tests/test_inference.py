@@ -24,7 +24,7 @@ def brain():
 @pytest.mark.parametrize(("patch", "stride"), FORMS)
 def test_an_identity_generator_returns_its_input(brain, patch, stride):
     t1w, mask = brain
-    pet = synthesise(lambda x: x[:, :1], t1w, mask, AFFINE, patch_size=patch, stride=stride, coordinates=False)
+    pet = synthesise(lambda x: x[:, :1], t1w[None], mask, AFFINE, patch_size=patch, stride=stride, coordinates=False)
     assert_allclose(pet, t1w, atol=1e-5)
 
 
@@ -32,13 +32,15 @@ def test_an_identity_generator_returns_its_input(brain, patch, stride):
 def test_a_constant_generator_gives_a_constant_brain(brain, patch, stride):
     t1w, mask = brain
     options = {"patch_size": patch, "stride": stride, "coordinates": False}
-    pet = synthesise(lambda x: torch.ones_like(x[:, :1]), t1w, mask, AFFINE, **options)
+    pet = synthesise(lambda x: torch.ones_like(x[:, :1]), t1w[None], mask, AFFINE, **options)
     assert_allclose(pet, mask, atol=1e-5)
 
 
 def test_the_generator_is_given_the_coordinates_of_each_patch(brain):
     t1w, mask = brain
-    pet = synthesise(lambda x: x[:, 2:3], t1w, mask, AFFINE, patch_size=(8, 8, 8), stride=(4, 4, 4), coordinates=True)
+    pet = synthesise(
+        lambda x: x[:, 2:3], t1w[None], mask, AFFINE, patch_size=(8, 8, 8), stride=(4, 4, 4), coordinates=True
+    )
     expected = position_channels(t1w.shape, torch.from_numpy(AFFINE))[1].numpy()
     assert_allclose(pet, expected * mask, atol=1e-5)
 
@@ -48,7 +50,9 @@ def test_batch_composition_changes_nothing(brain):
     torch.manual_seed(0)
     network = torch.nn.Conv3d(1, 1, 3, padding=1)
     one, many = (
-        synthesise(network, t1w, mask, AFFINE, patch_size=(8, 8, 8), stride=(4, 4, 4), coordinates=False, batch_size=b)
+        synthesise(
+            network, t1w[None], mask, AFFINE, patch_size=(8, 8, 8), stride=(4, 4, 4), coordinates=False, batch_size=b
+        )
         for b in (1, 16)
     )
     assert_allclose(one, many, atol=1e-5)

@@ -49,6 +49,13 @@ def test_each_fold_leaves_weights_configuration_metrics_and_a_manifest(trained):
         assert {"generator.safetensors", "last.ckpt", "config.yaml", "metrics.jsonl", "run.json"} <= names
 
 
+def test_a_stored_generator_says_what_completion_needs(trained):
+    generator = TrainedGenerator(fold_folder(trained))
+    assert (generator.name, generator.patch_size, generator.stride) == ("patch3d", (8, 8, 8), (4, 4, 4))
+    assert (generator.sources, generator.target) == (("t1w",), "pet")
+    assert "stride" not in generator.config["gan"]
+
+
 def test_a_second_run_reuses_everything(trained, capsys):
     before = {k: fold_folder(trained, k).joinpath("generator.safetensors").stat().st_mtime_ns for k in (0, 1)}
     ensure_generators(trained)

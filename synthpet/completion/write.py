@@ -20,6 +20,7 @@ from synthpet.cohort.files import sha256, write_json
 from synthpet.cohort.images import voxel_digest
 from synthpet.cohort.index import write_dataset_description
 from synthpet.cohort.names import image_path, sidecar_path
+from synthpet.cohort.scan import Scan
 from synthpet.completion.options import CompletionStudy
 from synthpet.errors import DataError, DataLeakageError, UsageError
 from synthpet.generators.crossfit import ensure_cohort, ensure_generators, generator_folder
@@ -210,7 +211,8 @@ class Completion:
     def _synthesise(self, k: int, t1w: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
         stride, batch_size = self.study.gan.stride, self.study.complete.batch_size
         matrix, device = self.cohort.grid.matrix, self._device()
-        return self.generators[k].synthesise(t1w, mask, matrix, stride=stride, batch_size=batch_size, device=device)
+        scan = Scan({"t1w": t1w}, mask)
+        return self.generators[k].synthesise(scan, matrix, stride=stride, batch_size=batch_size, device=device)
 
     def _finish(self, pet: NDArray[np.float32], mask: NDArray[np.bool_], fold: Fold) -> NDArray[np.float32]:
         """Smoothing and histogram matching, as options (both were used in the published work)."""

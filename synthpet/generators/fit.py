@@ -25,7 +25,7 @@ from synthpet.generators.conditional_gan import ConditionalGAN
 from synthpet.generators.options import TrainingStudy
 from synthpet.generators.patches.data import PatchDataModule, naming_loaders
 from synthpet.generators.patchwise import synthesise
-from synthpet.generators.trained import CONFIG, WEIGHTS, save_generator, write_seen
+from synthpet.generators.trained import CONFIG, WEIGHTS, save_generator, write_inference, write_seen
 from synthpet.learning.checkpoints import (
     CHECKPOINT,
     SaveCheckpoint,
@@ -89,7 +89,8 @@ def _fit(
     else:
         train_on(n, _train, study, folder, fold, volumes, affine, lines, checkpoint, True)
     metrics = folder / METRICS
-    return [folder / WEIGHTS, folder / CONFIG, metrics, _model_card(study, folder, fold, metrics)]
+    about = [write_inference(folder, study.gan.stride), _model_card(study, folder, fold, metrics)]
+    return [folder / WEIGHTS, folder / CONFIG, metrics, *about]
 
 
 def _train(
@@ -264,7 +265,7 @@ class Example(pl.Callback):
         model.eval()
         pet = synthesise(
             model,
-            t1w,
+            t1w[None],
             mask,
             self.affine,
             patch_size=self.study.gan.patch_size,

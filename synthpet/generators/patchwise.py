@@ -1,4 +1,4 @@
-"""From a T1 volume to a PET volume: overlapping patches through the generator, blended without seams."""
+"""From a person's images to the missing one: overlapping patches through the generator, blended without seams."""
 
 from collections.abc import Callable, Sequence
 
@@ -16,7 +16,7 @@ from synthpet.generators.patches.overlap import OverlapAdd, extract, patch_origi
 @torch.inference_mode()
 def synthesise(
     generator: Callable[[Tensor], Tensor],
-    t1w: NDArray[np.float32],
+    sources: NDArray[np.float32],
     mask: NDArray[np.bool_],
     affine: NDArray[np.float64],
     *,
@@ -26,13 +26,14 @@ def synthesise(
     batch_size: int = 12,
     device: torch.device | str = "cpu",
 ) -> NDArray[np.float32]:
-    """Synthesise the PET of one subject.
+    """Synthesise the missing image of one person.
 
     Patches that hold no brain are left out. Memory is one volume, whatever the stride.
 
     Args:
-        generator: (B, 1 or 4, pi, pj, pk) -> (B, 1, pi, pj, pk), T1 (and coordinates) to SUVR, in evaluation mode.
-        t1w: (I, J, K), scaled by ``scale_t1w``, 0 outside the brain.
+        generator: (B, S or S + 3, pi, pj, pk) -> (B, 1, pi, pj, pk), sources (and coordinates) to the target, in
+            evaluation mode.
+        sources: (S, I, J, K), each scaled as its modality says.
         mask: (I, J, K) brain.
         affine: (4, 4), voxel indices to RAS+ mm.
         patch_size: (pi, pj, pk).
@@ -42,11 +43,11 @@ def synthesise(
         device: where the generator lives.
 
     Returns:
-        (I, J, K) SUVR, 0 outside the brain.
+        (I, J, K) in the target's unit, 0 outside the brain.
     """
-    channels = torch.from_numpy(t1w.astype(np.float32))[None]
+    channels = torch.from_numpy(sources.astype(np.float32))
     if coordinates:
-        channels = torch.cat([channels, position_channels(t1w.shape, torch.from_numpy(affine))])
+        channels = torch.cat([channels, position_channels(mask.shape, torch.from_numpy(affine))])
     channels, inside = _pad_to(channels, patch_size)
     brain, _ = _pad_to(torch.from_numpy(mask)[None], patch_size)
     origins = patch_origins(channels.shape[1:], patch_size, stride)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from synthpet.cohort.files import sha256, write_bytes, write_json
 from synthpet.cohort.images import voxel_digest
+from synthpet.cohort.scan import Scan
 from synthpet.cohort.text import read_json_object
 from synthpet.errors import DataError
 from synthpet.learning.model_files import load_network, plain_yaml
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 WEIGHTS = "generator.safetensors"
 CONFIG = "config.yaml"
 SEEN = "seen.json"
+INFERENCE = "inference.json"
 MAX_PATCH_VOXELS = 2**25
 
 
@@ -72,6 +74,45 @@ class TrainedGenerator:
         """The ``gan`` options."""
         return self.config["gan"]
 
+    @property
+    def name(self) -> str:
+        """What its configuration called it; else its folder does."""
+        return str(self.gan.get("name") or self.folder.parent.name.removeprefix("gan-"))
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Modalities that it is given."""
+        return tuple(map(str, self.gan.get("sources", ("t1w",))))
+
+    @property
+    def target(self) -> str:
+        """The modality that it makes of them."""
+        return str(self.gan.get("target", "pet"))
+
+    @property
+    def patch_size(self) -> tuple[int, int, int]:
+        """(pi, pj, pk), voxels.
+
+        Raises:
+            DataError: they are no three whole numbers, or more than memory holds.
+        """
+        return self._of_voxels(self.gan.get("patch_size"), CONFIG)
+
+    @property
+    def stride(self) -> tuple[int, int, int] | None:
+        """Steps between the patches of inference, as its training had them; None: a version that did not say.
+
+        Raises:
+            DataError: as ``patch_size``.
+        """
+        path = self.folder / INFERENCE
+        return self._of_voxels(read_json_object(path).get("stride"), INFERENCE) if path.exists() else None
+
+    def _of_voxels(self, size: Any, file: str) -> tuple[int, int, int]:
+        if not _is_patch(size):
+            raise DataError(f"E_MODEL {self.folder / file}: found {size!r}; expected three numbers of voxels")
+        return size[0], size[1], size[2]
+
     def bf16_on(self, device: str) -> bool:
         """Whether it computes in bfloat16 there: it was trained so, and the hardware is fast at it."""
         trained_so = self.config["precision"].startswith("bf16")
@@ -79,15 +120,28 @@ class TrainedGenerator:
 
     def synthesise(
         self,
-        t1w: NDArray[np.float32],
-        mask: NDArray[np.bool_],
+        scan: Scan,
         affine: NDArray[np.float64],
         *,
         stride: Sequence[int],
         batch_size: int,
         device: str = "cpu",
     ) -> NDArray[np.float32]:
-        """The PET of one subject in SUVR, (I, J, K); arguments as ``inference.synthesise``."""
+        """The target of one person from its sources.
+
+        Args:
+            scan: holds the sources.
+            affine: (4, 4), voxel indices to RAS+ mm.
+            stride: steps between patches, voxels.
+            batch_size: patches at a time.
+            device: where it computes.
+
+        Returns:
+            (I, J, K) float32 in the target's unit, 0 outside the brain.
+
+        Raises:
+            DataError: the person lacks a source, or the generator cannot be used.
+        """
         import torch
 
         from synthpet.generators.patchwise import synthesise
@@ -95,10 +149,10 @@ class TrainedGenerator:
         with torch.autocast(device, torch.bfloat16, enabled=self.bf16_on(device)):
             return synthesise(
                 _load(self, self.sha256, device),
-                t1w,
-                mask,
+                scan.stacked(self.sources),
+                scan.mask,
                 affine,
-                patch_size=self.gan["patch_size"],
+                patch_size=self.patch_size,
                 stride=stride,
                 coordinates=self.gan["coordinates"],
                 batch_size=batch_size,
@@ -166,6 +220,11 @@ def seen_voxels(folder: Path) -> set[str]:
     if not isinstance(voxels, list):
         raise DataError(f"E_MODEL {folder / SEEN}: no list of voxels; expected one as a training writes it")
     return set(map(str, voxels))
+
+
+def write_inference(folder: Path, stride: Sequence[int]) -> Path:
+    """Write ``inference.json``: what using the generator asks for, beside what determined its training."""
+    return write_json(folder / INFERENCE, {"stride": list(stride)})
 
 
 def save_generator(network: "nn.Module", folder: Path) -> Path:

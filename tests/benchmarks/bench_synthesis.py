@@ -90,7 +90,7 @@ def ours(case: Case) -> NDArray[np.float32]:
     """As ``synthpet.complete`` does it."""
     with torch.autocast("cpu", torch.bfloat16, enabled=case.bf16):
         return synthesise(
-            case.prepared, case.t1w, case.mask, np.eye(4), patch_size=PATCH, stride=OURS, coordinates=False,
+            case.prepared, case.t1w[None], case.mask, np.eye(4), patch_size=PATCH, stride=OURS, coordinates=False,
             batch_size=BATCH,
         )  # fmt: skip
 

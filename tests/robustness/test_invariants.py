@@ -32,8 +32,8 @@ def test_the_patches_beside_a_patch_do_not_change_its_pet(batch_size):
     mask = ellipsoid(0.9)
     t1w = (np.random.default_rng(0).random(GRID.shape) * mask).astype(np.float32)
     options = {"patch_size": (8, 8, 8), "stride": (4, 4, 4), "coordinates": False}
-    alone = synthesise(network, t1w, mask, GRID.matrix, **options, batch_size=1)
-    together = synthesise(network, t1w, mask, GRID.matrix, **options, batch_size=batch_size)
+    alone = synthesise(network, t1w[None], mask, GRID.matrix, **options, batch_size=1)
+    together = synthesise(network, t1w[None], mask, GRID.matrix, **options, batch_size=batch_size)
     np.testing.assert_allclose(together, alone, atol=1e-5)
 
 

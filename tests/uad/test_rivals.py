@@ -13,6 +13,7 @@ from synthpet.cohort.files import sha256, write_json
 from synthpet.cohort.images import GridMismatchError
 from synthpet.cohort.index import scale_t1w, write_participants
 from synthpet.cohort.names import image_path, sidecar_path
+from synthpet.cohort.scan import Scan
 from synthpet.errors import DataError, DataLeakageError, UsageError
 from tests.uad.conftest import edit_json, write_synthetic
 from uad.detectors.asymmetry import Asymmetry
@@ -304,7 +305,7 @@ def test_a_patients_expected_pet_is_the_mean_over_the_folds_generators(cohort, s
     t1w, mask = cohort.load_t1w("sub-07"), cohort.load_mask("sub-07")
     one, two = (
         TrainedGenerator(generators / f"fold-{k}").synthesise(
-            t1w, mask, cohort.grid.matrix, stride=[8, 8, 8], batch_size=8
+            Scan({"t1w": t1w}, mask), cohort.grid.matrix, stride=[8, 8, 8], batch_size=8
         )
         for k in range(2)
     )

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthpet.cohort import Cohort, read_image
+from synthpet.cohort.scan import Scan
 from synthpet.cohort.text import read_json_object
 from synthpet.errors import DataError, DataLeakageError, UsageError
 from synthpet.generators.trained import TrainedGenerator
@@ -142,7 +143,7 @@ def synthesiser(
         if (path := written().get(_digest(t1w, mask))) is not None:
             return read_image(path, grid=cohort.grid)[0]
         options = {"stride": made["stride"], "batch_size": batch_size, "device": device}
-        pets = [g.synthesise(t1w, mask, cohort.grid.matrix, **options) for g in generators.values()]
+        pets = [g.synthesise(Scan({"t1w": t1w}, mask), cohort.grid.matrix, **options) for g in generators.values()]
         pet = np.mean(pets, axis=0)
         fwhm_mm = made["smooth_fwhm_mm"]
         return smooth_within(pet, mask, fwhm_mm, cohort.grid.spacing_mm) if fwhm_mm else pet

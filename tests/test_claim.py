@@ -7,7 +7,6 @@ import pytest
 from synthpet.checks.cohort import open_cohort
 from synthpet.cohort.files import sha256, write_json
 from synthpet.cohort.problems import Report
-from synthpet.command.main import compose
 from synthpet.errors import UsageError
 from synthpet.generators.crossfit import ensure_cohort
 from synthpet.phantom.cohort import ensure_phantom
@@ -34,7 +33,7 @@ def test_a_simulated_cohort_is_never_written_over_a_prepared_one(prepared):
     work, before = prepared.root.parent, content(prepared.root)
     for config in ("uad_compare", "train", "phantom"):
         with pytest.raises(UsageError, match=r"E_CLAIMED .*cohort: is a cohort made by synthpet.prepare called test"):
-            ensure_cohort(compose(config, f"work_dir={work}", "study=tiny"))
+            ensure_cohort(study(config, f"work_dir={work}", "study=tiny"))
     assert content(prepared.root) == before
 
 

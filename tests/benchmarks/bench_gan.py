@@ -96,7 +96,7 @@ def rows(tiny: bool = False) -> Iterator[Row]:
     small = ["gan.patch_size=[16,16,16]", "gan.generator.channels=[8,16]"] if tiny else []
     cfg = study("train", "gan=patch3d", "gan.n_warmup_steps=0", *small)
     n_steps = 3 * BLOCK if tiny else 25 * BLOCK
-    sampling = {key: cfg.gan[key] for key in ("patch_size", "batch_size", "coordinates")} | {"seed": 0}
+    sampling = {key: getattr(cfg.gan, key) for key in ("patch_size", "batch_size", "coordinates")} | {"seed": 0}
     with tempfile.TemporaryDirectory() as name:
         paths = write_controls(Path(name), (24, 24, 24) if tiny else SHAPE, N_CONTROLS)
         data = PatchDataModule(paths, np.eye(4), steps_per_epoch=n_steps, **sampling)

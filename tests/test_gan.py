@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from synthpet.errors import TrainingError
-from synthpet.generators.conditional_gan import ConditionalGAN, cosine_schedule, gradient_norm, moving_average
+from synthpet.generators.conditional_gan import ConditionalGAN
+from synthpet.learning.schedule import cosine_schedule, gradient_norm, moving_average
 
 OPTIONS = {
     "spatial_dims": 3,

@@ -95,7 +95,7 @@ def test_rows_are_read_up_to_the_last_whole_one(tmp_path, tail):
 
 
 def test_a_torn_row_stops_no_training_from_going_on(tmp_path):
-    from synthpet.generators.fit import MetricsFile
+    from synthpet.learning.progress import MetricsFile
 
     path = tmp_path / "metrics.jsonl"
     path.write_text('{"step": 9, "train/x": 0.1}\n{"step": 19, "tr')

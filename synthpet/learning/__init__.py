@@ -1,3 +1,3 @@
 """What every training shares: checkpoints, model files, model card, volumes in memory, several devices."""
 
-__all__ = ["checkpoints", "model_card", "model_files", "options", "several_devices", "volumes"]
+__all__ = ["checkpoints", "model_card", "model_files", "options", "progress", "schedule", "several_devices", "volumes"]

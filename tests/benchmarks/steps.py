@@ -11,7 +11,7 @@ import pytorch_lightning as pl
 import torch
 from numpy.typing import NDArray
 
-from synthpet.generators.fit import MetricsFile
+from synthpet.learning.progress import MetricsFile
 from synthpet.runtime.device import resolve_precision
 
 WARM_UP = 3  # steps that do not count: the first ones compile kernels and allocate

@@ -46,7 +46,7 @@ METHODS = {  # of whatever object: path.write_text(...), figure.savefig(...)
     "open": {
         "synthpet/prepare/raw/walk.py": "the first bytes, to tell DICOM",
         "synthpet/runtime/lock.py": "the lock itself",
-        "synthpet/generators/fit.py": "metrics.jsonl grows by a line a step",
+        "synthpet/learning/progress.py": "metrics.jsonl grows by a line a step",
         "synthpet/runtime/console.py": "new lines of metrics.jsonl",
         "synthpet/learning/model_files.py": "checks a model file's own checksums before it is loaded",
     },

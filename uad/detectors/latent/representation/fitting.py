@@ -23,8 +23,6 @@ from torch.utils.data import DataLoader
 from synthpet.cohort.files import sha256, write_json
 from synthpet.cohort.text import read_json
 from synthpet.errors import TrainingError
-from synthpet.generators.conditional_gan import cosine_schedule
-from synthpet.generators.fit import MetricsFile, ProgressLines
 from synthpet.learning.checkpoints import (
     CHECKPOINT,
     SaveCheckpoint,
@@ -34,6 +32,8 @@ from synthpet.learning.checkpoints import (
     newest_whole,
     steps_done,
 )
+from synthpet.learning.progress import MetricsFile, ProgressLines
+from synthpet.learning.schedule import cosine_schedule
 from synthpet.runtime.console import say
 from synthpet.runtime.device import resolve_precision
 from uad.detectors.latent.representation.autoencoder import CHANNEL, SiameseAutoencoder

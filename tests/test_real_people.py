@@ -12,6 +12,7 @@ from scipy.ndimage import distance_transform_edt
 
 from synthpet.cohort import Cohort, read_image
 from synthpet.cohort.names import image_path
+from synthpet.cohort.scan import Scan
 from synthpet.completion.write import ensure_completed
 from synthpet.generators.crossfit import ensure_generators, generator_folder
 from synthpet.prepare.cohort import ensure_prepared
@@ -89,6 +90,6 @@ def test_a_detector_of_the_phantom_gives_sane_maps_of_real_people(people):
     shares = {}
     for name, pet in pets.items():
         mask = cohort.load_mask(name)
-        findings = examine(cohort.load_t1w(name), pet, mask, calibrated)
+        findings = examine(Scan({"t1w": cohort.load_t1w(name), "pet": pet}, mask), calibrated)
         shares[name] = max((cluster.n_voxels for cluster in findings.clusters), default=0) / mask.sum()
     assert max(shares.values()) <= 0.05, shares

@@ -182,13 +182,14 @@ TRAINER = {
     "compile": Flag(), "channels_last": Flag(), "num_workers": whole(0), "steps_per_checkpoint": whole(),
 }  # fmt: skip
 DETECTOR = {
-    "image": one_of("pet", "t1w"), "direction": one_of("hypo", "hyper", "both"), "seeds": whole(0, n=0),
+    "image": one_of("pet", "t1w", "flair"), "direction": one_of("hypo", "hyper", "both"), "seeds": whole(0, n=0),
     "smooth_fwhm_mm": NOT_BELOW_0, "spread_fwhm_mm": NOT_BELOW_0, "pool_fwhm_mm": NOT_BELOW_0,
     "surround_fwhm_mm": NOT_BELOW_0, "mirror": Flag(),
     "latents": one_of("raw", "whitened", "conditional"), "n_directions": whole(null=True),
     "nu": real(above=0, most=1), "gamma": Rule(("scale",), number=float, above=0),
     "score": one_of("decision", "distance"), "score_every": whole(),
-    "autoencoder.modalities": Rule(("t1w", "pet"), n=0), "autoencoder.patch_size": whole(n=3, odd=True),
+    "images": Rule(("t1w", "flair", "pet"), n=0, null=True),
+    "autoencoder.modalities": Rule(("t1w", "flair", "pet"), n=0), "autoencoder.patch_size": whole(n=3, odd=True),
     "autoencoder.latent_dim": whole(), "autoencoder.branches": one_of("joint", "separate"),
     "autoencoder.alpha": SHARE, "autoencoder.n_steps": whole(), "autoencoder.channels": WIDTHS,
     "autoencoder.decoder": one_of("perceptron", "convolutional"), "autoencoder.batch_size": whole(),

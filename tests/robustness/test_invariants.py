@@ -44,7 +44,7 @@ def test_the_order_of_the_controls_and_who_was_scored_before_change_no_map(share
     for members in (forward, backward):
         detector = ZMap().fit(members, shared_cohort)
         order = ("sub-06", "sub-07") if members is forward else ("sub-07", "sub-06")
-        found = {who: detector.z_map(*members.evaluated(shared_cohort, who))["z"] for who in order}
+        found = {who: detector.z_map(members.evaluated(shared_cohort, who))["z"] for who in order}
         maps.append(found["sub-07"])
     np.testing.assert_allclose(maps[1], maps[0], atol=1e-4)
 

@@ -10,6 +10,7 @@ import pytest
 from synthpet.cohort import Cohort, make_folds, write_folds, write_image
 from synthpet.cohort.files import write_json
 from synthpet.cohort.names import sidecar_path
+from synthpet.cohort.scan import Scan
 
 N_FOLDS = 2
 
@@ -46,3 +47,9 @@ def edit_json(path: Path, **changes) -> None:
 def synthetic_folder(cohort: Cohort, tmp_path: Path) -> Path:
     """Synthetic PETs of the small cohort."""
     return write_synthetic(cohort, tmp_path / "synthetic-test", lambda t1w: 1.4 - 0.5 * t1w)
+
+
+def scan_of(t1w, pet=None, mask=None):
+    """One person's scan; without a mask the brain is where the T1 is not 0."""
+    images = {"t1w": t1w} | ({} if pet is None else {"pet": pet})
+    return Scan(images, t1w != 0 if mask is None else mask)

@@ -4,12 +4,12 @@ import pytest
 from scipy.stats import binom
 
 from synthpet.cohort import Cohort
+from synthpet.cohort.scan import Scan
 from synthpet.phantom.cohort import ensure_phantom
 from tests.conftest import study
 from uad.detectors.train import ensure_detectors
 from uad.findings.calibrated import ensure_calibrated
 from uad.findings.examine import examine
-from uad.normative.sets import Scan
 from uad.scores.lesions import detect_lesion
 
 pytestmark = pytest.mark.slow
@@ -41,7 +41,7 @@ def test_deeper_lesions_are_found_at_least_as_often(work_dir):
         cohort = patients(work_dir, depth)
         hits = 0
         for who in (patient.participant_id for patient in cohort.select("patient")):
-            findings = examine(*normative.evaluated(cohort, who), calibrated)
+            findings = examine(normative.evaluated(cohort, who), calibrated)
             lesion = cohort.load(who, "lesion_mask") > 0.5
             hits += detect_lesion(
                 findings.clusters, findings.labels, lesion, cohort.grid, participant_id=who, lesion_site="", seed=0
@@ -59,8 +59,8 @@ def test_people_without_a_lesion_have_no_candidate_as_often_as_promised(work_dir
     healthy = cohort.select("unpaired")
     n_clusters = []
     for who in (control.participant_id for control in healthy):
-        scan = Scan(cohort.load_t1w(who), cohort.load(who, "withheld_pet"), cohort.load_mask(who))
-        n_clusters.append(len(examine(*scan, calibrated).clusters))
+        scan = Scan({"t1w": cohort.load_t1w(who), "pet": cohort.load(who, "withheld_pet")}, cohort.load_mask(who))
+        n_clusters.append(len(examine(scan, calibrated).clusters))
     promised = calibrated.calibration.left_out_empty
     empty = sum(n == 0 for n in n_clusters)
     print(

@@ -68,7 +68,7 @@ def test_the_lesions_are_found_and_the_counts_of_controls_are_those_of_labelling
     options = {"threshold": summary["calibration"]["threshold"], "min_volume_mm3": cfg.detection.min_volume_mm3}
     counts = {}
     for subject in cohort.select("heldout"):
-        z = detectors[0].z_map(*normative.evaluated(cohort, subject.participant_id))["z"]
+        z = detectors[0].z_map(normative.evaluated(cohort, subject.participant_id))["z"]
         counts[subject.participant_id] = len(find_clusters(z, MASK, cohort.grid, **options)[0])
     assert summary["control_counts"] == counts
     assert summary["false_clusters_per_control"] == pytest.approx(np.mean(list(counts.values())))

@@ -79,7 +79,7 @@ def test_uptake_is_lowered_around_the_places_only():
     volume = np.ones((3, 30, 30, 30), np.float32)
     mask = np.zeros((30, 30, 30), bool)
     mask[12:18, 12:18, 12:18] = True
-    changed, places = lower_uptake(volume, mask, SPACING, np.random.default_rng(0))
+    changed, places = lower_uptake(volume, 1, mask, SPACING, np.random.default_rng(0))
     assert np.array_equal(changed[[0, 2]], volume[[0, 2]])
     assert mask[tuple(places.T)].all()
     assert changed[1].min() == pytest.approx(1 - DEPTH, abs=1e-3)

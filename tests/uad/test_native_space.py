@@ -9,6 +9,7 @@ from scipy import ndimage
 
 from synthpet.cohort import Cohort, Grid, read_image, write_image
 from synthpet.cohort.files import read_tsv, write_json
+from synthpet.cohort.scan import Scan
 from synthpet.errors import DataError
 from synthpet.prepare.spaces.native import NativeSpace
 from synthpet.prepare.spaces.transform import Transform
@@ -63,7 +64,7 @@ def findings() -> Findings:
     z = z.reshape(GRID.shape).astype(np.float32)
     mask = np.ones(GRID.shape, bool)
     clusters, labels = find_clusters(z, mask, GRID, threshold=3, min_volume_mm3=100)
-    return Findings(z, None, mask, {"z": z}, labels, clusters)
+    return Findings(Scan({"t1w": z}, mask), {"z": z}, labels, clusters)
 
 
 def test_points_and_images_go_back_by_the_same_transform(native, findings, tmp_path):
@@ -144,4 +145,4 @@ def test_a_cohort_that_prepare_did_not_make_needs_images_on_its_grid(shared_coho
     from uad.new_patient.prepare import on_cohort_grid
 
     with pytest.raises(DataError, match=r"E_GRID .*sub-new_T1w.*(.|\n)*Resample it as the cohort's images were"):
-        on_cohort_grid(raw[0], raw[1], None, shared_cohort, tmp_path, None)
+        on_cohort_grid({"t1w": raw[0], "pet": raw[1]}, None, shared_cohort, tmp_path, None)

@@ -37,11 +37,11 @@ def sidecar(cohort, folder, participant_id, kind="synthetic_pet"):
 def test_each_set_has_its_people_and_their_pet(cohort, synthetic_folder, name, ids, kinds):
     found = normative_set(cohort, name, synthetic_folder)
     assert [m.participant_id for m in found.members] == ids
-    assert all(f"_{kind}_pet" in m.pet.name for m, kind in zip(found.members, kinds, strict=True))
-    assert [m.synthetic for m in found.members] == ["synthetic" in kind for kind in kinds]
+    assert all(f"_{kind}_pet" in m.path("pet").name for m, kind in zip(found.members, kinds, strict=True))
+    assert [bool(m.synthetic) for m in found.members] == ["synthetic" in kind for kind in kinds]
     assert len(set(found.files())) == 3 * len(ids)
     for member, scan in zip(found.members, found.scans(), strict=True):
-        np.testing.assert_array_equal(scan.t1w, cohort.load_t1w(member.participant_id))
+        np.testing.assert_array_equal(scan["t1w"], cohort.load_t1w(member.participant_id))
         np.testing.assert_array_equal(scan.mask, cohort.load_mask(member.participant_id))
 
 
@@ -177,10 +177,10 @@ def test_smoothing_reaches_every_real_pet_and_no_synthetic_one(cohort, synthetic
 
     for member in completed.members:
         scan, raw = completed.load(member), sharp.load(member)
-        np.testing.assert_array_equal(scan.pet, raw.pet if member.synthetic else smoothed(raw.pet, raw.mask))
+        np.testing.assert_array_equal(scan["pet"], raw["pet"] if member.synthetic else smoothed(raw["pet"], raw.mask))
     patient = completed.evaluated(cohort, "sub-07")
-    np.testing.assert_array_equal(patient.pet, smoothed(cohort.load("sub-07", "pet"), patient.mask))
-    np.testing.assert_array_equal(sharp.evaluated(cohort, "sub-07").pet, cohort.load("sub-07", "pet"))
+    np.testing.assert_array_equal(patient["pet"], smoothed(cohort.load("sub-07", "pet"), patient.mask))
+    np.testing.assert_array_equal(sharp.evaluated(cohort, "sub-07")["pet"], cohort.load("sub-07", "pet"))
 
 
 def test_the_matched_set_smooths_every_real_pet_to_the_resolution_of_the_synthetic_one(cohort, synthetic_folder):
@@ -195,7 +195,7 @@ def test_the_matched_set_smooths_every_real_pet_to_the_resolution_of_the_synthet
     expected = smooth_within(
         pets[who.participant_id], matched.load(who).mask, matched.smooth_fwhm_mm, cohort.grid.spacing_mm
     )
-    np.testing.assert_array_equal(matched.load(who).pet, expected)
+    np.testing.assert_array_equal(matched.load(who)["pet"], expected)
     for name, pet in pets.items():  # other images, another match
         write_image(source.path(name, "synthetic_pet"), pet, cohort.grid)
     assert normative_set(cohort, "matched", synthetic_folder, smooth_fwhm_mm="match").smooth_fwhm_mm == 0

@@ -7,6 +7,7 @@ import pytest
 from scipy import ndimage
 
 from tests.conftest import GRID, ellipsoid
+from tests.uad.conftest import scan_of
 from uad.detectors.control_statistics import ControlStatistics
 from uad.detectors.zmap import ZMap
 from uad.findings.examine import covered, examine, side_by_side
@@ -27,7 +28,7 @@ def person(seed):
 def learn(image):
     detector = ZMap(image=image, direction="both")
     detector.spacing_mm_ = GRID.spacing_mm
-    maps = (detector.measure(*person(seed), MASK) for seed in range(12))
+    maps = (detector.measure(scan_of(*person(seed), MASK)) for seed in range(12))
     detector.statistics_ = ControlStatistics.of(maps, GRID.spacing_mm, spread_fwhm_mm=10)
     return detector
 
@@ -35,7 +36,7 @@ def learn(image):
 @pytest.fixture(scope="module", params=["pet", "t1w"])
 def calibrated(request):
     detector = learn(request.param)
-    maps = [detector.z_map(*person(seed), MASK)["z"] for seed in range(20, 24)]
+    maps = [detector.z_map(scan_of(*person(seed), MASK))["z"] for seed in range(20, 24)]
     options = {name: OPTIONS[name] for name in ("false_per_scan", "min_volume_mm3", "max_clusters")}
     calibration = calibrate_threshold(maps, [MASK] * 4, GRID, **options)
     empty = np.zeros(GRID.shape, np.float32)
@@ -45,7 +46,7 @@ def calibrated(request):
 def test_a_lesion_of_the_image_that_is_measured_ranks_first(calibrated):
     t1w, pet = person(50)
     (t1w if calibrated.detector.image == "t1w" else pet)[LESION] -= 0.5
-    found = examine(t1w, pet, MASK, calibrated)
+    found = examine(scan_of(t1w, pet, MASK), calibrated)
     assert (found.labels[LESION] == 1).mean() > 0.3
     first = found.clusters[0]
     assert first.side == "left"
@@ -60,7 +61,7 @@ def test_a_lesion_of_the_image_that_is_measured_ranks_first(calibrated):
 def test_a_detector_of_the_t1_needs_no_pet(calibrated):
     t1w, pet = person(51)
     if calibrated.detector.image == "t1w":
-        without, with_pet = examine(t1w, None, MASK, calibrated), examine(t1w, pet, MASK, calibrated)
+        without, with_pet = examine(scan_of(t1w, mask=MASK), calibrated), examine(scan_of(t1w, pet, MASK), calibrated)
         assert (without.z == with_pet.z).all()
         assert all(cluster.asymmetry_percent is None for cluster in without.clusters)
 
@@ -68,13 +69,13 @@ def test_a_detector_of_the_t1_needs_no_pet(calibrated):
 def test_what_the_field_of_view_leaves_out_is_untested_not_abnormal(calibrated):
     t1w, pet = person(52)
     pet[:, :, :7] = 0
-    found = examine(t1w, pet, MASK, calibrated)
+    found = examine(scan_of(t1w, pet, MASK), calibrated)
     outside = MASK & (np.indices(GRID.shape)[2] < 7)
     assert found.untested[outside].all()
     assert not found.labels[outside].any()
     assert found.untested.sum() == outside.sum()
-    assert (covered(pet, MASK) == MASK & ~outside).all()
-    assert (covered(None, MASK) == MASK).all()
+    assert (covered(scan_of(t1w, pet, MASK)) == MASK & ~outside).all()
+    assert (covered(scan_of(t1w, mask=MASK)) == MASK).all()
 
 
 def test_work_is_done_side_by_side_and_comes_back_in_order():

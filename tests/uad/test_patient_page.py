@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from synthpet.cohort import Grid
+from synthpet.cohort.scan import Scan
 from tests.conftest import GRID, ellipsoid, write_cohort
 from uad.findings.clusters import find_clusters
 from uad.findings.records import Findings
@@ -32,7 +33,7 @@ def findings(n_spots, pet=True):
     maps = {"z": z, "z_t1w": -z} | ({"z_pet": -z} if pet else {})
     options = {"threshold": 3.0, "min_volume_mm3": 500.0, "t1w_z": maps["z_t1w"], "pet_z": maps.get("z_pet")}
     clusters, labels = find_clusters(z, MASK, GRID, **options)
-    return Findings(t1w, t1w if pet else None, MASK, maps, labels, clusters)
+    return Findings(Scan({"t1w": t1w} | ({"pet": t1w} if pet else {}), MASK), maps, labels, clusters)
 
 
 def render(case, found):
@@ -96,7 +97,7 @@ def test_what_was_not_judged_is_named_by_region():
     mask, z = np.ones(grid.shape, bool), np.ones(grid.shape, np.float32)
     z[:, :, :18] = 0  # below z = -27 mm
     empty = np.zeros(grid.shape, np.int16)
-    words = " ".join(untested_words(Findings(z, z, mask, {"z": z}, empty, []), grid))
+    words = " ".join(untested_words(Findings(Scan({"t1w": z, "pet": z}, mask), {"z": z}, empty, []), grid))
     assert f"({100 * 18 / 59:.1f} %)" in words
     assert "left cerebellum" in words and "right temporal pole" in words
     assert "parietal" not in words

@@ -31,7 +31,7 @@ def test_the_smoothing_that_was_applied_is_found(cohort, synthetic_folder, fwhm_
         applied = smooth_within(
             cohort.load(member.participant_id, "pet"), scan.mask, normative.smooth_fwhm_mm, cohort.grid.spacing_mm
         )
-        np.testing.assert_array_equal(scan.pet, applied)
+        np.testing.assert_array_equal(scan["pet"], applied)
 
 
 def test_a_synthetic_pet_that_is_rougher_asks_for_no_smoothing(cohort, synthetic_folder):

@@ -15,7 +15,7 @@ from synthpet.cohort.index import scale_t1w, write_participants
 from synthpet.cohort.names import image_path, sidecar_path
 from synthpet.cohort.scan import Scan
 from synthpet.errors import DataError, DataLeakageError, UsageError
-from tests.uad.conftest import edit_json, write_synthetic
+from tests.uad.conftest import edit_json, scan_of, write_synthetic
 from uad.detectors.asymmetry import Asymmetry
 from uad.detectors.residual import Residual, synthesiser
 from uad.detectors.zmap import ZMap
@@ -76,8 +76,8 @@ def mirrored_people(tmp_path_factory):
     return cohort, write_synthetic(cohort, root / "synthetic-test", pet_of)
 
 
-def expect(t1w, mask):
-    return pet_of(t1w) * mask
+def expect(scan):
+    return pet_of(scan["t1w"]) * scan.mask
 
 
 def detector(name, folder, **options):
@@ -104,7 +104,7 @@ def test_a_planted_lesion_ranks_first_and_is_hypometabolic(people, name):
     cohort, folder = people
     found = detector(name, folder).fit(normative_set(cohort, "real"), cohort)
     t1w, pet = person(100)
-    maps = found.z_map(t1w, np.where(lesion(), 0.6 * pet, pet), MASK)
+    maps = found.z_map(scan_of(t1w, np.where(lesion(), 0.6 * pet, pet), MASK))
     clusters, labels = find_clusters(maps["z"], MASK, GRID, threshold=2.3, min_volume_mm3=500, pet_z=maps["z_pet"])
     assert (labels[lesion()] == 1).mean() > 0.5
     assert clusters[0].pet_direction == "hypo" and clusters[0].side == "left"
@@ -120,7 +120,7 @@ def test_the_direction_decides_which_change_shines(people, name):
     for factor, shining in ((0.6, {"hypo", "both"}), (1.4, {"hyper", "both"})):
         changed = np.where(lesion(), factor * pet, pet)
         for direction in ("hypo", "hyper", "both"):
-            maps = detector(name, folder, direction=direction).fit(normative, cohort).z_map(t1w, changed, MASK)
+            maps = detector(name, folder, direction=direction).fit(normative, cohort).z_map(scan_of(t1w, changed, MASK))
             assert (maps["z"][lesion()].mean() > 2) == (direction in shining)
             assert np.sign(maps["z_pet"][lesion()].mean()) == np.sign(factor - 1)
 
@@ -131,8 +131,8 @@ def test_the_mirror_image_of_a_patient_has_the_mirror_image_of_the_map(mirrored_
     found = detector(name, folder).fit(normative_set(cohort, "real"), cohort)
     t1w, pet = person(100)
     pet = np.where(lesion(), 0.6 * pet, pet)
-    maps = found.z_map(t1w, pet, MASK)
-    flipped = found.z_map(t1w[::-1], pet[::-1], MASK)
+    maps = found.z_map(scan_of(t1w, pet, MASK))
+    flipped = found.z_map(scan_of(t1w[::-1], pet[::-1], MASK))
     for key in ("z", "z_pet"):
         np.testing.assert_allclose(flipped[key], maps[key][::-1], atol=2e-4)
     assert np.abs(maps["z"] - maps["z"][::-1]).max() > 1
@@ -142,7 +142,7 @@ def test_the_mirror_image_of_a_patient_has_the_mirror_image_of_the_map(mirrored_
 def test_held_out_controls_are_about_standard_normal(people, name):
     cohort, folder = people
     found = detector(name, folder, smooth_fwhm_mm=0.0).fit(normative_set(cohort, "oracle"), cohort)
-    z = np.stack([found.z_map(*person(seed), MASK)["z_pet"][MASK] for seed in range(200, 212)])
+    z = np.stack([found.z_map(scan_of(*person(seed), MASK))["z_pet"][MASK] for seed in range(200, 212)])
     assert abs(z.mean()) < 0.15
     assert 0.75 < z.std() < 1.15
     edge = MASK & ~ndimage.binary_erosion(MASK)
@@ -153,11 +153,11 @@ def test_the_asymmetry_index_is_the_textbooks(people):
     cohort, _ = people
     found = Asymmetry(smooth_fwhm_mm=0.0).fit(normative_set(cohort, "real"), cohort)
     pet = np.where(INDEX[0] < 0, 1.1, 0.9) * np.ones(SHAPE)
-    index, where = found.measure(pet, pet.astype(np.float32), MASK)
+    index, where = found.measure(scan_of(pet, pet.astype(np.float32), MASK))
     np.testing.assert_allclose(index[MASK & (INDEX[0] < 0)], 20, rtol=1e-5)  # 200 (1.1 - 0.9) / (1.1 + 0.9)
     np.testing.assert_allclose(index[MASK & (INDEX[0] > 0)], -20, rtol=1e-5)
     lopsided = MASK & ~lesion()
-    index, where = found.measure(pet, pet.astype(np.float32), lopsided)
+    index, where = found.measure(scan_of(pet, pet.astype(np.float32), lopsided))
     np.testing.assert_array_equal(where, lopsided & lopsided[::-1])
     assert not index[~where].any()
 
@@ -167,10 +167,8 @@ def test_the_asymmetry_index_is_blind_to_what_both_sides_share_and_the_z_map_is_
     normative = normative_set(cohort, "real")
     t1w, pet = person(100)
     both_sides = lesion() | lesion()[::-1]
-    z = {
-        name: detector(name, folder).fit(normative, cohort).z_map(t1w, np.where(both_sides, 0.6 * pet, pet), MASK)["z"]
-        for name in ("asymmetry", "zmap")
-    }
+    scan = scan_of(t1w, np.where(both_sides, 0.6 * pet, pet), MASK)
+    z = {name: detector(name, folder).fit(normative, cohort).z_map(scan)["z"] for name in ("asymmetry", "zmap")}
     assert z["asymmetry"][both_sides].mean() < 1 < 3 < z["zmap"][both_sides].mean()
 
 
@@ -181,7 +179,7 @@ def test_a_lesion_on_both_sides_is_not_lost_to_the_mirror(people):
     both = lesion() | lesion()[::-1]
     z = {
         name: detector(name, folder, spread_fwhm_mm=40.0).fit(normative, cohort)
-        .z_map(t1w, np.where(both, 0.6 * pet, pet), MASK)["z"][both].mean()
+        .z_map(scan_of(t1w, np.where(both, 0.6 * pet, pet), MASK))["z"][both].mean()
         for name in ("residual", "mirror")
     }  # fmt: skip
     assert z["mirror"] > 0.7 * z["residual"] > 2
@@ -195,7 +193,7 @@ def test_the_surround_takes_out_what_a_whole_half_has_in_common(people):
     shift = {
         surround: (
             found := ZMap(smooth_fwhm_mm=8.0, surround_fwhm_mm=surround).fit(normative_set(cohort, "real"), cohort)
-        ).measure(t1w, lower, MASK)[0] - found.measure(t1w, pet, MASK)[0]
+        ).measure(scan_of(t1w, lower, MASK))[0] - found.measure(scan_of(t1w, pet, MASK))[0]
         for surround in (0.0, 30.0)
     }  # fmt: skip
     inner = MASK & (INDEX[0] < -0.4) & (INDEX[0] > -0.6)
@@ -216,10 +214,8 @@ def test_the_residual_forgives_what_the_t1_explains_and_the_z_map_does_not(peopl
     normative = normative_set(cohort, "real")
     t1w, pet = person(100)
     odd = np.where(lesion(), t1w + 0.7, t1w)  # an unusual anatomy whose low uptake is as it should be
-    z = {
-        name: detector(name, folder).fit(normative, cohort).z_map(odd, pet + pet_of(odd) - pet_of(t1w), MASK)["z"]
-        for name in ("residual", "zmap")
-    }
+    scan = scan_of(odd, pet + pet_of(odd) - pet_of(t1w), MASK)
+    z = {name: detector(name, folder).fit(normative, cohort).z_map(scan)["z"] for name in ("residual", "zmap")}
     assert abs(z["residual"][lesion()].mean()) < 1 < 2 < z["zmap"][lesion()].mean()
 
 
@@ -310,10 +306,10 @@ def test_a_patients_expected_pet_is_the_mean_over_the_folds_generators(cohort, s
         for k in range(2)
     )
     assert np.abs(one - two).max() > 1e-3
-    found = synthesiser(generators, synthetic_folder, cohort)(t1w, mask)
+    found = synthesiser(generators, synthetic_folder, cohort)(scan_of(t1w, mask=mask))
     np.testing.assert_allclose(found, (one + two) / 2, atol=1e-6)
     manifest_with(synthetic_folder, smooth_fwhm_mm=8.0)
-    found = synthesiser(generators, synthetic_folder, cohort)(t1w, mask)
+    found = synthesiser(generators, synthetic_folder, cohort)(scan_of(t1w, mask=mask))
     np.testing.assert_allclose(found, smooth_within((one + two) / 2, mask, 8.0, cohort.grid.spacing_mm), atol=1e-6)
 
 
@@ -322,7 +318,7 @@ def test_the_expected_pet_of_the_cohorts_people_is_read_and_that_of_a_stranger_s
 ):
     source = replace(cohort, root=synthetic_folder)
     t1w, mask = cohort.load_t1w("sub-07"), cohort.load_mask("sub-07")
-    before = synthesiser(generators, synthetic_folder, cohort)(t1w, mask)
+    before = synthesiser(generators, synthetic_folder, cohort)(scan_of(t1w, mask=mask))
     path = write_image(source.path("sub-07", "synthetic_pet"), pet_of(t1w) * mask, cohort.grid)
     heldout = json.loads(sidecar_path(source.path("sub-06", "synthetic_pet")).read_text())
     write_json(sidecar_path(path), heldout)
@@ -335,7 +331,7 @@ def test_the_expected_pet_of_the_cohorts_people_is_read_and_that_of_a_stranger_s
     np.testing.assert_allclose(expected(stranger, mask), before, atol=1e-3)
     write_json(sidecar_path(path), {**heldout, "GeneratorSHA256": ["1" * 64] * 2})
     with pytest.raises(DataLeakageError, match="sub-07: its generator is not that of fold"):
-        synthesiser(generators, synthetic_folder, cohort)(t1w, mask)
+        synthesiser(generators, synthetic_folder, cohort)(scan_of(t1w, mask=mask))
 
 
 @pytest.mark.parametrize("name", DETECTORS)
@@ -345,7 +341,10 @@ def test_no_detector_learns_from_a_patient_although_the_patient_has_a_synthetic_
     write_json(sidecar_path(path), {"Synthetic": True, "Fold": [0, 1], "GeneratorSHA256": ["0" * 64, "1" * 64]})
     for kind in ("synthetic", "completed"):
         normative = normative_set(cohort, kind, synthetic_folder)
-        patient = replace(normative.members[-1], participant_id="sub-07", pet=path)
+        patient = replace(
+            normative.members[-1].put("pet", path, synthetic="pet" if kind == "synthetic" else ""),
+            participant_id="sub-07",
+        )
         assert "sub-07" not in {member.participant_id for member in normative.members}
         with pytest.raises(DataLeakageError, match=r"sub-07 \(patient, patient\)"):
             detector(name, synthetic_folder).fit(replace(normative, members=(*normative.members, patient)), cohort)

@@ -3,9 +3,9 @@
 from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from synthpet.cohort import Cohort
+from synthpet.cohort.scan import Scan
 from uad.detectors.deviation import Measure, PetDeviation
 from uad.normative.sets import NormativeSet
 
@@ -28,10 +28,10 @@ class Asymmetry(PetDeviation):
         super().fit(normative, cohort)
         return self
 
-    def measure(self, t1w: NDArray[np.float32], pet: NDArray[np.float32], mask: NDArray[np.bool_]) -> Measure:
+    def measure(self, scan: Scan) -> Measure:
         """The index in percent, where both a voxel and its mirror image are in the brain."""
-        both = mask & mask[::-1]
-        smooth = self._smooth(pet, mask)
+        both = scan.mask & scan.mask[::-1]
+        smooth = self._smooth(scan["pet"], scan.mask)
         mirror = smooth[::-1]
         index = 100 * (smooth - mirror) / np.maximum((smooth + mirror) / 2, FLOOR_SUVR)
         return np.where(both, index, 0).astype(np.float32), both

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthpet.cohort import Cohort
+from synthpet.cohort.scan import Scan
 from uad.normative.sets import NormativeSet
 
 SHARED = ("name", "method", "seeds")  # of every group ``detector``; the others are those of its method
@@ -43,6 +44,11 @@ class Detector(Protocol):
     """
 
     needs: ClassVar[tuple[str, ...]] = ()
+    images_vary: ClassVar[bool] = False  # whether it can do with fewer of its images, as its option ``images`` says
+
+    @classmethod
+    def looks_at(cls, options: Mapping[str, Any]) -> tuple[str, ...]:
+        """Names of the modalities that a detector of these options looks at."""
 
     @classmethod
     def of(cls, options: Mapping[str, Any], assignment: Assignment) -> Self:
@@ -64,9 +70,9 @@ class Detector(Protocol):
     def restore(self, folder: Path, cohort: Cohort) -> None:
         """Read what ``save`` wrote."""
 
-    def z_map(
-        self, t1w: NDArray[np.float32], pet: NDArray[np.float32], mask: NDArray[np.bool_]
-    ) -> dict[str, NDArray[np.float32]]:
-        """Maps (I, J, K) of one person: ``z``, high = abnormal, 0 where it does not judge; where it has them ``z_pet``
-        (signed, negative = less uptake) and ``z_t1w`` (signed).
+    def z_map(self, scan: Scan) -> dict[str, NDArray[np.float32]]:
+        """Maps (I, J, K) of one person who has all that it looks at.
+
+        ``z``: high = abnormal, 0 where it does not judge; where it has them, signed and by modality, ``z_pet``
+        (negative = less uptake), ``z_t1w`` and others.
         """

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthpet.cohort import Cohort
+from synthpet.cohort.scan import Scan
 from synthpet.runtime.options import own_options
 from synthpet.template.smoothing import smooth_within
 from uad.detectors.base import SHARED, Assignment
@@ -54,10 +55,16 @@ class PetDeviation(ABC):
 
     Options: ClassVar[type[Options]] = Options
     needs: ClassVar[tuple[str, ...]] = ()
+    images_vary: ClassVar[bool] = False
     image = "pet"  # what the signed map is about
 
     def __init__(self, **options: Any) -> None:
         self.options = self.Options(**options)
+
+    @classmethod
+    def looks_at(cls, options: Mapping[str, Any]) -> tuple[str, ...]:
+        """The one image that is measured."""
+        return (str(options.get("image", "pet")),)
 
     @classmethod
     def of(cls, options: Mapping[str, Any], assignment: Assignment) -> Self:
@@ -84,22 +91,18 @@ class PetDeviation(ABC):
         self.statistics_ = self._learn(self._less_mirror(*found) for found in self._measure_controls(normative, cohort))
         return self
 
-    def z_map(
-        self, t1w: NDArray[np.float32], pet: NDArray[np.float32], mask: NDArray[np.bool_]
-    ) -> dict[str, NDArray[np.float32]]:
+    def z_map(self, scan: Scan) -> dict[str, NDArray[np.float32]]:
         """The maps of one person that the detector has not learned from.
 
         Args:
-            t1w: (I, J, K), scaled by ``scale_t1w``.
-            pet: (I, J, K), SUVR.
-            mask: (I, J, K), brain.
+            scan: with the images that it looks at.
 
         Returns:
             ``z``: high = abnormal in the direction looked for; ``z_pet``: signed, negative = less uptake than
             expected (``z_t1w`` of a detector of the T1); Crawford-Howell t as z, (I, J, K) float32, 0 outside the
             brain and where fewer than half of the controls have brain.
         """
-        raw, where = self.measure(t1w, pet, mask)
+        raw, where = self.measure(scan)
         signed = to_z(*self._less_mirror(raw, where), self.statistics_, small_sample=True)
         z = towards(signed, self.options.direction)
         if self.options.mirror:
@@ -126,11 +129,11 @@ class PetDeviation(ABC):
             self.mirror_, self.plain_ = Mirror.load(folder / MIRROR), ControlStatistics.load(folder / PLAIN)
 
     @abstractmethod
-    def measure(self, t1w: NDArray[np.float32], pet: NDArray[np.float32], mask: NDArray[np.bool_]) -> Measure:
+    def measure(self, scan: Scan) -> Measure:
         """The raw map of one person, (I, J, K), and where it is defined."""
 
     def _measure_controls(self, normative: NormativeSet, cohort: Cohort) -> Iterator[Measure]:
-        return (self.measure(*scan) for scan in normative.scans())
+        return map(self.measure, normative.scans())
 
     def _smooth(self, raw: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
         options = self.options

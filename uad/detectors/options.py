@@ -1,6 +1,8 @@
 """Options of ``detector=``."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Self
 
 from synthpet.quality.options import QualityStudy
 from synthpet.runtime.options import Group
@@ -19,6 +21,32 @@ class DetectorOptions(Group):
 
     method: str
     seeds: tuple[int, ...]
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Self:
+        """As ``Group.of``; ``images`` that were not given are not among the values."""
+        return super().of({key: value for key, value in values.items() if key != "images" or value})
+
+    def seeing(self, images: Sequence[str]) -> "DetectorOptions | None":
+        """The same detector of some of its images only, under a name of its own; None: it cannot do with fewer."""
+        if not DETECTORS.load(self.method).images_vary:
+            return None
+        name = "_".join([self.name, *images])
+        return DetectorOptions.of({**self.values, "name": name, "images": list(images)})
+
+    @property
+    def looks_at(self) -> tuple[str, ...]:
+        """Names of the modalities that it looks at."""
+        return DETECTORS.load(self.method).looks_at(self.values)
+
+    @property
+    def learns_from(self) -> tuple[str, ...]:
+        """Names of the modalities that each control has from whom it learns: T1 and those that it looks at.
+
+        A detector of T1 or PET alone learns from those who have both, so that all of them see the same people.
+        """
+        looked_at = self.looks_at
+        return ("t1w", "pet") if set(looked_at) <= {"t1w", "pet"} else tuple(dict.fromkeys(("t1w", *looked_at)))
 
     @property
     def needs(self) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ from uad.detectors.base import SHARED, SYNTHESIS, Assignment
 from uad.detectors.deviation import Measure, PetDeviation
 from uad.normative.sets import Member, NormativeSet, check_synthetic, generator_hashes
 
-Synthesise = Callable[[NDArray[np.float32], NDArray[np.bool_]], NDArray[np.float32]]
+Synthesise = Callable[[Scan], NDArray[np.float32]]
 
 
 class Residual(PetDeviation):
@@ -62,9 +62,14 @@ class Residual(PetDeviation):
         expected = synthesiser(generators, synthetic, assignment.cohort, device=device)
         return cls(synthetic, expected, **asdict(own_options(cls.Options, "detector", options, SHARED)))
 
-    def measure(self, t1w: NDArray[np.float32], pet: NDArray[np.float32], mask: NDArray[np.bool_]) -> Measure:
+    @classmethod
+    def looks_at(cls, options: Mapping[str, Any]) -> tuple[str, ...]:
+        """What the generators are given, and what they make of it."""
+        return ("t1w", "pet")
+
+    def measure(self, scan: Scan) -> Measure:
         """Measured minus expected PET, SUVR, smoothed within the brain."""
-        return self._residual(pet, self.synthesise(t1w, mask), mask)
+        return self._residual(scan["pet"], self.synthesise(scan), scan.mask)
 
     def files(self, normative: NormativeSet, cohort: Cohort) -> tuple[Path, ...]:
         """The real PET that is learned from, and the synthetic PET that is subtracted."""
@@ -82,9 +87,9 @@ class Residual(PetDeviation):
         check_synthetic(cohort, self.synthetic_folder, [(subjects[m.participant_id], "synthetic_pet") for m in members])
         expected = replace(cohort, root=self.synthetic_folder)
         for member in members:
-            _, pet, mask = normative.load(member)
+            scan = normative.load(member)
             path = expected.path(member.participant_id, "synthetic_pet")
-            yield self._residual(pet, read_image(path, grid=cohort.grid)[0], mask)
+            yield self._residual(scan["pet"], read_image(path, grid=cohort.grid)[0], scan.mask)
 
 
 def _with_real_pet(normative: NormativeSet, cohort: Cohort) -> list[Member]:
@@ -92,7 +97,7 @@ def _with_real_pet(normative: NormativeSet, cohort: Cohort) -> list[Member]:
     real = [member for member in normative.members if not member.synthetic]
     paired = {s.participant_id for s in cohort.select("paired")}
     return real or [
-        replace(member, pet=cohort.path(member.participant_id, "pet"), synthetic=False)
+        member.put("pet", cohort.path(member.participant_id, "pet"), synthetic="")
         for member in normative.members
         if member.participant_id in paired
     ]
@@ -139,7 +144,8 @@ def synthesiser(
     def written() -> dict[bytes, Path]:
         return _written_pets(synthetic_folder, cohort)
 
-    def expected_pet(t1w: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+    def expected_pet(scan: Scan) -> NDArray[np.float32]:
+        t1w, mask = scan["t1w"], scan.mask
         if (path := written().get(_digest(t1w, mask))) is not None:
             return read_image(path, grid=cohort.grid)[0]
         options = {"stride": made["stride"], "batch_size": batch_size, "device": device}

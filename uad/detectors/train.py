@@ -32,6 +32,12 @@ def uses_synthesis(study: DetectorStudy) -> bool:
     return matched or study.normative.name in NEEDS_SYNTHESIS or SYNTHESIS in study.detector.needs
 
 
+def target_of(study: DetectorStudy) -> str:
+    """The modality that is completed and smoothed: that of the generators where the detector sees it, else the PET."""
+    images = study.detector.learns_from
+    return study.gan.target if study.gan.target in images else "pet" if "pet" in images else images[-1]
+
+
 def ensure_detectors(study: DetectorStudy) -> tuple[Cohort, NormativeSet, dict[int, Detector]]:
     """Train the detector of each seed unless it is there; first run what is missing before it.
 
@@ -50,6 +56,8 @@ def ensure_detectors(study: DetectorStudy) -> tuple[Cohort, NormativeSet, dict[i
         synthetic,
         smooth_fwhm_mm=study.normative.smooth_fwhm_mm,
         force=study.normative.force,
+        images=study.detector.learns_from,
+        target=target_of(study),
     )
     return (
         cohort,

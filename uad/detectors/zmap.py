@@ -2,28 +2,23 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
-from synthpet.errors import UsageError
+from synthpet.cohort.modality import modality
+from synthpet.cohort.scan import Scan
 from uad.detectors.deviation import Measure, Options, PetDeviation
-
-MEASURED = ("pet", "t1w")
 
 
 @dataclass(frozen=True)
 class ZMapOptions(Options):
-    """``image``: pet (SUVR), or t1w (as scaled by ``scale_t1w``): what is measured.
+    """``image``: the modality that is measured, such as pet (SUVR) or t1w (scaled).
 
     Raises:
-        UsageError: another image.
+        UsageError: no such modality.
     """
 
     image: str = "pet"
 
     def __post_init__(self) -> None:
-        if self.image not in MEASURED:
-            raise UsageError(f"detector.image={self.image}: expected one of {', '.join(MEASURED)}")
+        modality(self.image)
 
 
 class ZMap(PetDeviation):
@@ -41,6 +36,6 @@ class ZMap(PetDeviation):
         """What the signed map is about."""
         return self.options.image
 
-    def measure(self, t1w: NDArray[np.float32], pet: NDArray[np.float32], mask: NDArray[np.bool_]) -> Measure:
+    def measure(self, scan: Scan) -> Measure:
         """The image, smoothed within the brain."""
-        return self._smooth(pet if self.image == "pet" else t1w, mask), mask
+        return self._smooth(scan[self.image], scan.mask), scan.mask

@@ -54,10 +54,10 @@ def ensure_evaluation(study: EvaluationStudy) -> Path:
     """
     if not study.cohort.is_simulated:  # which is there already: better to fail before the long work than after it
         found = open_cohort(study)
-        check_patients(found)
+        check_patients(found, study.detector.learns_from)
         check_heldout(found)
     cohort, normative, detectors = ensure_detectors(study)
-    patients = check_patients(cohort)
+    patients = check_patients(cohort, normative.images)
     calibrated = ensure_calibrated(study, cohort, normative, detectors)
     folder = evaluation_folder(study)
     config = {
@@ -67,25 +67,25 @@ def ensure_evaluation(study: EvaluationStudy) -> Path:
         "t1w": sha256(detector_folder(study) / "t1w" / STATISTICS),
         **cohort.told(patients),
     }
-    inputs = cohort.files(("t1w", "pet", "brain_mask", "lesion_mask"), patients)
+    inputs = cohort.files((*normative.images, "brain_mask", "lesion_mask"), patients)
     stage = Stage(f"evaluation {folder.name}", folder, config, tuple(inputs))
     if stage.ensure(lambda: Evaluation(study, cohort, normative, folder).write(calibrated)):
         track_evaluation(study, folder, [detector_folder(study) / f"seed-{seed}" for seed in detectors])
     return folder
 
 
-def check_patients(cohort: Cohort) -> tuple[Subject, ...]:
-    """The patients, each with T1, PET and brain mask; a lesion mask is not needed.
+def check_patients(cohort: Cohort, images: Sequence[str] = ("t1w", "pet")) -> tuple[Subject, ...]:
+    """The patients, each with brain mask and all of these images; a lesion mask is not needed.
 
     Raises:
         DataError: there is none, or images are missing; all are named.
     """
-    patients, kinds = cohort.select("patient"), ("t1w", "pet", "brain_mask")
+    patients, kinds = cohort.select("patient"), (*images, "brain_mask")
     missing = [cohort.path(s.participant_id, k) for s in patients for k in kinds if not cohort.has(s.participant_id, k)]
     if missing or not patients:
         raise DataError(
-            f"E_PATIENTS {cohort.root}: {len(patients)} patients; expected at least one, each with T1, PET and brain "
-            "mask (`python -m uad.detect` examines one person who is in no cohort).\n  "
+            f"E_PATIENTS {cohort.root}: {len(patients)} patients; expected at least one, each with "
+            f"{', '.join(images)} and brain mask (`python -m uad.detect` examines one person who is in no cohort).\n  "
             + "\n  ".join(f"missing: {path.relative_to(cohort.root)}" for path in missing)
         )
     return patients
@@ -144,7 +144,7 @@ class Evaluation:
         self, patient: Subject, *, seed: int, calibrated: CalibratedDetector, thresholds: Sequence[float], pages: bool
     ) -> PatientResult:
         who = patient.participant_id
-        findings = examine(*self.normative.evaluated(self.cohort, who), calibrated)
+        findings = examine(self.normative.evaluated(self.cohort, who), calibrated)
         lesion = self._lesion(who, findings.mask)
         detection = metrics = None
         found = np.zeros(0)
@@ -181,7 +181,9 @@ class Evaluation:
         self, who: str, findings: Findings, calibrated: CalibratedDetector, lesion: NDArray[np.bool_] | None,
         detection: Detection | None,
     ) -> list[Path]:  # fmt: skip
-        images = self.cohort.files(("t1w", "pet", "brain_mask"), [s for s in self._patients if s.participant_id == who])
+        images = self.cohort.files(
+            (*self.normative.images, "brain_mask"), [s for s in self._patients if s.participant_id == who]
+        )
         about = {
             "configuration": {k: plain(getattr(self.study, k)) for k in ("detector", "normative", "detection")},
             "images": {path.name: sha256(path) for path in images},

@@ -1,8 +1,8 @@
 """A detector with its threshold: calibrated once on held-out controls, for the evaluation and for new patients."""
 
 import io
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -53,25 +53,25 @@ def ensure_calibrated(
     Raises:
         DataError: no held-out control, or one without its images.
     """
-    controls = check_heldout(cohort)
+    controls = check_heldout(cohort, normative.images)
     t1w = _ensure_t1w(study, cohort, normative)
     return {seed: _ensure(study, cohort, normative, controls, t1w, seed, found) for seed, found in detectors.items()}
 
 
-def check_heldout(cohort: Cohort) -> tuple[Subject, ...]:
-    """The held-out controls, each with T1, PET and brain mask.
+def check_heldout(cohort: Cohort, images: Sequence[str] = ("t1w", "pet")) -> tuple[Subject, ...]:
+    """The held-out controls, each with brain mask and all of these images.
 
     Raises:
         DataError: there is none, or images are missing; all are named.
     """
     controls = cohort.select("heldout")
-    kinds = ("t1w", "pet", "brain_mask")
+    kinds = (*images, "brain_mask")
     missing = [cohort.path(s.participant_id, k) for s in controls for k in kinds if not cohort.has(s.participant_id, k)]
     if missing or not controls:
         raise DataError(
-            f"E_HELDOUT {cohort.root}: {len(controls)} held-out controls; expected at least one, each with T1, PET and "
-            "brain mask: the threshold is calibrated on controls that the detector has not seen. Set the role of some "
-            "controls with PET to `heldout` in participants.tsv.\n  "
+            f"E_HELDOUT {cohort.root}: {len(controls)} held-out controls; expected at least one, each with "
+            f"{', '.join(images)} and brain mask: the threshold is calibrated on controls that the detector has not "
+            "seen. Set the role of some controls with PET to `heldout` in participants.tsv.\n  "
             + "\n  ".join(f"missing: {path.relative_to(cohort.root)}" for path in missing)
         )
     return controls
@@ -80,7 +80,7 @@ def check_heldout(cohort: Cohort) -> tuple[Subject, ...]:
 def _ensure_t1w(study: EvaluationStudy, cohort: Cohort, normative: NormativeSet) -> ZMap:
     folder = detector_folder(study) / "t1w"
     t1w = ZMap(image="t1w", direction="both")
-    inputs = tuple(path for member in normative.members for path in (member.t1w, member.mask))
+    inputs = tuple(path for member in normative.members for path in (member.path("t1w"), member.mask))
     stage = Stage(
         f"z-map of the T1 for {folder.parent.name}", folder, {"smooth_fwhm_mm": t1w.options.smooth_fwhm_mm}, inputs
     )
@@ -101,7 +101,7 @@ def _ensure(
         "smooth_fwhm_mm": normative.smooth_fwhm_mm,
         "detector": {n: f["sha256"] for n, f in read_json_object(folder / "run.json")["outputs"].items()},
     }
-    inputs = tuple(cohort.files(("t1w", "pet", "brain_mask"), controls))
+    inputs = tuple(cohort.files((*normative.images, "brain_mask"), controls))
     stage = Stage(f"calibration of {folder.parent.name} seed {seed}", folder, config, inputs, MANIFEST)
     calibrator = _Calibrator(cohort, normative, controls, detector, options)
     stage.ensure(lambda: calibrator.write(folder, study.compute.n_jobs))
@@ -204,8 +204,8 @@ class _Calibrator:
 
     def _scan(self, control: Subject) -> _Scanned:
         scan = self.normative.evaluated(self.cohort, control.participant_id)
-        seen = covered(scan.pet, scan.mask)
-        z = self.detector.z_map(scan.t1w, scan.pet, seen)["z"]
+        seen = covered(scan)
+        z = self.detector.z_map(replace(scan, mask=seen))["z"]
         options = {name: self.options[name] for name in ("min_volume_mm3", "max_clusters")}
         return _Scanned(z, seen, cluster_counts(z, seen, self.cohort.grid, **options))
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,31 +11,29 @@ from numpy.typing import NDArray
 
 from synthpet.cohort import Grid, write_image
 from synthpet.cohort.files import write_json
+from synthpet.cohort.modality import UNMEASURED, modality
 from synthpet.cohort.names import sidecar_path
+from synthpet.cohort.scan import Scan
 from synthpet.runtime.compute import in_threads
 from uad.findings.clusters import find_clusters
 from uad.findings.records import CalibratedDetector, Findings
 
 
-def examine(
-    t1w: NDArray[np.float32], pet: NDArray[np.float32] | None, mask: NDArray[np.bool_], calibrated: CalibratedDetector
-) -> Findings:
+def examine(scan: Scan, calibrated: CalibratedDetector) -> Findings:
     """Find and describe the clusters of one person.
 
     Args:
-        t1w: (I, J, K), scaled by ``scale_t1w``.
-        pet: (I, J, K), SUVR, at the resolution that the detector has learned from; None for a detector of the T1.
-        mask: (I, J, K), brain.
+        scan: the person's images, at the resolution that the detector has learned from: T1, and those that the detector
+            looks at.
         calibrated: detector, threshold and options.
 
     Raises:
         DataError: the map is not finite.
     """
-    seen = covered(pet, mask)
-    # a detector of the T1 does not look at what stands in for the PET
-    maps = dict(calibrated.detector.z_map(t1w, np.zeros_like(t1w) if pet is None else pet, seen))
+    seen = covered(scan)
+    maps = dict(calibrated.detector.z_map(replace(scan, mask=seen)))
     if "z_t1w" not in maps:
-        maps["z_t1w"] = calibrated.t1w.z_map(t1w, t1w, mask)["z_t1w"]
+        maps["z_t1w"] = calibrated.t1w.z_map(scan)["z_t1w"]
     options = calibrated.options
     clusters, labels = find_clusters(
         maps["z"],
@@ -46,14 +45,18 @@ def examine(
         max_clusters=options["max_clusters"],
         t1w_z=maps["z_t1w"],
         pet_z=maps.get("z_pet"),
-        pet=pet,
+        pet=scan.images.get("pet"),
     )
-    return Findings(t1w, pet, mask, maps, labels, clusters)
+    return Findings(scan, maps, labels, clusters)
 
 
-def covered(pet: NDArray[np.float32] | None, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The brain without what the PET's field of view leaves out: no measured value is exactly 0; (I, J, K)."""
-    return mask if pet is None else mask & (pet != 0)
+def covered(scan: Scan) -> NDArray[np.bool_]:
+    """The brain without what a field of view leaves out, as of a PET: no measured value is exactly 0; (I, J, K)."""
+    seen = scan.mask
+    for name, image in scan.images.items():
+        if modality(name).zero == UNMEASURED:
+            seen = seen & (image != 0)
+    return seen
 
 
 def write_maps(findings: Findings, grid: Grid, folder: Path, stem: str) -> list[Path]:

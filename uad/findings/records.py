@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthpet.cohort import Grid
+from synthpet.cohort.scan import Scan
 from uad.detectors.base import Detector
 from uad.detectors.zmap import ZMap
 from uad.findings.clusters import Cluster
@@ -61,21 +62,32 @@ class Findings:
     """What a calibrated detector finds in one person; every array is (I, J, K) on one grid.
 
     Args:
-        t1w: as scaled by ``scale_t1w``.
-        pet: SUVR; None: there is no PET.
-        mask: brain.
+        scan: the images that were examined, and the brain mask.
         maps: ``z``, high = abnormal; ``z_t1w``, signed z of the T1 alone; ``z_pet``, that of the PET, negative = less
             uptake than normal, where the detector gives it.
         labels: rank of the cluster a voxel belongs to, 0: none.
         clusters: by rank.
     """
 
-    t1w: NDArray[np.float32]
-    pet: NDArray[np.float32] | None
-    mask: NDArray[np.bool_]
+    scan: Scan
     maps: dict[str, NDArray[np.float32]]
     labels: NDArray[np.int16]
     clusters: list[Cluster]
+
+    @property
+    def t1w(self) -> NDArray[np.float32]:
+        """As scaled by ``scale_t1w``."""
+        return self.scan["t1w"]
+
+    @property
+    def pet(self) -> NDArray[np.float32] | None:
+        """SUVR; None: there is no PET."""
+        return self.scan.images.get("pet")
+
+    @property
+    def mask(self) -> NDArray[np.bool_]:
+        """Brain."""
+        return self.scan.mask
 
     @property
     def z(self) -> NDArray[np.float32]:

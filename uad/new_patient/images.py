@@ -1,7 +1,7 @@
 """The images of a new patient, read and checked: on the cohort's grid, plausible, nobody's that was learned from."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from synthpet.cohort import Cohort, Grid, read_image
 from synthpet.cohort.coverage import unmeasured, without_padding
 from synthpet.cohort.images import read_grid, voxel_digest
-from synthpet.cohort.index import scale_t1w
 from synthpet.cohort.marks import is_simulated_image, is_synthetic_image
+from synthpet.cohort.modality import UNMEASURED, modality
 from synthpet.cohort.problems import ERROR
+from synthpet.cohort.scan import Scan
 from synthpet.errors import DataError, DataLeakageError
 from uad.normative.sets import NormativeSet
 
@@ -24,21 +25,17 @@ MOST_RATIO = 2.0  # Not in the paper: of the PET's mean in the brain to that of 
 
 @dataclass(frozen=True)
 class PatientImages:
-    """One person's images on the cohort's grid, (I, J, K).
+    """One person's images on the cohort's grid.
 
     Args:
-        t1w: scaled by ``scale_t1w``.
-        pet: SUVR; None: there is none.
-        mask: brain.
-        files: what was read.
+        scan: T1 (scaled), and PET (SUVR) and others where there are any.
+        files: what was read: the images by modality, then the mask where one was given.
         simulated: whether a sidecar says that an image is simulated.
-        synthetic: whether the PET says that it is synthetic.
+        synthetic: whether an image says that it is synthetic.
     """
 
-    t1w: NDArray[np.float32]
-    pet: NDArray[np.float32] | None
-    mask: NDArray[np.bool_]
-    files: tuple[Path, ...]
+    scan: Scan
+    files: Mapping[str, Path]
     simulated: bool
     synthetic: bool
 
@@ -58,13 +55,12 @@ def check_files(**files: Path | None) -> None:
 
 
 def read_patient(
-    t1w: Path, pet: Path | None, mask: Path | None, grid: Grid, raw: tuple[Path, ...] = ()
+    images: Mapping[str, Path], mask: Path | None, grid: Grid, raw: tuple[Path, ...] = ()
 ) -> PatientImages:
     """Read and check the images.
 
     Args:
-        t1w: T1 on ``grid``.
-        pet: FDG PET in SUVR on ``grid``; None: there is none.
+        images: by modality, on ``grid``: ``t1w``; ``pet`` in SUVR and others where there are any.
         mask: brain mask; None: the BIDS image beside the T1, or what is not the background of a skull-stripped T1.
         grid: the cohort's.
         raw: what the images were prepared from; it can say that it is simulated or synthetic.
@@ -72,24 +68,38 @@ def read_patient(
     Raises:
         DataError: a file is unreadable, on another grid, constant, not finite, or not of a brain.
     """
+    t1w = images["t1w"]
     anatomy = read_image(t1w, grid=grid)[0]
     _check_varies(t1w, anatomy, np.ones(grid.shape, bool))
     mask_file = mask or _beside(t1w)
     brain = _from_t1w(t1w, anatomy, grid) if mask_file is None else read_image(mask_file, grid=grid)[0] > 0.5
     _check_varies(t1w, anatomy, brain)
-    uptake = None
-    if pet is not None:
-        measured = read_image(pet, grid=grid)[0]
-        if np.array_equal(measured, anatomy):
-            raise DataError(f"E_SAME {pet}: holds the same voxels as {t1w}; expected t1w= an MRI and pet= an FDG PET")
-        uptake = without_padding(measured)
-        _check_varies(pet, uptake, brain)
-        _check_reach(pet, uptake, brain)
-    _check_plausible(t1w, pet, {"t1w": anatomy, "brain_mask": brain, "pet": uptake}, grid)
-    files = tuple(path for path in (t1w, pet, mask_file) if path is not None)
-    simulated = any(is_simulated_image(path) for path in (*files, *raw))
-    synthetic = pet is not None and any(is_synthetic_image(path) for path in (pet, *raw))
-    return PatientImages(scale_t1w(anatomy, brain), uptake, brain, files, simulated, synthetic)
+    found = {"t1w": anatomy}
+    for name in images.keys() - {"t1w"}:
+        found[name] = _read_other(name, images[name], t1w, anatomy, brain, grid)
+    _check_plausible(t1w, images.get("pet"), {**found, "brain_mask": brain}, grid)
+    files = dict(images) | ({"mask": mask_file} if mask_file is not None else {})
+    simulated = any(is_simulated_image(path) for path in (*files.values(), *raw))
+    others = [path for name, path in images.items() if name != "t1w"]
+    synthetic = bool(others) and any(is_synthetic_image(path) for path in (*others, *raw))
+    scan = Scan({name: modality(name).scaled(found[name], brain) for name in images}, brain)
+    return PatientImages(scan, files, simulated, synthetic)
+
+
+def _read_other(
+    name: str, path: Path, t1w: Path, anatomy: NDArray[np.float32], brain: NDArray[np.bool_], grid: Grid
+) -> NDArray[np.float32]:
+    """An image beside the T1, (I, J, K), as it was measured."""
+    image = read_image(path, grid=grid)[0]
+    if np.array_equal(image, anatomy):
+        wanted = "an FDG PET" if name == "pet" else f"another image ({modality(name).words})"
+        raise DataError(f"E_SAME {path}: holds the same voxels as {t1w}; expected t1w= an MRI and {name}= {wanted}")
+    if modality(name).zero == UNMEASURED:
+        image = without_padding(image)
+    _check_varies(path, image, brain)
+    if name == "pet":
+        _check_reach(path, image, brain)
+    return image
 
 
 def check_stranger(images: PatientImages, normative: NormativeSet, cohort: Cohort) -> None:
@@ -98,10 +108,10 @@ def check_stranger(images: PatientImages, normative: NormativeSet, cohort: Cohor
     Raises:
         DataLeakageError: naming the control.
     """
-    own = {voxel_digest(path): path for path in images.files[: 1 if images.pet is None else 2]}
-    known = {m.participant_id: (m.t1w, m.pet) for m in normative.members}
+    own = {voxel_digest(path): path for name, path in images.files.items() if name != "mask"}
+    known = {m.participant_id: tuple(path for _, path in m.images) for m in normative.members}
     known |= {
-        s.participant_id: (cohort.path(s.participant_id, "t1w"), cohort.path(s.participant_id, "pet"))
+        s.participant_id: tuple(cohort.path(s.participant_id, name) for name in normative.images)
         for s in cohort.select("heldout")
     }
     for who, paths in known.items():
@@ -125,10 +135,9 @@ def check_units(pet: Path, images: PatientImages, controls: Iterable[tuple[NDArr
     Raises:
         DataError: naming both means.
     """
-    if images.pet is None:
-        return
+    measured, mask = images.scan["pet"], images.scan.mask
     usual = float(np.median([values[mask].mean() for values, mask in controls]))
-    found = float(images.pet[images.mask & (images.pet != 0)].mean())
+    found = float(measured[mask & (measured != 0)].mean())
     if not usual / MOST_RATIO <= found <= usual * MOST_RATIO:
         raise DataError(
             f"E_UNITS {pet}: mean {found:.4g} within the brain; expected about {usual:.3g}, as in the controls' PETs "

@@ -13,6 +13,7 @@ class DetectionStudy(EvaluationStudy):
     Args:
         t1w: the patient's T1, raw or on the cohort's grid.
         pet: the FDG PET; None: there is none.
+        flair: a FLAIR in the same state as the T1; None: there is none.
         mask: brain mask on the T1's grid.
         brain_mask_command: program that writes one for a raw T1.
         name: of the results' folder; None: told from the T1's name.
@@ -22,6 +23,7 @@ class DetectionStudy(EvaluationStudy):
 
     t1w: str | None
     pet: str | None
+    flair: str | None
     mask: str | None
     brain_mask_command: str | None
     name: str | None

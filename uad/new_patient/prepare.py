@@ -1,6 +1,7 @@
 """A new patient's raw images: prepared first, as the cohort was, when they do not lie on the cohort's grid."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -23,22 +24,21 @@ PREPARED = "prepared"  # folder below the patient's results
 class Given(NamedTuple):
     """A patient's images on the cohort's grid, and what their preparation found; ``raw``: the files given."""
 
-    t1w: Path
-    pet: Path | None
+    images: Mapping[str, Path]
     mask: Path | None
     raw: tuple[Path, ...] = ()
     remarks: tuple[str, ...] = ()
 
 
 def on_cohort_grid(
-    t1w: Path, pet: Path | None, mask: Path | None, cohort: Cohort, folder: Path,
-    brain_mask_command: str | None, source: Source = UNKNOWN,
+    images: Mapping[str, Path], mask: Path | None, cohort: Cohort, folder: Path, brain_mask_command: str | None,
+    source: Source = UNKNOWN,
 ) -> Given:  # fmt: skip
     """The images as they are when the T1 lies on the cohort's grid; otherwise prepared into ``folder``.
 
     Args:
-        t1w: raw or prepared.
-        pet: in the same state as the T1; raw: on any grid, 3D or 4D, any unit.
+        images: by modality: ``t1w``, raw or prepared; the others in the same state; raw: on any grid, a PET 3D or 4D
+            in any unit.
         mask: brain mask on the T1's grid.
         cohort: whose grid is wanted, and whose preparation is repeated.
         folder: of the patient's results.
@@ -48,9 +48,10 @@ def on_cohort_grid(
     Raises:
         DataError: an image that cannot be prepared, or a cohort on a grid that ``synthpet.prepare`` does not make.
     """
+    t1w = images["t1w"]
     grid = read_image(t1w)[1]
     if cohort.grid.matches(grid):
-        return Given(t1w, pet, mask)
+        return Given(images, mask)
     settings = settings_of(cohort, brain_mask_command)
     if not template_grid(settings.resolution_mm).matches(cohort.grid):
         raise DataError(
@@ -59,7 +60,7 @@ def on_cohort_grid(
             "  Resample it as the cohort's images were"
         )
     claim(folder, PATIENT, source)
-    return _prepare(t1w, pet, mask, folder, settings)
+    return _prepare(images, mask, folder, settings)
 
 
 def settings_of(cohort: Cohort, brain_mask_command: str | None = None) -> "Settings":
@@ -81,24 +82,28 @@ def _plain(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-def _prepare(t1w: Path, pet: Path | None, mask: Path | None, folder: Path, settings: "Settings") -> Given:
+def _prepare(images: Mapping[str, Path], mask: Path | None, folder: Path, settings: "Settings") -> Given:
     """One person, as ``synthpet.prepare`` does it."""
     from synthpet.prepare.raw import RawSubject
     from synthpet.prepare.subject import subject_stage, write_subject
 
     label = re.sub(r"[^0-9a-zA-Z]", "", folder.name.removeprefix("detect-").removeprefix("sub-")) or "patient"
-    raw = RawSubject(Subject(f"sub-{label}", "patient", "patient"), t1w, brain_mask=mask, pet=pet)
+    t1w, pet, flair = (images.get(name) for name in ("t1w", "pet", "flair"))
+    person = Subject(f"sub-{label}", "patient", "patient")
+    raw = RawSubject(person, t1w, brain_mask=mask, pet=pet, flair=flair)
     root = folder / PREPARED
-    say(f"{t1w.name} is not on the cohort's grid: it is prepared first, into {root}")
+    say(f"{images['t1w'].name} is not on the cohort's grid: it is prepared first, into {root}")
     try:
         subject_stage(raw, root, settings).ensure(lambda: write_subject(raw, root, settings))
     except RuntimeError as error:  # of ITK: its last line says what happened
-        raise DataError(f"E_ITK {t1w}: {(str(error).strip().splitlines() or ['no reason given'])[-1]}") from error
+        raise DataError(
+            f"E_ITK {images['t1w']}: {(str(error).strip().splitlines() or ['no reason given'])[-1]}"
+        ) from error
     res = resolution_label(settings.resolution_mm)
-    paths = {kind: root / image_path(f"sub-{label}", kind, res=res) for kind in ("t1w", "pet", "brain_mask")}
-    files = tuple(path for path in (t1w, pet, mask) if path is not None)
+    paths = {kind: root / image_path(f"sub-{label}", kind, res=res) for kind in (*images, "brain_mask")}
+    files = (*images.values(), *((mask,) if mask is not None else ()))
     remarks = _remarks(raw, root, settings.resolution_mm)
-    return Given(paths["t1w"], paths["pet"] if pet is not None else None, paths["brain_mask"], files, remarks)
+    return Given({name: paths[name] for name in images}, paths["brain_mask"], files, remarks)
 
 
 def _remarks(raw: Any, root: Path, resolution_mm: float) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """One new patient, examined with a detector and a threshold that were learned and calibrated on a cohort's controls."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -19,6 +20,7 @@ from synthpet.runtime.options import plain
 from synthpet.runtime.stage import Stage
 from uad.detectors.base import SYNTHESIS
 from uad.detectors.deviation import STATISTICS
+from uad.detectors.options import DetectorOptions
 from uad.detectors.train import detector_folder, ensure_detectors
 from uad.evaluation.run import ensure_evaluation, write_table
 from uad.findings.calibrated import check_heldout, ensure_calibrated
@@ -27,12 +29,13 @@ from uad.findings.examine import examine, write_maps
 from uad.findings.records import CalibratedDetector, Findings
 from uad.new_patient.images import PatientImages, check_files, check_stranger, check_units, read_patient
 from uad.new_patient.options import DetectionStudy
-from uad.new_patient.prepare import Given, on_cohort_grid
+from uad.new_patient.prepare import on_cohort_grid
 from uad.normative.normal_image import normal_pet
 from uad.normative.sets import NormativeSet
 from uad.patient.native import NATIVE_COLUMNS, native_places, write_native_maps
 from uad.patient.page import Case, make_page, notices, projections_of, provenance, settings_of
 
+IMAGES = ("t1w", "pet", "flair")  # options that give an image, by modality
 N_COMPARED = 5  # controls whose PET says what the units are
 SHOWN = ("rank", "side", "region", "peak_mm", "volume_mm3", "mean_z", "mean_t1w_z", "mean_pet_z", "asymmetry_percent")
 DEFINITIONS = {
@@ -61,46 +64,42 @@ def ensure_detection(study: DetectionStudy) -> Path:
         DataLeakageError: the images are those of a control that was learned from.
     """
     name = patient_name(study)
-    t1w = Path(str(study.t1w)).expanduser()
-    pet, mask = (None if path is None else Path(path).expanduser() for path in (study.pet, study.mask))
-    check_files(t1w=t1w, pet=pet, mask=mask)
+    paths = {key: Path(path).expanduser() for key in IMAGES if (path := getattr(study, key)) is not None}
+    t1w, mask = paths["t1w"], None if study.mask is None else Path(study.mask).expanduser()
+    check_files(**paths, mask=mask)
     cohort = ensure_cohort(study)
     check_heldout(cohort)
-    read_as = {path: sha256(path) for path in (t1w, pet, mask) if path is not None}
-    given = _on_grid(study, cohort, name, t1w, pet, mask)  # before the long work starts
-    images = read_patient(given.t1w, given.pet, given.mask, cohort.grid, given.raw)
-    check_claim(study.work_dir / f"detect-{name}", PATIENT, _source(study, t1w))
+    read_as = {path: sha256(path) for path in (*paths.values(), mask) if path is not None}
+    folder, source = study.work_dir / f"detect-{name}", _source(study, t1w)
+    given = on_cohort_grid(paths, mask, cohort, folder, study.brain_mask_command, source)  # before the long work starts
+    images = read_patient(given.images, given.mask, cohort.grid, given.raw)
+    check_claim(folder, PATIENT, source)
     if images.synthetic and not study.force:
         raise DataError(
-            f"E_SYNTHETIC {pet}: says that it is a synthetic PET, computed from a T1; expected a measured one: no "
-            "lesion can be seen in what was never measured. Leave pet= out, or set force=true"
+            f"E_SYNTHETIC {paths.get('pet', t1w)}: says that it is a synthetic PET, computed from a T1; expected a "
+            "measured one: no lesion can be seen in what was never measured. Leave pet= out, or set force=true"
         )
     remarks = list(given.remarks)
-    if pet is None:
-        used = _without_pet(study)
-        remarks.append(cost_of_no_pet(study, used, cohort))
+    if missing := [name for name in study.detector.looks_at if name not in paths]:
+        used = replace(study, detector=_detector_without(study, missing))
+        remarks.append(cost_of_missing(study, used, cohort, missing))
         study = used
     cohort, normative, detectors = ensure_detectors(study)
     if not study.force:
         check_stranger(images, normative, cohort)
-    if pet is not None:
-        controls = ((scan.pet, scan.mask) for scan in islice(normative.scans(), N_COMPARED))
-        check_units(pet, images, controls)
+    if "pet" in paths and "pet" in normative.images:
+        controls = ((scan["pet"], scan.mask) for scan in islice(normative.scans(), N_COMPARED))
+        check_units(paths["pet"], images, controls)
     calibrated = ensure_calibrated(study, cohort, normative, detectors)
-    native = NativeSpace.beside(given.t1w)
+    native = NativeSpace.beside(given.images["t1w"])
     detection = NewPatient(
         study, cohort, normative, next(iter(calibrated.values())), name, images, tuple(remarks), native
     )
     stage = Stage(f"detection {name}", detection.folder, detection.config(), detection.inputs())
-    claim(detection.folder, PATIENT, _source(study, t1w))
+    claim(detection.folder, PATIENT, source)
     stage.ensure(detection.write, read_as)
     say_findings(detection.folder)
     return detection.folder
-
-
-def _on_grid(study: DetectionStudy, cohort: Cohort, name: str, t1w: Path, pet: Path | None, mask: Path | None) -> Given:
-    folder = study.work_dir / f"detect-{name}"
-    return on_cohort_grid(t1w, pet, mask, cohort, folder, study.brain_mask_command, _source(study, t1w))
 
 
 def _source(study: DetectionStudy, t1w: Path) -> Source:
@@ -129,27 +128,42 @@ def _subject_of(t1w: Path) -> str | None:
     return next((subject[0] for subject in found if subject), None)
 
 
-def _without_pet(study: DetectionStudy) -> DetectionStudy:
-    detector = study.t1w_detector
-    if detector is None or detector.values.get("image") != "t1w":
-        named = "none" if detector is None else detector.name
-        raise UsageError(f"detect.without_pet={named}: needs a PET; expected zmap_t1w")
-    return replace(study, detector=detector)
+def _detector_without(study: DetectionStudy, missing: Sequence[str]) -> DetectorOptions:
+    """What examines a person who lacks some of the detector's images: the same detector of the others, or of the T1."""
+    left = [name for name in study.detector.looks_at if name not in missing]
+    fewer = study.detector.seeing(left) if set(left) - {"t1w"} else None
+    if fewer is not None:
+        return fewer
+    alone = study.t1w_detector
+    if alone is None or alone.looks_at != ("t1w",):
+        named = "none" if alone is None else alone.name
+        needed = ", ".join(missing).replace("pet", "PET")
+        raise UsageError(f"detect.without_pet={named}: needs a {needed}; expected zmap_t1w")
+    return alone
 
 
-def cost_of_no_pet(study: DetectionStudy, used: DetectionStudy, cohort: Cohort) -> str:
-    """What looking at the T1 alone costs: how many known lesions of the cohort's patients each detector finds."""
+def cost_of_missing(study: DetectionStudy, used: DetectionStudy, cohort: Cohort, missing: Sequence[str]) -> str:
+    """What looking at fewer images costs: how many known lesions of the cohort's patients each detector finds."""
     lesions = [s for s in cohort.select("patient") if cohort.has(s.participant_id, "lesion_mask")]
-    words = f"There is no PET: only the T1 was examined ({used.detector.name})."
+    left = used.detector.looks_at
+    seen = f"only the {_named(left)} {'was' if len(left) == 1 else 'were'} examined ({used.detector.name})"
+    words = f"There is no {_named(missing)}: {seen}."
     if not lesions:
         return f"{words} What that costs is unknown: this cohort has no patients with known lesions."
     say(f"{words} To say what that costs, both detectors examine the {len(lesions)} patients of the cohort.")
     both, alone = (read_json_object(ensure_evaluation(options) / "summary.json") for options in (study, used))
     return (
-        f"{words} What that costs: of {both['n_patients']} known lesions of this cohort's patients, T1 and PET "
-        f"together ({study.detector.name}) find {both['n_detected']}, the T1 alone {alone['n_detected']}, both at the "
-        "same accepted rate of false clusters."
+        f"{words} What that costs: of {both['n_patients']} known lesions of this cohort's patients, "
+        f"{_named(study.detector.looks_at)} together ({study.detector.name}) find {both['n_detected']}, the "
+        f"{_named(left)} alone {alone['n_detected']}, both at the same accepted rate of false clusters."
     )
+
+
+def _named(images: Sequence[str]) -> str:
+    """Modalities in words: ``T1 and PET``."""
+    kinds = [name.partition("_")[0] for name in images]
+    words = ["T1" if kind == "t1w" else kind.upper() for kind in kinds]
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 @dataclass(frozen=True)
@@ -195,16 +209,17 @@ class NewPatient:
 
     def inputs(self) -> dict[str, Path]:
         """The files, by what they are: a patient's folders may be called as the patient is."""
-        kinds = ("t1w", *(("pet",) if self.images.pet is not None else ()), "mask")
         native = self.native.files if self.native is not None else ()
-        return dict(zip(kinds, self.images.files, strict=False)) | {f"transforms/{f.name}": f for f in native}
+        return dict(self.images.files) | {f"transforms/{f.name}": f for f in native}
 
     def write(self) -> list[Path]:
         """Maps, tables and the page."""
         grid, images = self.cohort.grid, self.images
-        pet = None if images.pet is None else self.normative.smooth(images.pet, images.mask)
-        findings = examine(images.t1w, pet, images.mask, self.calibrated)
-        about = {"configuration": self.config(), "images": {path.name: sha256(path) for path in images.files}}
+        scan, target = images.scan, self.normative.target
+        if target in scan.images:
+            scan = scan.put(**{target: self.normative.smooth(scan[target], scan.mask)})
+        findings = examine(scan, self.calibrated)
+        about = {"configuration": self.config(), "images": {path.name: sha256(path) for path in images.files.values()}}
         places = native_places(findings.clusters, self.native) if self.native is not None else []
         case = Case(
             self.name,
@@ -212,7 +227,7 @@ class NewPatient:
             self.remarks,
             provenance(self.calibrated.manifest, **about),
             native=places,
-            normal=None if pet is None else normal_pet(self.normative),
+            normal=None if findings.pet is None else normal_pet(self.normative),
             settings=settings_of(self.study, self.normative, self.calibrated.calibration, grid),
             native_labels=f"{self.name}_space-T1w_desc-clusters_dseg.nii.gz" if self.native is not None else "",
         )
@@ -223,7 +238,7 @@ class NewPatient:
             "name": self.name,
             "detector": self.study.detector.name,
             "normative": self.study.normative.name,
-            "pet": pet is not None,
+            "pet": findings.pet is not None,
             "n_clusters": len(findings.clusters),
             "threshold": calibration.threshold,
             "expected_in_health": calibration.left_out,
@@ -257,7 +272,7 @@ class NewPatient:
             self.cohort,
             self.normative,
             patient_simulated=images.simulated,
-            has_pet=images.pet is not None,
+            has_pet="pet" in images.scan.images,
             expects_pet=SYNTHESIS in self.study.detector.needs,
         )
         if images.synthetic:

@@ -11,8 +11,13 @@ from uad.normative.sets import NormativeSet
 _ONE_AT_A_TIME = Lock()  # patients are examined side by side and share the mean
 
 
-def normal_pet(normative: NormativeSet) -> NDArray[np.float32]:
-    """Mean PET of the members over those in whose brain a voxel lies, (I, J, K), SUVR; NaN where fewer than half do."""
+def normal_pet(normative: NormativeSet) -> NDArray[np.float32] | None:
+    """Mean PET of the members over those in whose brain a voxel lies, (I, J, K), SUVR; NaN where fewer than half do.
+
+    None: the members have no PET.
+    """
+    if "pet" not in normative.images:
+        return None
     with _ONE_AT_A_TIME:
         return _mean(normative)
 
@@ -21,7 +26,7 @@ def normal_pet(normative: NormativeSet) -> NDArray[np.float32]:
 def _mean(normative: NormativeSet) -> NDArray[np.float32]:
     total, n = np.zeros(normative.grid.shape, np.float64), np.zeros(normative.grid.shape, np.int32)
     for scan in normative.scans():
-        total += np.where(scan.mask, scan.pet, 0)
+        total += np.where(scan.mask, scan["pet"], 0)
         n += scan.mask
     known = 2 * n >= max(1, len(normative.members))
     return np.where(known, total / np.maximum(n, 1), np.nan).astype(np.float32)

@@ -16,12 +16,13 @@ WIDEST_MM = 20.0  # FWHM; no PET is blurred more than that
 PRECISION_MM = 0.05
 
 
-def matching_fwhm_mm(cohort: Cohort, synthetic_folder: Path) -> float:
+def matching_fwhm_mm(cohort: Cohort, synthetic_folder: Path, target: str = "pet") -> float:
     """The Gaussian that makes the paired controls' real PET as rough as their cross-fitted synthetic PET.
 
     Args:
         cohort: with paired controls; their two PETs show the same people.
         synthetic_folder: from ``synthpet.complete``.
+        target: the modality that is synthetic there; PET in the words here.
 
     Returns:
         Its FWHM in mm; 0 where the synthetic PET is not smoother than the real one.
@@ -36,11 +37,11 @@ def matching_fwhm_mm(cohort: Cohort, synthetic_folder: Path) -> float:
     if not ids:
         raise DataError(f"E_CONTROLS {cohort.root}: no paired control, so nobody has a real and a synthetic PET")
     source = replace(cohort, root=Path(synthetic_folder))
-    synthetic = (read_image(source.path(i, "synthetic_pet"), grid=cohort.grid)[0] for i in ids)
+    synthetic = (read_image(source.path(i, f"synthetic_{target}"), grid=cohort.grid)[0] for i in ids)
     wanted = _roughness(zip(synthetic, map(cohort.load_mask, ids), strict=True))
 
     def excess(fwhm_mm: float) -> float:  # reads everybody again: smoothing takes longer, and memory stays flat
-        pairs = ((cohort.load(i, "pet"), cohort.load_mask(i)) for i in ids)
+        pairs = ((cohort.load_image(i, target), cohort.load_mask(i)) for i in ids)
         smooth = ((smooth_within(p, m, fwhm_mm, cohort.grid.spacing_mm) if fwhm_mm else p, m) for p, m in pairs)
         return _roughness(smooth) / wanted - 1
 

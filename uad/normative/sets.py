@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,95 +17,121 @@ from numpy.typing import NDArray
 from synthpet.cohort import Cohort, Fold, Grid, Subject, check_no_leakage, read_folds, read_image
 from synthpet.cohort.coverage import without_padding
 from synthpet.cohort.files import sha256
-from synthpet.cohort.index import scale_t1w
+from synthpet.cohort.modality import UNMEASURED, modality
 from synthpet.cohort.names import sidecar_path
+from synthpet.cohort.scan import Scan, load_scan
 from synthpet.cohort.text import read_json_object
 from synthpet.errors import DataError, DataLeakageError, UsageError
 
-KINDS = {  # name: kind of image of the paired and of the unpaired controls; None: not members
-    "real": ("pet", None),
-    "synthetic": ("synthetic_pet", None),
-    "completed": ("pet", "synthetic_pet"),
-    "resampled": ("pet", "resampled_pet"),
-    "oracle": ("pet", "withheld_pet"),
-    "matched": ("pet", None),
+WITHHELD = "withheld_"
+KINDS = {  # name: what stands before the target in the kind of image of those who have it, and of those who lack it
+    "real": ("", None),  # None: not members
+    "synthetic": ("synthetic_", None),
+    "completed": ("", "synthetic_"),
+    "resampled": ("", "resampled_"),
+    "oracle": ("", WITHHELD),
+    "matched": ("", None),
 }
 FAILURES = {  # keys of quality.json that say that no set should be made with these generators
     "memorised": "synthetic PETs are nearly those of training controls",
     "ignores_t1": "any other person's T1 gives the same PET",
 }
-SYNTHETIC = {"synthetic_pet": "synthetic", "resampled_pet": "resampled"}  # kind: its name in quality.json
-
-
-class Scan(NamedTuple):
-    """One person's images on one grid, (I, J, K) each."""
-
-    t1w: NDArray[np.float32]  # scaled by synthpet.cohort.index.scale_t1w
-    pet: NDArray[np.float32]  # SUVR
-    mask: NDArray[np.bool_]  # brain
+SYNTHETIC = {"synthetic_": "synthetic", "resampled_": "resampled"}  # kind: its name in quality.json
 
 
 @dataclass(frozen=True)
 class Member:
-    """One control of a normative set: where the images lie, and whether the PET is synthetic."""
+    """One control of a normative set.
+
+    Args:
+        participant_id: of the control.
+        images: name of each modality, and where its image lies.
+        mask: where the brain mask lies.
+        synthetic: the modality whose image is synthetic; empty: none.
+    """
 
     participant_id: str
-    t1w: Path
-    pet: Path
+    images: tuple[tuple[str, Path], ...]
     mask: Path
-    synthetic: bool
+    synthetic: str = ""
+
+    def path(self, name: str) -> Path:
+        """Where the image of a modality lies."""
+        return dict(self.images)[name]
+
+    def put(self, name: str, path: Path, *, synthetic: str) -> "Member":
+        """The same control with another image of a modality."""
+        return replace(self, images=tuple((dict(self.images) | {name: path}).items()), synthetic=synthetic)
+
+    def files(self) -> tuple[Path, ...]:
+        """Every image, then the mask."""
+        return (*(path for _, path in self.images), self.mask)
 
 
 @dataclass(frozen=True)
 class NormativeSet:
-    """The T1 + PET images that a detector learns from; ``normative_set`` makes and checks it.
+    """The images that a detector learns from; ``normative_set`` makes and checks it.
 
     Args:
         name: a key of ``KINDS``.
         members: in the order of ``participants.tsv``.
         grid: of all images.
-        smooth_fwhm_mm: Gaussian that takes measured PET (members' and evaluated people's) to the resolution of the
-            synthetic PET; 0: none.
+        smooth_fwhm_mm: Gaussian that takes measured images of the target (members' and evaluated people's) to the
+            resolution of the synthetic ones; 0: none.
+        images: names of the modalities of every member.
+        target: the modality that is completed, and smoothed.
     """
 
     name: str
     members: tuple[Member, ...]
     grid: Grid
     smooth_fwhm_mm: float = 0.0
+    images: tuple[str, ...] = ("t1w", "pet")
+    target: str = "pet"
 
     def load(self, member: Member) -> Scan:
-        """One member's images; a real PET is smoothed if the set says so."""
+        """One member's images; a measured target is smoothed if the set says so."""
         mask = read_image(member.mask, grid=self.grid)[0] > 0.5
-        t1w = scale_t1w(read_image(member.t1w, grid=self.grid)[0], mask)
-        pet = read_image(member.pet, grid=self.grid)[0]
-        return Scan(t1w, pet if member.synthetic else self.smooth(without_padding(pet), mask), mask)
+        found = {}
+        for name, path in member.images:
+            kind, image = modality(name), read_image(path, grid=self.grid)[0]
+            if name != member.synthetic and kind.zero == UNMEASURED:
+                image = without_padding(image)
+            image = kind.scaled(image, mask)
+            found[name] = self.smooth(image, mask) if name == self.target != member.synthetic else image
+        return Scan(found, mask)
 
     def scans(self) -> Iterator[Scan]:
         """The members' images, one in memory at a time."""
         return map(self.load, self.members)
 
     def evaluated(self, cohort: Cohort, participant_id: str) -> Scan:
-        """The images of a patient or held-out control, the PET at the same resolution as the set's real PET."""
-        mask = cohort.load_mask(participant_id)
-        pet = cohort.load(participant_id, "pet")
-        return Scan(cohort.load_t1w(participant_id), self.smooth(pet, mask), mask)
+        """The images of a patient or held-out control, the target at the same resolution as the members' measured ones.
 
-    def smooth(self, pet: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
-        """A measured PET (I, J, K) at the resolution of the set."""
+        What the person does not have is not in the scan.
+        """
+        names = [name for name in self.images if cohort.has(participant_id, name)]
+        scan = load_scan(cohort, participant_id, names)
+        if self.target not in scan.images:
+            return scan
+        return scan.put(**{self.target: self.smooth(scan[self.target], scan.mask)})
+
+    def smooth(self, image: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+        """A measured image of the target (I, J, K) at the resolution of the set."""
         if self.smooth_fwhm_mm == 0:
-            return pet
+            return image
         from synthpet.template.smoothing import smooth_within
 
-        return smooth_within(pet, mask, self.smooth_fwhm_mm, self.grid.spacing_mm)
+        return smooth_within(image, mask, self.smooth_fwhm_mm, self.grid.spacing_mm)
 
     def files(self) -> tuple[Path, ...]:
         """Every image that determines the set."""
-        return tuple(path for member in self.members for path in (member.t1w, member.pet, member.mask))
+        return tuple(path for member in self.members for path in member.files())
 
 
 def normative_set(
     cohort: Cohort, name: str, synthetic_folder: Path | None = None, *, smooth_fwhm_mm: float | str = 0.0,
-    force: bool = False,
+    force: bool = False, images: Sequence[str] = ("t1w", "pet"), target: str = "pet",
 ) -> NormativeSet:  # fmt: skip
     """Choose the controls of a normative set and check that none may harm the comparison.
 
@@ -118,6 +144,9 @@ def normative_set(
         synthetic_folder: from ``synthpet.complete``; needed where PETs are synthetic.
         smooth_fwhm_mm: see ``NormativeSet``; "match": what makes real PET as smooth as ``synthetic_folder``'s.
         force: take synthetic PETs although their quality is unknown or says that the generators failed.
+        images: the modalities that every member has. Without the target among them, everybody is a member who has
+            them all.
+        target: the modality that generators complete; PET in the words above.
 
     Raises:
         UsageError: an unknown name, or no folder where one is needed.
@@ -127,55 +156,82 @@ def normative_set(
     """
     if name not in KINDS:
         raise UsageError(f"normative={name}: expected one of {', '.join(KINDS)}")
-    paired, unpaired = KINDS[name]
-    kinds = {"paired": paired, "unpaired": unpaired}
-    wanted = [(s, kind) for s in cohort.select(*kinds) if (kind := kinds[s.role]) is not None]
-    synthetic = [(s, kind) for s, kind in wanted if kind in SYNTHETIC]
+    wanted = _wanted(cohort, name, tuple(images), target)
+    synthetic = [(s, kind) for s, kind in wanted if _kind(kind) in SYNTHETIC]
     if synthetic and synthetic_folder is None:
         raise UsageError(f"normative={name}: needs the folder of the synthetic PETs (`python -m synthpet.complete`)")
-    members = tuple(_member(cohort, synthetic_folder, subject, kind) for subject, kind in wanted)
-    found = NormativeSet(name, members, cohort.grid)
+    members = tuple(_member(cohort, synthetic_folder, subject, kind, images, target) for subject, kind in wanted)
+    found = NormativeSet(name, members, cohort.grid, images=tuple(images), target=target)
     _check_files(found)
     check_normative(found, cohort)
     if synthetic_folder is not None and synthetic:
         check_synthetic(cohort, Path(synthetic_folder), synthetic)
         if not force:
-            _check_quality(Path(synthetic_folder), {(s.role, SYNTHETIC[kind]) for s, kind in synthetic})
-    return replace(found, smooth_fwhm_mm=_smoothing(smooth_fwhm_mm, cohort, synthetic_folder))
+            _check_quality(Path(synthetic_folder), {(s.role, SYNTHETIC[_kind(kind)]) for s, kind in synthetic})
+    return replace(found, smooth_fwhm_mm=_smoothing(smooth_fwhm_mm, cohort, synthetic_folder, target))
 
 
-def _smoothing(smooth_fwhm_mm: float | str, cohort: Cohort, synthetic_folder: Path | None) -> float:
+def _smoothing(smooth_fwhm_mm: float | str, cohort: Cohort, synthetic_folder: Path | None, target: str) -> float:
     if smooth_fwhm_mm != "match":
         return float(smooth_fwhm_mm)
     if synthetic_folder is None:
         raise UsageError("smooth_fwhm_mm=match: needs the folder of the synthetic PETs (`python -m synthpet.complete`)")
     source, ids = replace(cohort, root=Path(synthetic_folder)), [s.participant_id for s in cohort.select("paired")]
-    images = [cohort.path(i, kind) for i in ids for kind in ("pet", "brain_mask")]
-    images += [source.path(i, "synthetic_pet") for i in ids]
-    return _matching(cohort, Path(synthetic_folder), tuple(sha256(path) for path in images if path.is_file()))
+    images = [cohort.path(i, kind) for i in ids for kind in (target, "brain_mask")]
+    images += [source.path(i, f"synthetic_{target}") for i in ids]
+    return _matching(cohort, Path(synthetic_folder), target, tuple(sha256(path) for path in images if path.is_file()))
 
 
 @lru_cache(maxsize=8)
-def _matching(cohort: Cohort, synthetic_folder: Path, images: tuple[str, ...]) -> float:
+def _matching(cohort: Cohort, synthetic_folder: Path, target: str, images: tuple[str, ...]) -> float:
     """Measured once for the same ``images`` (SHA-256): a comparison asks again for every detector."""
     from uad.normative.resolution import matching_fwhm_mm
 
-    return matching_fwhm_mm(cohort, synthetic_folder)
+    return matching_fwhm_mm(cohort, synthetic_folder, target)
 
 
-def _member(cohort: Cohort, folder: Path | None, subject: Subject, kind: str) -> Member:
+def _wanted(cohort: Cohort, name: str, images: tuple[str, ...], target: str) -> list[tuple[Subject, str]]:
+    """The members, and the kind of each one's image of the target.
+
+    Of PET the roles say who has one; of other modalities, whether the image is there.
+    """
+    paired, unpaired = KINDS[name]
+    if target not in images:
+        if name != "real":
+            raise UsageError(f"normative={name}: the detector's images {list(images)} have no {target} to be completed")
+        found = cohort.select("paired", "unpaired")
+        whole = [s for s in found if all(cohort.has(s.participant_id, image) for image in images)]
+        return [(subject, "") for subject in whole]
+    kinds = {"paired": paired and paired + target, "unpaired": unpaired and unpaired + target}
+    if target == "pet":
+        return [(s, kind) for s in cohort.select("paired", "unpaired") if (kind := kinds[s.role]) is not None]
+    measured = {s.participant_id for s in cohort.pairs([i for i in images if i != target], target)}
+    roles = ((s, "paired" if s.participant_id in measured else "unpaired") for s in cohort.select("paired", "unpaired"))
+    return [(subject, kind) for subject, role in roles if (kind := kinds[role]) is not None]
+
+
+def _kind(kind: str) -> str:
+    """The first word of a kind of image: ``synthetic_`` of ``synthetic_pet``; empty: measured."""
+    return next((known for known in (*SYNTHETIC, WITHHELD) if kind.startswith(known)), "")
+
+
+def _member(
+    cohort: Cohort, folder: Path | None, subject: Subject, kind: str, images: Sequence[str], target: str
+) -> Member:
     who = subject.participant_id
-    source = replace(cohort, root=Path(folder)) if folder is not None and kind in SYNTHETIC else cohort
-    return Member(
-        who, cohort.path(who, "t1w"), source.path(who, kind), cohort.path(who, "brain_mask"), kind in SYNTHETIC
-    )
+    member = Member(who, tuple((name, cohort.path(who, name)) for name in images), cohort.path(who, "brain_mask"))
+    if not kind:
+        return member
+    synthetic = _kind(kind) in SYNTHETIC
+    source = replace(cohort, root=Path(folder)) if folder is not None and synthetic else cohort
+    return member.put(target, source.path(who, kind), synthetic=target if synthetic else "")
 
 
 def _check_files(normative: NormativeSet) -> None:
     missing = [
         f"{member.participant_id}: no {path}"
         for member in normative.members
-        for path in (member.t1w, member.pet, member.mask)
+        for path in member.files()
         if not path.is_file()
     ]
     if missing or len(normative.members) < 2:
@@ -199,9 +255,10 @@ def check_normative(normative: NormativeSet, cohort: Cohort) -> None:
     problems = [f"{i} ({role.get(i, 'unknown')})" for i in ids if role.get(i) not in allowed]
     problems += [f"{i} (twice)" for i in sorted(set(ids)) if ids.count(i) > 1]
     problems += [
-        f"{m.participant_id} ({'not ' if m.synthetic else ''}marked synthetic: {m.pet.name})"
+        f"{m.participant_id} ({'not ' if name == m.synthetic else ''}marked synthetic: {path.name})"
         for m in normative.members
-        if bool(_read_json(sidecar_path(m.pet)).get("Synthetic")) != m.synthetic
+        for name, path in m.images
+        if bool(_read_json(sidecar_path(path)).get("Synthetic")) != (name == m.synthetic)
     ]
     if problems:
         raise DataLeakageError(

@@ -30,7 +30,7 @@ from uad.patient.words import (
     settings_table,
     untested_words,
 )
-from uad.pictures.figures import LESION_COLOUR, pet_layer, planes, projections, t1w_layer, z_layer
+from uad.pictures.figures import LESION_COLOUR, other_layer, pet_layer, planes, projections, t1w_layer, z_layer
 from uad.scores.lesions import Detection
 
 
@@ -92,7 +92,7 @@ def make_page(case: Case, findings: Findings, calibration: Calibration, grid: Gr
         "definitions": definitions(native=bool(case.native_labels)),
     }
     words = {
-        "images": "T1 alone" if findings.pet is None else "T1 and PET",
+        "images": _images(findings),
         "name": case.name,
         "overview": "All candidates at a glance" if clusters else "The anomaly map",
     }
@@ -117,7 +117,7 @@ def notices(
         has_pet: whether their PET was examined.
         expects_pet: whether the detector compares each PET with one computed from the T1.
     """
-    n, n_synthetic = len(normative.members), sum(member.synthetic for member in normative.members)
+    n, n_synthetic = len(normative.members), sum(bool(member.synthetic) for member in normative.members)
     simulated = cohort.is_simulated
     found = [
         f"NORMAL is what {n} {'simulated ' if simulated else ''}healthy controls show (normative set: "
@@ -173,7 +173,7 @@ def settings_of(
         calibration: its threshold.
         grid: of all images.
     """
-    n_synthetic = sum(member.synthetic for member in normative.members)
+    n_synthetic = sum(bool(member.synthetic) for member in normative.members)
     smoothed = f", measured PET smoothed by {normative.smooth_fwhm_mm:.1f} mm" if normative.smooth_fwhm_mm else ""
     return {
         "Detector": str(study.detector.name),
@@ -189,7 +189,15 @@ def settings_of(
 
 def _layers(case: Case, findings: Findings) -> list[Layer]:
     pet = [] if findings.pet is None else [pet_layer(findings.pet * findings.mask, case.normal)]  # shows no face
-    return [t1w_layer(findings.t1w), *pet]
+    others = {name: image for name, image in findings.scan.images.items() if name not in ("t1w", "pet")}
+    shown = [other_layer(name, image * findings.mask) for name, image in others.items()]
+    return [t1w_layer(findings.t1w), *shown, *pet]
+
+
+def _images(findings: Findings) -> str:
+    """What was examined, in words: ``T1 and PET``."""
+    names = ["T1", *(name.upper() for name in findings.scan.images if name != "t1w")]
+    return "T1 alone" if len(names) == 1 else " and ".join([", ".join(names[:-1]), names[-1]])
 
 
 def _change(case: Case, findings: Findings, cluster: Cluster) -> float | None:
@@ -199,7 +207,11 @@ def _change(case: Case, findings: Findings, cluster: Cluster) -> float | None:
 
 
 def _inputs(layers: Sequence[Layer], findings: Findings, grid: Grid) -> Picture:
-    same = "" if findings.pet is None else "Both images must show the same brain in the same place. "
+    same = (
+        ""
+        if len(layers) == 1
+        else f"{'Both' if len(layers) == 2 else 'All'} images must show the same brain in the same place. "
+    )
     return Picture(
         planes(layers, findings.mask, grid, outlined=findings.mask),
         "What was examined, with the outline of the brain mask. The left of the picture is the left of the patient "
@@ -250,7 +262,7 @@ def _viewer(case: Case, layers: Sequence[Layer], findings: Findings, grid: Grid)
         grid,
         outlined=outlined,
         places=[(f"Candidate {c.rank}: {place(c)}", c.peak_mm) for c in findings.clusters],
-        caption="T1, PET and anomaly map at the same place. Click into a picture or use the sliders; the wheel (after "
-        "a click) and the keys page up and page down go through the slices, arrow keys move the cross. A lesion should "
-        "be seen in neighbouring slices and in more than one plane.",
+        caption=f"{', '.join(layer.title for layer in layers)} and anomaly map at the same place. Click into a picture "
+        "or use the sliders; the wheel (after a click) and the keys page up and page down go through the slices, arrow "
+        "keys move the cross. A lesion should be seen in neighbouring slices and in more than one plane.",
     )

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthpet.cohort import Grid
+from synthpet.cohort.modality import modality
 from synthpet.report.scales import (
     PET_COLOURS,
     SPREAD_COLOURS,
@@ -46,6 +47,12 @@ def pet_layer(pet: NDArray, normal: NDArray | None = None) -> Layer:
     """The PET in SUVR, on the one scale of its controls' mean PET ``normal`` (I, J, K; NaN: unknown there)."""
     top = suvr_top([] if normal is None or np.isnan(normal).all() else [float(np.nanmax(normal))])
     return Layer("PET", pet, PET_COLOURS, (0.0, top), "PET, SUVR")
+
+
+def other_layer(name: str, image: NDArray) -> Layer:
+    """An image (I, J, K) of another modality, scaled as it says, on the scale of the T1."""
+    kind = modality(name)
+    return Layer(name.upper(), image, kind.colours, T1W_SHOWN, f"{kind.words}, scaled")
 
 
 def z_layer(z: NDArray) -> Layer:

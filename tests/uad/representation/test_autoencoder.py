@@ -52,7 +52,7 @@ def test_images_are_standardised_with_the_stored_numbers():
     ("options", "message"),
     [
         ({"patch_size": (14, 15, 1)}, "three odd numbers"),
-        ({"modalities": ["flair"]}, "expected some of"),
+        ({"modalities": ["ct"]}, "expected some of"),
         ({"branches": "both"}, "joint or separate"),
         ({"decoder": "none"}, "perceptron or convolutional"),
         ({"branches": "separate", "latent_dim": 9}, "cannot be shared equally"),

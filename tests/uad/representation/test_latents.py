@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from synthpet.errors import DataError
-from uad.detectors.latent.representation.autoencoder import CHANNEL, SiameseAutoencoder
+from uad.detectors.latent.representation.autoencoder import SiameseAutoencoder
 from uad.detectors.latent.representation.latents import dense_latents
 from uad.detectors.latent.representation.pairs import cut
 
@@ -44,7 +44,7 @@ def mask():
 @torch.inference_mode()
 def patchwise_latents(model, volume, mask, batch_size):
     """The same as dense latents, patch by patch, in batches; many times slower."""
-    channels = [CHANNEL[name] for name in model.modalities]
+    channels = list(range(len(model.modalities)))
     parts = []
     for voxels in np.array_split(np.argwhere(mask), -(-int(mask.sum()) // batch_size)):
         patches = torch.from_numpy(cut(volume, channels, voxels, model.patch_size))

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from synthpet.cohort import Cohort
 from synthpet.cohort.files import write_array
+from synthpet.cohort.scan import Scan
 from synthpet.errors import UsageError
 from synthpet.runtime.console import progress
 from synthpet.runtime.device import device_name
@@ -31,7 +32,7 @@ from uad.detectors.latent.support.subject import SubjectOneClassSVM
 from uad.detectors.latent.support.svdd import VoxelwiseSvdd
 from uad.detectors.latent.support.voxelwise import VoxelwiseOneClassSVM
 from uad.detectors.zmap import ZMap
-from uad.normative.sets import NormativeSet, Scan, check_normative
+from uad.normative.sets import NormativeSet, check_normative
 
 SPACE, SUPPORT, STATISTICS, PET_STATISTICS = "space.npz", "support", "statistics.npz", "pet.npz"
 AUTOENCODER = ("autoencoder.safetensors", "autoencoder.json", "representation.json")
@@ -68,6 +69,7 @@ class LatentDetector:
     """
 
     needs: ClassVar[tuple[str, ...]] = ()
+    images_vary: ClassVar[bool] = True
 
     def __init__(
         self, folder: Path, seed: int, *, method: str, autoencoder: dict, nu: float, gamma: float | str, latents: str,
@@ -80,6 +82,8 @@ class LatentDetector:
             raise UsageError(f"detector.method={method}: needs detector.n_directions=1, found null")
         if score not in (DECISION, DISTANCE):
             raise UsageError(f"detector.score={score}: expected {DECISION} or {DISTANCE}")
+        if latents == "conditional" and len(autoencoder.get("modalities", "..")) < 2:
+            raise UsageError("detector.latents=conditional: needs two images, found one; expected whitened or raw")
         if score_every > 1 and not pool_fwhm_mm:
             raise UsageError(f"detector.score_every={score_every}: needs detector.pool_fwhm_mm to fill in, found 0")
         self.folder, self.seed, self.method, self.autoencoder = folder, seed, method, autoencoder
@@ -89,10 +93,29 @@ class LatentDetector:
         self.pool_fwhm_mm, self.score_every, self.direction = pool_fwhm_mm, score_every, direction
 
     @classmethod
+    def looks_at(cls, options: Mapping[str, Any]) -> tuple[str, ...]:
+        """What the autoencoder reads: ``images``, or else its own ``modalities``."""
+        return tuple(options.get("images") or options["autoencoder"]["modalities"])
+
+    @classmethod
     def of(cls, options: Mapping[str, Any], assignment: Assignment) -> Self:
         """A detector that has learned nothing yet; ``options`` of its YAML file."""
-        own = {key: value for key, value in options.items() if key not in ("name", "seeds")}
+        own = {key: value for key, value in options.items() if key not in ("name", "seeds", "images")}
+        images, autoencoder = cls.looks_at(options), options["autoencoder"]
+        shares = len(images) if autoencoder.get("branches") == "separate" else 1
+        latent_dim = -(-autoencoder["latent_dim"] // shares) * shares  # an equal share for each image
+        own["autoencoder"] = {**autoencoder, "modalities": list(images), "latent_dim": latent_dim}
         return cls(assignment.folder, assignment.seed, accelerator=assignment.accelerator, **own)
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        """Names of the modalities that the autoencoder reads."""
+        return tuple(self.autoencoder.get("modalities", ("t1w", "pet")))
+
+    @property
+    def about(self) -> str:
+        """The image whose change is looked for: the PET, or the last where there is none."""
+        return "pet" if "pet" in self.images else self.images[-1]
 
     def files(self, normative: NormativeSet, cohort: Cohort) -> tuple[Path, ...]:
         """Every image that determines what ``fit`` learns."""
@@ -119,7 +142,7 @@ class LatentDetector:
         if self.method in VOXELWISE:
             self.support_ = fit_in_blocks(self._new_machine, latents, controls.array("weights", latents.shape[:2]))
         self.statistics_ = self._statistics(controls, latents)
-        self.pet_ = ZMap(direction="both").fit(normative, cohort)
+        self.pet_ = ZMap(image=self.about, direction="both").fit(normative, cohort)
         controls.remove()
         return self
 
@@ -137,32 +160,37 @@ class LatentDetector:
         """Read what ``save`` wrote."""
         self.space_ = LatentSpace.load(folder / SPACE)
         self.statistics_ = ControlStatistics.load(folder / STATISTICS)
-        self.pet_ = ZMap(direction="both")
+        self.pet_ = ZMap(image=self.about, direction="both")
         self.pet_.statistics_ = ControlStatistics.load(folder / PET_STATISTICS)
         self.pet_.spacing_mm_ = cohort.grid.spacing_mm
         self.model_ = load_autoencoder(folder).to(device_name(self.accelerator))
         if self.method in VOXELWISE:
             self.support_ = load_estimator(folder / SUPPORT).set_params(device=device_name(self.accelerator))
 
-    def z_map(
-        self, t1w: NDArray[np.float32], pet: NDArray[np.float32], mask: NDArray[np.bool_]
-    ) -> dict[str, NDArray[np.float32]]:
-        """The maps of one person: ``z``, high = abnormal; ``z_pet``, signed, negative = less uptake; (I, J, K)."""
+    def z_map(self, scan: Scan) -> dict[str, NDArray[np.float32]]:
+        """The maps of one person: ``z``, high = abnormal; ``z_pet``, signed, negative = less uptake (of the PET, or of
+        the last of the images where there is no PET); (I, J, K).
+        """
+        mask, signed = scan.mask, f"z_{self.about}"
         where = self.space_.where
-        latents = dense_latents(self.model_, _stack(Scan(t1w, pet, mask)), where)
+        latents = dense_latents(self.model_, self._stack(scan), where)
         score = self._score(self.space_.apply(latents, mask[where]), mask[where])
         z = to_z(_fill(where, score), mask & where, self.statistics_)
-        z_pet = self.pet_.z_map(t1w, pet, mask)["z_pet"]
+        z_pet = self.pet_.z_map(scan)[signed]
         if self.method == AMPLITUDE:  # has a sign of its own: high = less uptake
-            return {"z": towards(-z, self.direction), "z_pet": z_pet}
-        return {"z": weight_by_direction(z, z_pet, self.direction), "z_pet": z_pet}
+            return {"z": towards(-z, self.direction), signed: z_pet}
+        return {"z": weight_by_direction(z, z_pet, self.direction), signed: z_pet}
 
     def _cache(self, normative: NormativeSet) -> list[Path]:
         paths = []
         for member, scan in zip(normative.members, normative.scans(), strict=True):
             paths.append(self.folder / f"{member.participant_id}.npy")
-            write_array(paths[-1], _stack(scan))
+            write_array(paths[-1], self._stack(scan))
         return paths
+
+    def _stack(self, scan: Scan) -> NDArray[np.float32]:
+        """(C + 1, I, J, K): the images within the brain, then the mask, as the autoencoder's training reads them."""
+        return np.stack([*(scan[name] * scan.mask for name in self.images), scan.mask]).astype(np.float32)
 
     def _extract(self, controls: Controls, spacing_mm: Sequence[float]) -> NDArray[np.float32]:
         """Learn the space of latent vectors; the controls' vectors in it, (n_controls, n_voxels, e), a memory map."""
@@ -170,7 +198,9 @@ class LatentDetector:
         latents = controls.array("raw-latents", (*masks.shape, self.model_.latent_dim))
         for k, path in enumerate(progress(controls.volumes, "latent vectors of the controls")):
             latents[k] = dense_latents(self.model_, np.load(path), where)
-        self.space_ = LatentSpace.learn(self.latents, latents, masks, where, spacing_mm, self.smooth_fwhm_mm)
+        self.space_ = LatentSpace.learn(
+            self.latents, latents, masks, where, spacing_mm, self.smooth_fwhm_mm, self._share()
+        )
         if self.n_directions is not None:
             answers = np.concatenate(list(self._answers(controls.volumes[:N_SIMULATED], latents, masks)))
             self.space_ = self.space_.restrict(main_directions(answers, self.n_directions))
@@ -185,6 +215,11 @@ class LatentDetector:
         controls.drop("raw-latents")
         return found
 
+    def _share(self) -> slice:
+        """Where the branch of the image whose change is looked for lies in the latent vector."""
+        width, k = self.model_.latent_dim // len(self.images), self.images.index(self.about)
+        return slice(k * width, (k + 1) * width)
+
     def _answers(
         self, volumes: Sequence[Path], latents: NDArray[np.float32], masks: NDArray[np.bool_]
     ) -> Iterator[NDArray[np.float32]]:
@@ -194,7 +229,9 @@ class LatentDetector:
         rng = np.random.default_rng(self.seed)
         for path, before, mask in zip(volumes, latents, masks, strict=False):
             volume = np.load(path)
-            changed, places = lower_uptake(volume, (volume[-1] > 0) & where, self.space_.spacing_mm, rng)
+            changed, places = lower_uptake(
+                volume, self.images.index(self.about), (volume[-1] > 0) & where, self.space_.spacing_mm, rng
+            )
             after = dense_latents(self.model_, changed, where)
             change = self.space_.apply(after, mask) - self.space_.apply(before, mask)
             yield change[rows[tuple(places.T)]]
@@ -246,9 +283,3 @@ def _fill(where: NDArray[np.bool_], values: NDArray) -> NDArray[np.float32]:
     volume = np.zeros(where.shape, np.float32)
     volume[where] = values
     return volume
-
-
-def _stack(scan: Scan) -> NDArray[np.float32]:
-    """(3, I, J, K): T1, PET within the brain, mask, as the autoencoder's training reads them."""
-    channels: Sequence[NDArray] = (scan.t1w, scan.pet * scan.mask, scan.mask)
-    return np.stack(channels).astype(np.float32)

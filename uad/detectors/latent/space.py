@@ -5,7 +5,7 @@ x: a latent vector; m: the mean of the controls at its voxel; r = x - m, pooled 
     raw          y = x, as published
     whitened     y = W' r, with W W' the inverse covariance of r over all voxels of all controls
     conditional  y = r_pet - B' r_t1w, with B the least squares prediction of r_pet from r_t1w over all of them:
-                 what the person's own T1 explains of the PET is no finding
+                 what the person's own T1 (and other images) explains of the PET is no finding
 
 Not in the paper: whitened and conditional. Raw latent vectors differ between people mostly by harmless anatomy.
 """
@@ -50,18 +50,19 @@ class LatentSpace:
     @classmethod
     def learn(
         cls, kind: str, latents: NDArray[np.float32], masks: NDArray[np.bool_], where: NDArray[np.bool_],
-        spacing_mm: Sequence[float], smooth_fwhm_mm: float,
+        spacing_mm: Sequence[float], smooth_fwhm_mm: float, share: slice | None = None,
     ) -> "LatentSpace":  # fmt: skip
         """Learn from controls, one in memory at a time.
 
         Args:
-            kind: of ``KINDS``; ``conditional`` needs the T1's share of the latent vector first and the PET's,
-                equally long, after it: separate branches.
+            kind: of ``KINDS``; ``conditional`` needs separate branches.
             latents: (n_controls, n_voxels, d), such as a memory map.
             masks: (n_controls, n_voxels), where each control has brain.
             where: (I, J, K), the voxels.
             spacing_mm: voxel size.
             smooth_fwhm_mm: of the Gaussian over neighbours, 0 for none.
+            share: of the latent vector that ``conditional`` keeps, less what the others predict of it: the PET's
+                branch; None: the second half.
 
         Raises:
             UsageError: an unknown kind.
@@ -83,7 +84,8 @@ class LatentSpace:
             inside = centred.apply(control, mask)[mask]
             covariance += inside.T @ inside
             n += len(inside)
-        matrix = _whitening(covariance / n) if kind == "whitened" else _conditional(covariance / n)
+        kept = share or slice(d // 2, d)
+        matrix = _whitening(covariance / n) if kind == "whitened" else _conditional(covariance / n, kept)
         return cls(where, mean, matrix, True, smooth_fwhm_mm, spacing)
 
     def apply(self, latents: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
@@ -130,8 +132,12 @@ def _whitening(covariance: NDArray[np.float64]) -> NDArray[np.float32]:
     return (vectors / np.sqrt(np.maximum(values, MIN_RELATIVE_VARIANCE * values.max()))).astype(np.float32)
 
 
-def _conditional(covariance: NDArray[np.float64]) -> NDArray[np.float32]:
-    """(d, d / 2): the PET's half less what the T1's half predicts of it."""
-    t1w, pet = np.split(np.arange(len(covariance)), 2)
-    predicted, *_ = np.linalg.lstsq(covariance[np.ix_(t1w, t1w)], covariance[np.ix_(t1w, pet)], rcond=1e-8)
-    return np.concatenate([-predicted, np.eye(len(pet))]).astype(np.float32)
+def _conditional(covariance: NDArray[np.float64], share: slice) -> NDArray[np.float32]:
+    """(d, e): the share of e components, such as the PET's, less what the others, such as the T1's, predict of it."""
+    d = len(covariance)
+    kept = np.arange(d)[share]
+    others = np.setdiff1d(np.arange(d), kept)
+    predicted, *_ = np.linalg.lstsq(covariance[np.ix_(others, others)], covariance[np.ix_(others, kept)], rcond=1e-8)
+    matrix = np.zeros((d, len(kept)))
+    matrix[others], matrix[kept] = -predicted, np.eye(len(kept))
+    return matrix.astype(np.float32)

@@ -14,11 +14,10 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from synthpet.cohort.modality import modality_names
 from synthpet.errors import UsageError
 from synthpet.generators.networks.generator import CONV, NORM
-from synthpet.learning.volumes import PET, T1W
 
-CHANNEL = {"t1w": T1W, "pet": PET}  # of a cached volume; its last channel is the brain mask
 CONV_TRANSPOSE = {2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
 HIDDEN = 128  # units of the perceptron that decodes
 
@@ -27,7 +26,7 @@ class SiameseAutoencoder(nn.Module):
     """Encode and decode patches; the two patches of a pair pass through the same weights.
 
     Args:
-        modalities: ``t1w`` and ``pet``, or one of them.
+        modalities: names of the images, such as ``t1w`` and ``pet``, in the order of a volume's channels.
         patch_size: (pi, pj, pk), odd numbers of voxels; pk = 1 makes the convolutions two-dimensional (transverse).
         latent_dim: d, length of the latent vector.
         channels: width of each hidden layer; there is one convolution more.
@@ -126,9 +125,10 @@ def _check(
     branches: str,
     decoder: str,
 ) -> None:
-    unknown = set(modalities) - set(CHANNEL)
+    unknown = [name for name in modalities if name.partition("_")[0] not in modality_names()]
+    known = ", ".join(modality_names())
     wrong = [
-        (not modalities or unknown, f"modalities {list(modalities)}: expected some of {list(CHANNEL)}"),
+        (not modalities or unknown, f"modalities {list(modalities)}: expected some of {known}"),
         (
             len(patch_size) != 3 or any(n < 1 or n % 2 == 0 for n in patch_size),
             f"patch_size {list(patch_size)}: expected three odd numbers of voxels, so that a patch has a centre",

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from synthpet.learning.volumes import PET
 from synthpet.template.smoothing import FWHM_PER_SIGMA
 
 DEPTH, FWHM_MM = 0.25, 20.0  # share of the uptake lost in the middle of a Gaussian blob, and its width
@@ -20,12 +19,17 @@ N_BLOBS = 12  # in each control
 
 
 def lower_uptake(
-    volume: NDArray[np.float32], mask: NDArray[np.bool_], spacing_mm: Sequence[float], rng: np.random.Generator
+    volume: NDArray[np.float32],
+    channel: int,
+    mask: NDArray[np.bool_],
+    spacing_mm: Sequence[float],
+    rng: np.random.Generator,
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Lower the PET of a control around random places of the brain.
 
     Args:
-        volume: (C, I, J, K), channels as ``cache_volumes`` writes them.
+        volume: (C, I, J, K), the images and the brain mask.
+        channel: of the PET, or of another image that is lowered instead.
         mask: (I, J, K), where places are drawn from.
         spacing_mm: voxel size.
         rng: draws the places.
@@ -39,7 +43,7 @@ def lower_uptake(
     blobs[tuple(places.T)] = 1
     blobs = ndimage.gaussian_filter(blobs, [FWHM_MM / FWHM_PER_SIGMA / spacing for spacing in spacing_mm])
     changed = volume.copy()
-    changed[PET] *= 1 - DEPTH * np.minimum(blobs / blobs.max(), 1)
+    changed[channel] *= 1 - DEPTH * np.minimum(blobs / blobs.max(), 1)
     return changed, places
 
 

@@ -36,7 +36,7 @@ from synthpet.learning.progress import MetricsFile, ProgressLines
 from synthpet.learning.schedule import cosine_schedule
 from synthpet.runtime.console import say
 from synthpet.runtime.device import resolve_precision
-from uad.detectors.latent.representation.autoencoder import CHANNEL, SiameseAutoencoder
+from uad.detectors.latent.representation.autoencoder import SiameseAutoencoder
 from uad.detectors.latent.representation.pairs import MASK, PairBatch, PairBatches, open_volumes
 from uad.detectors.latent.representation.quality import describe_representation
 from uad.detectors.latent.representation.storage import CONFIG, REPORT, save_autoencoder
@@ -244,7 +244,7 @@ def brain_statistics(volumes: Sequence[Path], modalities: Sequence[str]) -> tupl
     moments = []
     for volume in open_volumes(volumes):
         brain = volume[MASK] > 0
-        values = [volume[CHANNEL[name]][brain].astype(np.float64) for name in modalities]
+        values = [volume[k][brain].astype(np.float64) for k in range(len(modalities))]
         moments.append([[len(v), v.sum(), np.square(v).sum()] for v in values])
     n, total, squares = np.sum(moments, axis=0).T  # (number of modalities,) each
     mean = total / n

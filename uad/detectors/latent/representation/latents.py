@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from synthpet.errors import DataError
 from synthpet.generators.networks.folding import fold_norms
-from uad.detectors.latent.representation.autoencoder import CHANNEL, SiameseAutoencoder
+from uad.detectors.latent.representation.autoencoder import SiameseAutoencoder
 
 SLAB = 4  # slices computed together where patches are flat; more only cost memory traffic
 
@@ -24,7 +24,7 @@ def dense_latents(
 
     Args:
         model: in evaluation mode; computes on its own device.
-        volume: (C, I, J, K) in image units, channels as ``cache_volumes`` writes them (T1, PET, ...).
+        volume: (C, I, J, K) in image units: the model's modalities, then whatever else.
         mask: (I, J, K), where latent vectors are wanted.
         slab: transverse slices computed together; memory grows with it. None: 4, and more where patches are thick, so
             that neighbours do not share most of their work.
@@ -37,7 +37,7 @@ def dense_latents(
     """
     check_grid(volume, mask)
     model, device = fused(model), model.mean.device
-    image = volume[[CHANNEL[name] for name in model.modalities]]
+    image = volume[: len(model.modalities)]
     rows = np.cumsum(mask.ravel()).reshape(mask.shape) - 1  # of the result, by voxel
     latents = np.empty((int(mask.sum()), model.latent_dim), dtype=np.float32)
     with torch.backends.cudnn.flags(allow_tf32=False):  # TF32 has 10 bits: too few for equal results across devices

@@ -16,7 +16,6 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from synthpet.errors import DataError
-from uad.detectors.latent.representation.autoencoder import CHANNEL
 
 MASK = -1  # channel of a cached volume
 N_COUPLES = 32  # pairs of controls a batch draws its blocks from: its cost does not grow with the number of controls
@@ -37,7 +36,7 @@ class PairBatches(Dataset):
 
     Args:
         volumes: cached files, (C, I, J, K) float32 with the brain mask as last channel, one a control, on one grid.
-        modalities: which channels make a patch.
+        modalities: names of the channels before the mask.
         patch_size: (pi, pj, pk).
         tile: patches a block holds along each in-plane axis.
         batch_size: patches a batch holds in each of the two controls, about (those outside the mask are not used).
@@ -62,7 +61,7 @@ class PairBatches(Dataset):
         first: int = 0,
     ) -> None:
         self.volumes = open_volumes(volumes)
-        self.channels = [CHANNEL[name] for name in modalities]
+        self.channels = list(range(len(modalities)))
         self.tile = [tile, tile, 1]
         self.block = [t + p - 1 for t, p in zip(self.tile, patch_size, strict=True)]
         self.n_blocks = max(1, round(batch_size / math.prod(self.tile)))

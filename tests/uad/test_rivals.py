@@ -324,7 +324,7 @@ def test_the_expected_pet_of_the_cohorts_people_is_read_and_that_of_a_stranger_s
     write_json(sidecar_path(path), heldout)
     expected = synthesiser(generators, synthetic_folder, cohort)
     for who in ("sub-06", "sub-07"):
-        found = expected(cohort.load_t1w(who), cohort.load_mask(who))
+        found = expected(scan_of(cohort.load_t1w(who), mask=cohort.load_mask(who)))
         np.testing.assert_array_equal(found, read_image(source.path(who, "synthetic_pet"))[0])
     assert np.abs(before - pet_of(t1w) * mask).max() > 0.1
     stranger = t1w + np.float32(1e-6) * mask

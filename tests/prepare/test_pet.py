@@ -97,7 +97,12 @@ def test_complex_voxels_are_refused(tmp_path):
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(b"", "E_EMPTY"), (b"\0", "E_NOT_GZIP"), (b"\n<!DOCTYPE html>", "web page"), (gzip.compress(b"x"), "E_NOT_NIFTI")],
+    [
+        (b"", "E_EMPTY"),
+        (b"\0", "E_NOT_GZIP"),
+        (b"\n<!DOCTYPE html>", "web page"),
+        (gzip.compress(b"x", mtime=0), "E_NOT_NIFTI"),
+    ],
 )
 def test_files_that_are_no_images_are_refused_by_name(content, message, tmp_path):
     path = tmp_path / "sub-01_pet.nii.gz"

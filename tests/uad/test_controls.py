@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from uad.detectors.latent.controls import Controls, blocks, fit_in_blocks, leave_one_out_in_blocks
+from uad.detectors.latent.scorers.controls import Controls, blocks, fit_in_blocks, leave_one_out_in_blocks
 from uad.detectors.latent.support.svdd import VoxelwiseSvdd
 from uad.detectors.latent.support.voxelwise import VoxelwiseOneClassSVM
 
@@ -37,7 +37,7 @@ def test_brains_are_counted_and_cut_to_where_half_of_them_are(volumes, tmp_path)
 
 @pytest.mark.parametrize("kind", [VoxelwiseOneClassSVM, VoxelwiseSvdd])
 def test_machines_fitted_in_blocks_are_those_fitted_at_once(kind, tmp_path, monkeypatch):
-    monkeypatch.setattr("uad.detectors.latent.controls.BLOCK_BYTES", 7 * N * (4 * D + 12))  # 7 voxels at a time
+    monkeypatch.setattr("uad.detectors.latent.scorers.controls.BLOCK_BYTES", 7 * N * (4 * D + 12))  # 7 voxels at a time
     rng = np.random.default_rng(1)
     latents = rng.normal(size=(N, 40, D)).astype(np.float32)
     assert len(blocks(latents.shape)) == 6

@@ -55,7 +55,7 @@ def test_the_latent_vector_has_an_equal_share_for_each_image():
 
     values = study("uad_train", "detector.images=[t1w,flair,pet]").detector.values
     found = DETECTORS.load("ocsvm_voxel").of(values, Assignment(None, 0, None))
-    assert found.images == ("t1w", "flair", "pet") and found.autoencoder["latent_dim"] == 33
+    assert found.images == ("t1w", "flair", "pet") and found.options.autoencoder["latent_dim"] == 33
 
 
 def test_one_image_explains_nothing_of_another():

@@ -51,6 +51,14 @@ class Detector(Protocol):
         """Names of the modalities that a detector of these options looks at."""
 
     @classmethod
+    def check(cls, options: Mapping[str, Any]) -> None:
+        """Refuse values of its YAML file that it cannot work with, before any work.
+
+        Raises:
+            UsageError: an option that it does not have, or values that do not go together.
+        """
+
+    @classmethod
     def of(cls, options: Mapping[str, Any], assignment: Assignment) -> Self:
         """A detector that has learned nothing yet, from the values of its YAML file.
 

@@ -67,6 +67,11 @@ class PetDeviation(ABC):
         return (str(options.get("image", "pet")),)
 
     @classmethod
+    def check(cls, options: Mapping[str, Any]) -> None:
+        """Refuse what is none of its options."""
+        own_options(cls.Options, "detector", options, SHARED)
+
+    @classmethod
     def of(cls, options: Mapping[str, Any], assignment: Assignment) -> Self:
         """A detector that has learned nothing yet; ``options`` of its YAML file."""
         return cls(**asdict(own_options(cls.Options, "detector", options, SHARED)))

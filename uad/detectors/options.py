@@ -24,8 +24,14 @@ class DetectorOptions(Group):
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:
-        """As ``Group.of``; ``images`` that were not given are not among the values."""
-        return super().of({key: value for key, value in values.items() if key != "images" or value})
+        """As ``Group.of``; ``images`` that were not given are not among the values.
+
+        Raises:
+            UsageError: the method cannot work with these values.
+        """
+        found = super().of({key: value for key, value in values.items() if key != "images" or value})
+        DETECTORS.load(found.method).check(found.values)
+        return found
 
     def seeing(self, images: Sequence[str]) -> "DetectorOptions | None":
         """The same detector of some of its images only, under a name of its own; None: it cannot do with fewer."""

@@ -7,7 +7,8 @@ instead of a decision value that saturates, and the map is weighted by the PET d
 looked for.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -20,27 +21,68 @@ from synthpet.cohort.scan import Scan
 from synthpet.errors import UsageError
 from synthpet.runtime.console import progress
 from synthpet.runtime.device import device_name
+from synthpet.runtime.options import own_options
 from uad.detectors.base import Assignment
 from uad.detectors.control_statistics import ControlStatistics, to_z, towards, weight_by_direction
-from uad.detectors.latent.controls import Controls, fit_in_blocks, leave_one_out_in_blocks
 from uad.detectors.latent.representation.directions import lower_uptake, main_directions
 from uad.detectors.latent.representation.latents import dense_latents
 from uad.detectors.latent.representation.storage import load_autoencoder
+from uad.detectors.latent.scorers.base import DECISION, DISTANCE, Scorer
+from uad.detectors.latent.scorers.controls import Controls
+from uad.detectors.latent.scorers.registry import SCORERS
 from uad.detectors.latent.space import LatentSpace
-from uad.detectors.latent.support.storage import load_estimator, save_estimator
-from uad.detectors.latent.support.subject import SubjectOneClassSVM
-from uad.detectors.latent.support.svdd import VoxelwiseSvdd
-from uad.detectors.latent.support.voxelwise import VoxelwiseOneClassSVM
 from uad.detectors.zmap import ZMap
 from uad.normative.sets import NormativeSet, check_normative
 
 SPACE, SUPPORT, STATISTICS, PET_STATISTICS = "space.npz", "support", "statistics.npz", "pet.npz"
 AUTOENCODER = ("autoencoder.safetensors", "autoencoder.json", "representation.json")
 N_SIMULATED = 4  # Not in the paper: controls in which lower uptake is simulated
-VOXELWISE = {"ocsvm_voxel": VoxelwiseOneClassSVM, "svdd": VoxelwiseSvdd}
-SUBJECT, AMPLITUDE = "ocsvm_subject", "latent_zmap"
-METHODS = (*VOXELWISE, SUBJECT, AMPLITUDE)
-DECISION, DISTANCE = "decision", "distance"
+
+
+@dataclass(frozen=True)
+class LatentOptions:
+    """What a detector on latent vectors takes.
+
+    Args:
+        method: the scorer, a key of ``scorers.registry``: ``ocsvm_voxel`` or ``svdd``: a machine at every voxel over
+            the controls; ``ocsvm_subject``: one machine on each evaluated person's own latent vectors;
+            ``latent_zmap``: no machine, the z-map of the latent vectors along the first of the directions, signed.
+        autoencoder: options of ``fit_autoencoder``.
+        nu: of the one-class SVM.
+        gamma: of its kernel, ``scale`` or a number; but for raw ones, latent vectors have mean square 1.
+        latents: raw, whitened or conditional, see ``space``.
+        smooth_fwhm_mm: pools latent vectors over neighbours.
+        n_directions: keep only this many directions in which less uptake moves the latent vectors; None: all.
+        score: decision (the SVM's decision value, which saturates) or distance (``kernel_distance``, which does not).
+        pool_fwhm_mm: pools mean and spread of the controls' scores over neighbours.
+        score_every: voxelwise machines score the controls at every n-th voxel along each axis; 1: everywhere.
+        direction: hypo, hyper or both: which deviations of the PET weigh.
+
+    Raises:
+        UsageError: options that do not go together.
+    """
+
+    method: str
+    autoencoder: Mapping[str, Any]
+    nu: float
+    gamma: float | str
+    latents: str
+    smooth_fwhm_mm: float
+    n_directions: int | None
+    score: str
+    pool_fwhm_mm: float
+    score_every: int
+    direction: str
+
+    def __post_init__(self) -> None:
+        if self.score not in (DECISION, DISTANCE):
+            raise UsageError(f"detector.score={self.score}: expected {DECISION} or {DISTANCE}")
+        if self.latents == "conditional" and len(self.autoencoder["modalities"]) < 2:
+            raise UsageError("detector.latents=conditional: needs two images, found one; expected whitened or raw")
+        if self.score_every > 1 and not self.pool_fwhm_mm:
+            raise UsageError(
+                f"detector.score_every={self.score_every}: needs detector.pool_fwhm_mm to fill in, found 0"
+            )
 
 
 class LatentDetector:
@@ -49,48 +91,17 @@ class LatentDetector:
     Args:
         folder: receives the autoencoder, the controls' latent vectors and statistics.
         seed: of the autoencoder.
-        method: ``ocsvm_voxel`` or ``svdd``: a machine at every voxel over the controls; ``ocsvm_subject``: one machine
-            on each evaluated person's own latent vectors; ``latent_zmap``: no machine, the z-map of the latent vectors
-            along the first of the directions, signed.
-        autoencoder: options of ``fit_autoencoder``.
-        nu: of the one-class SVM.
-        gamma: of its kernel, ``scale`` or a number; but for raw ones, latent vectors have mean square 1.
-        latents: raw, whitened or conditional, see ``uad.detectors.latent.space``.
-        smooth_fwhm_mm: pools latent vectors over neighbours.
-        n_directions: keep only this many directions in which less uptake moves the latent vectors; None: all.
-        score: decision (the SVM's decision value, which saturates) or distance (``kernel_distance``, which does not).
-        pool_fwhm_mm: pools mean and spread of the controls' scores over neighbours.
-        score_every: voxelwise machines score the controls at every n-th voxel along each axis; 1: at every voxel.
-        direction: hypo, hyper or both: which PET deviations weigh.
+        options: by name, those of ``LatentOptions``.
         accelerator: ``auto``, ``cpu`` or ``gpu``: where it computes.
-
-    Raises:
-        UsageError: an unknown method, or options that do not go together.
     """
 
     needs: ClassVar[tuple[str, ...]] = ()
     images_vary: ClassVar[bool] = True
 
-    def __init__(
-        self, folder: Path, seed: int, *, method: str, autoencoder: dict, nu: float, gamma: float | str, latents: str,
-        smooth_fwhm_mm: float, n_directions: int | None, score: str, pool_fwhm_mm: float, score_every: int,
-        direction: str, accelerator: str = "cpu",
-    ) -> None:  # fmt: skip
-        if method not in METHODS:
-            raise UsageError(f"detector.method={method}: expected one of {', '.join(METHODS)}")
-        if method == AMPLITUDE and n_directions is None:
-            raise UsageError(f"detector.method={method}: needs detector.n_directions=1, found null")
-        if score not in (DECISION, DISTANCE):
-            raise UsageError(f"detector.score={score}: expected {DECISION} or {DISTANCE}")
-        if latents == "conditional" and len(autoencoder.get("modalities", "..")) < 2:
-            raise UsageError("detector.latents=conditional: needs two images, found one; expected whitened or raw")
-        if score_every > 1 and not pool_fwhm_mm:
-            raise UsageError(f"detector.score_every={score_every}: needs detector.pool_fwhm_mm to fill in, found 0")
-        self.folder, self.seed, self.method, self.autoencoder = folder, seed, method, autoencoder
-        self.accelerator = accelerator
-        self.nu, self.gamma, self.latents, self.smooth_fwhm_mm = nu, gamma, latents, smooth_fwhm_mm
-        self.n_directions, self.score = n_directions, score
-        self.pool_fwhm_mm, self.score_every, self.direction = pool_fwhm_mm, score_every, direction
+    def __init__(self, folder: Path, seed: int, options: LatentOptions, accelerator: str = "cpu") -> None:
+        self.folder, self.seed, self.options, self.accelerator = folder, seed, options, accelerator
+        scorer = SCORERS.load(options.method)
+        self.scorer: Scorer = scorer.of(vars(options), seed, device_name(accelerator))
 
     @classmethod
     def looks_at(cls, options: Mapping[str, Any]) -> tuple[str, ...]:
@@ -100,17 +111,27 @@ class LatentDetector:
     @classmethod
     def of(cls, options: Mapping[str, Any], assignment: Assignment) -> Self:
         """A detector that has learned nothing yet; ``options`` of its YAML file."""
-        own = {key: value for key, value in options.items() if key not in ("name", "seeds", "images")}
+        return cls(assignment.folder, assignment.seed, cls._own(options), assignment.accelerator)
+
+    @classmethod
+    def check(cls, options: Mapping[str, Any]) -> None:
+        """Refuse what is none of its options, and what its scorer cannot work with."""
+        own = cls._own(options)
+        SCORERS.load(own.method).of(vars(own), 0, "cpu")
+
+    @classmethod
+    def _own(cls, options: Mapping[str, Any]) -> LatentOptions:
+        shared = ("name", "seeds", "images")
         images, autoencoder = cls.looks_at(options), options["autoencoder"]
         shares = len(images) if autoencoder.get("branches") == "separate" else 1
         latent_dim = -(-autoencoder["latent_dim"] // shares) * shares  # an equal share for each image
-        own["autoencoder"] = {**autoencoder, "modalities": list(images), "latent_dim": latent_dim}
-        return cls(assignment.folder, assignment.seed, accelerator=assignment.accelerator, **own)
+        seen = {**autoencoder, "modalities": list(images), "latent_dim": latent_dim}
+        return own_options(LatentOptions, "detector", {**options, "autoencoder": seen}, shared)
 
     @property
     def images(self) -> tuple[str, ...]:
         """Names of the modalities that the autoencoder reads."""
-        return tuple(self.autoencoder.get("modalities", ("t1w", "pet")))
+        return tuple(self.options.autoencoder["modalities"])
 
     @property
     def about(self) -> str:
@@ -135,12 +156,11 @@ class LatentDetector:
         self.folder.mkdir(parents=True, exist_ok=True)
         volumes = self._cache(normative)
         device = device_name(self.accelerator)
-        options = {"folder": self.folder, "seed": self.seed, "accelerator": device, **self.autoencoder}
+        options = {"folder": self.folder, "seed": self.seed, "accelerator": device, **self.options.autoencoder}
         self.model_ = fit_autoencoder(volumes, **options).to(device)
         controls = Controls(volumes, self.folder)
         latents = self._extract(controls, cohort.grid.spacing_mm)
-        if self.method in VOXELWISE:
-            self.support_ = fit_in_blocks(self._new_machine, latents, controls.array("weights", latents.shape[:2]))
+        self.scorer.fit(latents, controls)
         self.statistics_ = self._statistics(controls, latents)
         self.pet_ = ZMap(image=self.about, direction="both").fit(normative, cohort)
         controls.remove()
@@ -152,7 +172,7 @@ class LatentDetector:
             self.space_.save(folder / SPACE),
             self.statistics_.save(folder / STATISTICS),
             self.pet_.statistics_.save(folder / PET_STATISTICS),
-            *(save_estimator(self.support_, folder / SUPPORT) if self.method in VOXELWISE else ()),
+            *self.scorer.save(folder / SUPPORT),
             *(folder / name for name in AUTOENCODER),
         ]
 
@@ -164,8 +184,7 @@ class LatentDetector:
         self.pet_.statistics_ = ControlStatistics.load(folder / PET_STATISTICS)
         self.pet_.spacing_mm_ = cohort.grid.spacing_mm
         self.model_ = load_autoencoder(folder).to(device_name(self.accelerator))
-        if self.method in VOXELWISE:
-            self.support_ = load_estimator(folder / SUPPORT).set_params(device=device_name(self.accelerator))
+        self.scorer.restore(folder / SUPPORT)
 
     def z_map(self, scan: Scan) -> dict[str, NDArray[np.float32]]:
         """The maps of one person: ``z``, high = abnormal; ``z_pet``, signed, negative = less uptake (of the PET, or of
@@ -174,12 +193,12 @@ class LatentDetector:
         mask, signed = scan.mask, f"z_{self.about}"
         where = self.space_.where
         latents = dense_latents(self.model_, self._stack(scan), where)
-        score = self._score(self.space_.apply(latents, mask[where]), mask[where])
+        score = self.scorer.score(self.space_.apply(latents, mask[where]), mask[where])
         z = to_z(_fill(where, score), mask & where, self.statistics_)
         z_pet = self.pet_.z_map(scan)[signed]
-        if self.method == AMPLITUDE:  # has a sign of its own: high = less uptake
-            return {"z": towards(-z, self.direction), signed: z_pet}
-        return {"z": weight_by_direction(z, z_pet, self.direction), signed: z_pet}
+        if self.scorer.signed:  # has a sign of its own: high = less uptake
+            return {"z": towards(-z, self.options.direction), signed: z_pet}
+        return {"z": weight_by_direction(z, z_pet, self.options.direction), signed: z_pet}
 
     def _cache(self, normative: NormativeSet) -> list[Path]:
         paths = []
@@ -199,11 +218,11 @@ class LatentDetector:
         for k, path in enumerate(progress(controls.volumes, "latent vectors of the controls")):
             latents[k] = dense_latents(self.model_, np.load(path), where)
         self.space_ = LatentSpace.learn(
-            self.latents, latents, masks, where, spacing_mm, self.smooth_fwhm_mm, self._share()
+            self.options.latents, latents, masks, where, spacing_mm, self.options.smooth_fwhm_mm, self._share()
         )
-        if self.n_directions is not None:
+        if self.options.n_directions is not None:
             answers = np.concatenate(list(self._answers(controls.volumes[:N_SIMULATED], latents, masks)))
-            self.space_ = self.space_.restrict(main_directions(answers, self.n_directions))
+            self.space_ = self.space_.restrict(main_directions(answers, self.options.n_directions))
         found = controls.array("latents", (*masks.shape, self.space_.matrix.shape[1]))
         for k, (control, mask) in enumerate(zip(latents, masks, strict=True)):
             found[k] = self.space_.apply(control, mask)
@@ -239,43 +258,17 @@ class LatentDetector:
     def _statistics(self, controls: Controls, latents: NDArray[np.float32]) -> ControlStatistics:
         """Mean and spread of the controls' scores, each from machines that did not see that control.
 
-        A person's own machine sees nobody else. Latents (n_controls, n_voxels, e).
+        Latents (n_controls, n_voxels, e).
         """
-        where = self.space_.where
-        scores: Iterable[NDArray]
-        if self.method not in VOXELWISE:
-            seen = where
-            scores = (self._score(control, mask) for control, mask in zip(latents, controls.masks, strict=True))
-        else:
-            seen = np.zeros_like(where)
-            seen[:: self.score_every, :: self.score_every, :: self.score_every] = True
-            seen &= where
-            voxels, distance = np.flatnonzero(seen[where]), self.score == DISTANCE
-            left_out = controls.array("left-out", (len(latents), len(voxels)), np.float64)
-            leave_one_out_in_blocks(self._new_machine, latents, voxels, distance, left_out)
-            scores = left_out if distance else (-values for values in left_out)
+        scores, seen = self.scorer.control_scores(latents, controls)
         maps = ((_fill(seen, score), brain & seen) for score, brain in zip(scores, controls.brains(), strict=True))
         return ControlStatistics.of(
             maps,
             self.space_.spacing_mm,
-            mean_fwhm_mm=self.pool_fwhm_mm,
-            spread_fwhm_mm=self.pool_fwhm_mm,
-            n=controls.n * where,
+            mean_fwhm_mm=self.options.pool_fwhm_mm,
+            spread_fwhm_mm=self.options.pool_fwhm_mm,
+            n=controls.n * controls.where,
         )
-
-    def _new_machine(self) -> VoxelwiseOneClassSVM:
-        device = device_name(self.accelerator)
-        return VOXELWISE[self.method](nu=self.nu, gamma=self.gamma, device=device)  # type: ignore[arg-type]
-
-    def _score(self, latents: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.float64]:
-        """Scores of one person, (n_voxels,), high = abnormal."""
-        if self.method == AMPLITUDE:
-            return latents[:, 0].astype(np.float64)
-        machine = self.support_ if self.method in VOXELWISE else self._own_machine(latents[mask])
-        return machine.kernel_distance(latents) if self.score == DISTANCE else -machine.decision_function(latents)
-
-    def _own_machine(self, latents: NDArray[np.float32]) -> SubjectOneClassSVM:
-        return SubjectOneClassSVM(nu=self.nu, gamma=self.gamma, random_state=self.seed).fit(latents)  # type: ignore[arg-type]
 
 
 def _fill(where: NDArray[np.bool_], values: NDArray) -> NDArray[np.float32]:

@@ -21,6 +21,7 @@ def __getattr__(name: str) -> Any:
             return getattr(import_module(f"{__name__}.{module}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
+
 __all__ = [
     "Cohort", "Fold", "Grid", "Subject", "check_no_leakage", "coverage", "files", "formats", "header", "images",
     "index", "lesions", "make_folds", "marks", "modality", "names", "problems", "read_folds", "read_image", "scan",

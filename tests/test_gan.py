@@ -5,11 +5,17 @@ import torch
 
 from synthpet.errors import TrainingError
 from synthpet.generators.conditional_gan import ConditionalGAN
+from synthpet.generators.options import GeneratorOptions
+from synthpet.learning.options import TrainerOptions
 from synthpet.learning.schedule import cosine_schedule, gradient_norm, moving_average
 
 OPTIONS = {
+    "name": "test",
+    "patch_size": [8, 8, 8],
+    "stride": [4, 4, 4],
+    "batch_size": 2,
+    "n_folds": 2,
     "spatial_dims": 3,
-    "n_slices": 8,
     "coordinates": True,
     "generator": {"channels": [4, 8], "blocks": 1, "stem": 2, "norm": "batch"},
     "discriminator": {"channels": 4, "layers": 1, "norm": "none", "spectral": True},
@@ -24,23 +30,21 @@ OPTIONS = {
     "n_warmup_steps": 5,
     "ema_decay": 0.9,
     "augmentation": 0.0,
-    "compile": False,
-    "channels_last": False,
-    "seed": 0,
 }
 
 
-def make(**options):
-    return ConditionalGAN(**(OPTIONS | options))
+def make(seed=0, **options):
+    return ConditionalGAN.of(GeneratorOptions.of(OPTIONS | options), TrainerOptions(channels_last=False), seed)
 
 
+@pytest.mark.parametrize("sources", [("t1w",), ("t1w", "flair")])
 @pytest.mark.parametrize(("dims", "shape"), [(3, (8, 8, 8)), (2, (8, 8, 3))])
-def test_generator_and_discriminator_take_patches_of_both_forms(dims, shape):
-    model = make(spatial_dims=dims, n_slices=shape[2])
-    t1w, position = torch.randn(2, 1, *shape), torch.randn(2, 3, *shape)
-    pet = model.generator(model.condition(t1w, position))
-    assert pet.shape == t1w.shape
-    assert model._scores(t1w, pet).shape[:2] == (2, 1)
+def test_generator_and_discriminator_take_patches_of_both_forms(dims, shape, sources):
+    model = make(spatial_dims=dims, patch_size=list(shape), sources=sources)
+    images, position = torch.randn(2, len(sources), *shape), torch.randn(2, 3, *shape)
+    pet = model.generator(model.condition(images, position))
+    assert pet.shape == (2, 1, *shape)
+    assert model._scores(images, pet).shape[:2] == (2, 1)
 
 
 def test_without_coordinates_the_generator_sees_the_t1w_alone():

@@ -39,25 +39,32 @@ def make_folds(participant_ids: Sequence[str], n_folds: int, seed: int) -> tuple
     return tuple(Fold(k, tuple(sorted(set(ids) - set(test))), tuple(test)) for k, test in enumerate(deals))
 
 
-def check_no_leakage(fold: Fold, cohort: Cohort) -> None:
+def check_no_leakage(fold: Fold, cohort: Cohort, roles: Sequence[str] = ("paired",)) -> None:
     """Hold a fold to its promise.
 
+    Args:
+        fold: the fold.
+        cohort: whose people these are.
+        roles: of the controls that may train.
+
     Raises:
-        DataLeakageError: naming the subjects that are on both sides, are not paired controls (patients,
-            held-out and unpaired controls train no generator), or are unknown.
+        DataLeakageError: naming the subjects that are on both sides, are no controls of these roles (patients and
+            held-out controls train no generator, unpaired ones none that needs a PET), or are unknown.
     """
     by_id = {subject.participant_id: subject for subject in cohort.subjects}
     both = sorted(set(fold.train) & set(fold.test))
     if both:
         raise DataLeakageError(f"E_LEAK_FOLD fold {fold.index}: in training and in test: {', '.join(both)}")
-    strangers = [s for s in (*fold.train, *fold.test) if s not in by_id or not _may_train(by_id[s])]
+    strangers = [s for s in (*fold.train, *fold.test) if s not in by_id or not _may_train(by_id[s], roles)]
     if strangers:
-        roles = ", ".join(f"{s} ({by_id[s].role if s in by_id else 'unknown'})" for s in strangers)
-        raise DataLeakageError(f"E_LEAK_ROLE fold {fold.index}: only paired controls train a generator, found {roles}")
+        found = ", ".join(f"{s} ({by_id[s].role if s in by_id else 'unknown'})" for s in strangers)
+        raise DataLeakageError(
+            f"E_LEAK_ROLE fold {fold.index}: only {' and '.join(roles)} controls train a generator, found {found}"
+        )
 
 
-def _may_train(subject: Subject) -> bool:
-    return subject.group == "control" and subject.role == "paired"
+def _may_train(subject: Subject, roles: Sequence[str]) -> bool:
+    return subject.group == "control" and subject.role in roles
 
 
 def write_folds(path: Path, folds: Iterable[Fold]) -> Path:

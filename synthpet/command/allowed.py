@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
+from synthpet.cohort.modality import modality, modality_names
 from synthpet.errors import UsageError
 from synthpet.runtime.registry import installed
 
@@ -127,6 +128,21 @@ class Method(Rule):
 
 
 @dataclass(frozen=True)
+class ModalityName(Rule):
+    """A kind of image, if need be of one scanner or protocol: ``flair``, ``t1w_acq-B``."""
+
+    def _holds_one(self, value: Any) -> bool:
+        try:
+            return isinstance(value, str) and modality(value).name == value
+        except UsageError:
+            return False
+
+    def __str__(self) -> str:
+        listed = "a list, not empty, each " if self.n == 0 else ""
+        return f"{listed}one of {', '.join(modality_names())}, or one of a scanner or protocol such as t1w_acq-B"
+
+
+@dataclass(frozen=True)
 class Text(Rule):
     """A word; unless ``strict``, a number is one, as people and groups can be called so, and a list may be empty."""
 
@@ -173,6 +189,10 @@ GAN = {
     "learning_rate": RATE, "learning_rate_discriminator": RATE, "betas": real(least=0, below=1, n=2),
     "gradient_clip": POSITIVE, "n_steps": whole(), "n_warmup_steps": whole(0), "ema_decay": real(least=0, below=1),
     "augmentation": NOT_BELOW_0, "n_folds": whole(2),
+}  # fmt: skip
+GAN_OPTIONAL = {  # what they are where a configuration does not name them stands in synthpet.generators.options
+    "sources": ModalityName(n=0), "target": ModalityName(),
+    "generator.network": Method(("residual_unet",), entry_points="synthpet.networks"),
 }  # fmt: skip
 TRAINER = {
     "devices": Devices(),
@@ -240,11 +260,13 @@ METHODS = {
 }
 SHARED = (  # options that every method of these groups has; a package's method judges all others itself
     "gan.method", "gan.patch_size", "gan.stride", "gan.batch_size", "gan.coordinates", "gan.n_steps", "gan.n_folds",
+    "gan.sources", "gan.target",
     "detector.method", "detector.seeds",
 )  # fmt: skip
+NETWORK = "gan.generator.network"
 NEEDED = {"gan": GAN, "trainer": TRAINER}
 WHOLE_GROUPS: dict[str, dict[str, Rule]] = {  # which have no other options than these and those of the files
-    "gan": GAN, "trainer": TRAINER, "detector": DETECTOR, "columns": {},
+    "gan": GAN | GAN_OPTIONAL, "trainer": TRAINER, "detector": DETECTOR, "columns": {},
 }  # fmt: skip
 ALSO_NAMES = ("session",)  # options of one value that may be names with values, too
 ALLOWED = {f"{group}.{key}": rule for group, rules in (WHOLE_GROUPS | {"cohort": COHORT}).items()
@@ -277,7 +299,7 @@ def check_values(cfg: "DictConfig") -> None:
         for group, rules in NEEDED.items()
         if "gan.name" in found  # a study sets some of them for commands that train nothing, too
         for key, rule in rules.items()
-        if f"{group}.{key}" not in found
+        if f"{group}.{key}" not in found and not (key.startswith("generator.") and NETWORK in found)
     ]
     problems = problems or list(misfits(found))
     if problems:
@@ -285,9 +307,12 @@ def check_values(cfg: "DictConfig") -> None:
 
 
 def _judged_here(found: dict[str, Any]) -> dict[str, Any]:
-    """Without the options of a method that an installed package adds: its class judges them."""
+    """Without the options of a method or network that an installed package adds: its class judges them."""
     theirs = {group for group, method in METHODS.items() if method.is_theirs(found.get(f"{group}.method"))}
-    return {key: value for key, value in found.items() if key.partition(".")[0] not in theirs or key in SHARED}
+    ours = {key: value for key, value in found.items() if key.partition(".")[0] not in theirs or key in SHARED}
+    if GAN_OPTIONAL["generator.network"].is_theirs(ours.get(NETWORK)):  # type: ignore[attr-defined]
+        return {key: value for key, value in ours.items() if not key.startswith("gan.generator.") or key == NETWORK}
+    return ours
 
 
 def _options(cfg: "DictConfig") -> Iterator[tuple[str, Any]]:

@@ -9,6 +9,7 @@ TEXTS = (
     "work_dir", "bids_dir", "verify", "out", "path", "generators", "t1w", "pet", "flair", "mask", "raw", "anatomy",
     "brain_mask", "lesion_mask", "participants", "suvr_reference", "brain_mask_command", "address", "name",
 )  # fmt: skip
+OPTIONAL = ("gan.sources", "gan.target", "gan.generator.network")  # that stand in no file of ours
 OVERRIDE = re.compile(r"([+~]{0,2}[A-Za-z_][\w.@/]*)(?:=(.*))?", re.DOTALL)
 QUOTES = ("'", '"')
 
@@ -28,7 +29,8 @@ def expand(arguments: Iterable[str]) -> list[str]:
             name = found.parent.name if found.name == "cohort" else found.name
             expanded += ["cohort=folder", f"cohort.path={quote(str(found))}", f"cohort.name={quote(name)}"]
         else:
-            expanded.append(_as_meant(argument, sweep))
+            optional = argument.partition("=")[0] in OPTIONAL
+            expanded.append(_as_meant(f"++{argument}" if optional else argument, sweep))
     return expanded
 
 

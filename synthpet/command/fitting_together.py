@@ -17,6 +17,9 @@ def misfits(options: Mapping[str, Any]) -> Iterator[str]:
     modalities = options.get("cohort.modalities")
     if modalities and not {"t1w", "pet"} <= set(modalities):
         yield f"cohort.modalities={modalities}: expected t1w and pet among them; flair is the one to ask for"
+    sources, target = options.get("gan.sources", []), options.get("gan.target", "pet")
+    if target in sources or len(set(sources)) < len(sources):
+        yield f"gan.sources={sources} gan.target={target}: expected each once; a generator makes what it is not given"
     if "gan.name" in options:
         yield from _of_patches(options)
     if "detector.nu" in options:
@@ -28,6 +31,20 @@ def _of_patches(options: Mapping[str, Any]) -> Iterator[str]:
     size, stride = gan["patch_size"], gan["stride"]
     if any(step > edge for step, edge in zip(stride, size, strict=True)):
         yield f"gan.stride={stride}: expected at most gan.patch_size={size}, each; voxels between patches have no PET"
+    if "generator.channels" in gan:  # else a network of a package, which judges its own options
+        yield from _of_network(gan)
+    layers = gan["discriminator.layers"]
+    seen = size[: gan["spatial_dims"]]
+    smallest = 3 * 2**layers
+    if gan["lambda_adversarial"] > 0 and min(seen) < smallest:
+        yield (
+            f"gan.patch_size={size}: expected {smallest} or more for gan.discriminator.layers={layers}, each; or fewer "
+            "layers, or gan=unet3d, which has no discriminator"
+        )
+
+
+def _of_network(gan: Mapping[str, Any]) -> Iterator[str]:
+    size = gan["patch_size"]
     channels, stem, norm = (gan[f"generator.{key}"] for key in ("channels", "stem", "norm"))
     divisor = stem * 2 ** (len(channels) - 1)
     seen = size[: gan["spatial_dims"]]  # of slices as channels the third axis is no axis of the network
@@ -46,13 +63,6 @@ def _of_patches(options: Mapping[str, Any]) -> Iterator[str]:
         )
     if norm == "group" and any(width % min(8, width) for width in channels):
         yield f"gan.generator.channels={channels}: expected multiples of 8 with gan.generator.norm=group, each above 8"
-    layers = gan["discriminator.layers"]
-    smallest = 3 * 2**layers
-    if gan["lambda_adversarial"] > 0 and min(seen) < smallest:
-        yield (
-            f"gan.patch_size={size}: expected {smallest} or more for gan.discriminator.layers={layers}, each; or fewer "
-            "layers, or gan=unet3d, which has no discriminator"
-        )
 
 
 def _of_latents(options: Mapping[str, Any]) -> Iterator[str]:

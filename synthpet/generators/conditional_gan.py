@@ -1,6 +1,6 @@
-"""The conditional GAN T1 -> FDG PET: one LightningModule for slice triplets and for 3D patches.
+"""The conditional GAN, such as T1 -> FDG PET: one LightningModule for slice triplets and for 3D patches.
 
-Least-squares losses (Mao 2017), G the generator, D the discriminator, x the T1, y the PET, m the brain mask:
+Least-squares losses (Mao 2017), G the generator, D the discriminator, x the sources, y the target, m the brain mask:
 
     L_G = lambda_reconstruction * |m (G(x) - y)| / |m|  +  lambda_adversarial * (D(x, G(x)) - 1)^2
     L_D = ((D(x, y) - 1)^2 + D(x, G(x))^2) / 2
@@ -10,7 +10,9 @@ Not in the paper: networks, loss weights, the start on the reconstruction loss a
 """
 
 import math
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
 
 import pytorch_lightning as pl
 import torch
@@ -18,94 +20,137 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from synthpet.errors import TrainingError
-from synthpet.generators.networks import ResidualUNet, SlicesAsChannels, patch_discriminator
-from synthpet.generators.patches.augment import augment_t1w
+from synthpet.generators.networks import SlicesAsChannels, patch_discriminator
+from synthpet.generators.options import SHARED, SOURCES, GeneratorOptions
+from synthpet.generators.patches.augment import augment
 from synthpet.generators.patches.data import Batch
+from synthpet.generators.registry import NETWORKS
+from synthpet.learning.options import TrainerOptions
 from synthpet.learning.schedule import cosine_schedule, gradient_norm, moving_average
+from synthpet.runtime.options import own_options
 
 MAX_BAD_STEPS = 20  # consecutive steps with a loss or gradient that is not finite, before training gives up
 
 
-def build_generator(spatial_dims: int, n_slices: int, coordinates: bool, generator: dict[str, Any]) -> nn.Module:
-    """The generator: (B, 1 or 4, I, J, K) -> (B, 1, I, J, K), T1 (and coordinates) to SUVR."""
-    channels = 4 if coordinates else 1
+def build_generator(
+    spatial_dims: int, n_slices: int, coordinates: bool, generator: Mapping[str, Any], n_sources: int = 1
+) -> nn.Module:
+    """The generator: (B, S or S + 3, I, J, K) -> (B, 1, I, J, K), sources (and coordinates) to the target.
+
+    Args:
+        spatial_dims: 3, or 2 with slices as channels.
+        n_slices: of a patch, for ``spatial_dims=2``.
+        coordinates: whether it is given the template coordinates.
+        generator: ``network``, a name of ``NETWORKS``, and its options.
+        n_sources: S.
+
+    Raises:
+        ValueError: a network that takes long to build.
+        UsageError: no such network.
+    """
+    options = dict(generator)
+    network = NETWORKS.load(options.pop("network", "residual_unet"))
+    for name, most in getattr(network, "LARGEST", {}).items():
+        if isinstance(options.get(name), int) and options[name] > most:
+            raise ValueError(f"{name}={options[name]}: expected {most} at most")
+    channels = n_sources + 3 * coordinates
     if spatial_dims == 3:
-        return ResidualUNet(3, channels, 1, **generator)
-    return SlicesAsChannels(ResidualUNet(2, channels * n_slices, n_slices, **generator), n_slices)
+        return network(3, channels, 1, **options)
+    return SlicesAsChannels(network(2, channels * n_slices, n_slices, **options), n_slices)
 
 
-def build_discriminator(spatial_dims: int, n_slices: int, discriminator: dict[str, Any]) -> nn.Module:
-    """The discriminator: (B, 2, I, J, K), T1 and PET, to a map of scores."""
+def build_discriminator(
+    spatial_dims: int, n_slices: int, discriminator: Mapping[str, Any], n_sources: int = 1
+) -> nn.Module:
+    """The discriminator: (B, S + 1, I, J, K), sources and target, to a map of scores."""
     if spatial_dims == 3:
-        return patch_discriminator(3, 2, **discriminator)
-    return SlicesAsChannels(patch_discriminator(2, 2 * n_slices, **discriminator), n_slices, unfold=False)
+        return patch_discriminator(3, n_sources + 1, **discriminator)
+    network = patch_discriminator(2, (n_sources + 1) * n_slices, **discriminator)
+    return SlicesAsChannels(network, n_slices, unfold=False)
 
 
 class ConditionalGAN(pl.LightningModule):
     """Train a generator, with a discriminator from step ``n_warmup_steps`` on.
 
     Args:
-        spatial_dims: 3 (patches) or 2 (slices as channels).
-        n_slices: adjacent slices of a patch, for ``spatial_dims=2``.
-        coordinates: whether the generator is given the template coordinates.
-        generator: options of ``ResidualUNet``.
-        discriminator: options of ``patch_discriminator``.
-        reconstruction: ``l1`` or ``mse``.
-        lambda_reconstruction: weight of the reconstruction loss.
-        lambda_adversarial: weight of the adversarial loss; 0 trains no discriminator.
-        learning_rate: of the generator; cosine decay to 2 % after a short linear rise.
-        learning_rate_discriminator: constant.
-        betas: of both Adam optimisers.
-        gradient_clip: largest norm of the generator's gradient.
-        n_steps: training steps in all.
-        n_warmup_steps: steps on the reconstruction loss alone.
-        ema_decay: of the averaged generator, the one that is used afterwards.
-        augmentation: strength of ``augment_t1w``.
-        compile: whether ``torch.compile`` is used.
-        channels_last: whether 3D (or 2D) weights are kept channels-last.
+        own: its own options.
+        gan: those of every generator.
+        trainer: of these ``compile`` and ``channels_last``: whether 3D (or 2D) weights are kept channels-last.
         seed: of weights and augmentation.
     """
 
-    def __init__(
-        self,
-        *,
-        spatial_dims: int,
-        n_slices: int,
-        coordinates: bool,
-        generator: dict[str, Any],
-        discriminator: dict[str, Any],
-        reconstruction: str,
-        lambda_reconstruction: float,
-        lambda_adversarial: float,
-        learning_rate: float,
-        learning_rate_discriminator: float,
-        betas: tuple[float, float],
-        gradient_clip: float,
-        n_steps: int,
-        n_warmup_steps: int,
-        ema_decay: float,
-        augmentation: float,
-        compile: bool,
-        channels_last: bool,
-        seed: int,
-    ) -> None:
+    @dataclass(frozen=True)
+    class Options:
+        """What this generator has beside the options of every generator.
+
+        Args:
+            spatial_dims: 3 (patches) or 2 (slices as channels).
+            generator: see ``build_generator``.
+            discriminator: options of ``patch_discriminator``.
+            reconstruction: ``l1`` or ``mse``.
+            lambda_reconstruction: weight of the reconstruction loss.
+            lambda_adversarial: weight of the adversarial loss; 0 trains no discriminator.
+            learning_rate: of the generator; cosine decay to 2 % after a short linear rise.
+            learning_rate_discriminator: constant.
+            betas: of both Adam optimisers.
+            gradient_clip: largest norm of the generator's gradient.
+            n_warmup_steps: steps on the reconstruction loss alone.
+            ema_decay: of the averaged generator, the one that is used afterwards.
+            augmentation: strength of ``augment``.
+        """
+
+        spatial_dims: int
+        generator: Mapping[str, Any]
+        discriminator: Mapping[str, Any]
+        reconstruction: str
+        lambda_reconstruction: float
+        lambda_adversarial: float
+        learning_rate: float
+        learning_rate_discriminator: float
+        betas: Sequence[float]
+        gradient_clip: float
+        n_warmup_steps: int
+        ema_decay: float
+        augmentation: float
+
+    def __init__(self, own: Options, gan: GeneratorOptions, trainer: TrainerOptions, seed: int) -> None:
         super().__init__()
-        self.save_hyperparameters()
+        self.save_hyperparameters({**gan.of_training(), "seed": seed})
+        self.own, self.gan, self.seed = own, gan, seed
         self.automatic_optimization = False
         torch.manual_seed(seed)
-        self.generator = build_generator(spatial_dims, n_slices, coordinates, generator)
+        self.generator = self.build(gan.values)
         self.ema = AveragedModel(self.generator, use_buffers=True)  # by moving_average; its own takes twice as long
+        shape = (own.spatial_dims, gan.patch_size[2])
         self.discriminator = (
-            build_discriminator(spatial_dims, n_slices, discriminator) if lambda_adversarial > 0 else None
+            build_discriminator(*shape, own.discriminator, len(gan.sources)) if own.lambda_adversarial > 0 else None
         )
-        if channels_last:
-            layout = torch.channels_last_3d if spatial_dims == 3 else torch.channels_last
+        if trainer.channels_last:
+            layout = torch.channels_last_3d if own.spatial_dims == 3 else torch.channels_last
             self.to(memory_format=layout)
-        if compile:
+        if trainer.compile:
             self.generator.compile()
         self.register_buffer("step", torch.zeros((), dtype=torch.long))  # batches seen; Lightning counts optimisers
         self.bad_steps = 0  # in a row
         self.skipped_steps = 0  # in all
+
+    @classmethod
+    def of(cls, options: GeneratorOptions, trainer: TrainerOptions, seed: int) -> Self:
+        """See ``Generator.of``."""
+        return cls(own_options(cls.Options, "gan", options.values, SHARED), options, trainer, seed)
+
+    @classmethod
+    def build(cls, gan: Mapping[str, Any]) -> nn.Module:
+        """See ``Generator.build``."""
+        n_sources = len(gan.get("sources", SOURCES))
+        return build_generator(
+            gan["spatial_dims"], gan["patch_size"][2], gan["coordinates"], gan["generator"], n_sources
+        )
+
+    @property
+    def network(self) -> nn.Module:
+        """The averaged generator."""
+        return self.ema.module
 
     def on_train_start(self) -> None:
         """Find once what each step needs: the averaged tensors, and those that a forward pass changes.
@@ -121,52 +166,56 @@ class ConditionalGAN(pl.LightningModule):
     def training_step(self, batch: Batch, batch_index: int) -> None:
         """One step of the generator and, after the start, one of the discriminator."""
         step = int(self.step)
-        t1w = augment_t1w(batch.t1w, strength=self.hparams["augmentation"], generator=self._rng(step))
-        adversarial = self.discriminator is not None and step >= self.hparams["n_warmup_steps"]
-        losses, synthetic = self._generator_step(t1w, batch, step, adversarial)
+        sources = augment(batch.sources, strength=self.own.augmentation, generator=self._rng(step))
+        adversarial = self.discriminator is not None and step >= self.own.n_warmup_steps
+        losses, synthetic = self._generator_step(sources, batch, step, adversarial)
         if adversarial and synthetic is not None:
-            losses |= self._discriminator_step(t1w, batch.pet, synthetic)
+            losses |= self._discriminator_step(sources, batch.target, synthetic)
         self.step += 1
         if (step + 1) % self.trainer.log_every_n_steps == 0:  # Lightning writes these steps and drops all others
             self.log_dict({f"train/{name}": value for name, value in losses.items()})
 
     def _generator_step(
-        self, t1w: Tensor, batch: Batch, step: int, adversarial: bool
+        self, sources: Tensor, batch: Batch, step: int, adversarial: bool
     ) -> tuple[dict[str, Tensor], Tensor | None]:
         optimizer = self._optimizers()[0]
         for group in optimizer.param_groups:
-            group["lr"] = self.hparams["learning_rate"] * cosine_schedule(step, self.hparams["n_steps"])
+            group["lr"] = self.own.learning_rate * cosine_schedule(step, self.gan.n_steps)
         self.toggle_optimizer(optimizer)
-        torch._foreach_copy_(self.statistics_before, self.statistics)
-        synthetic = self.generator(self.condition(t1w, batch.position)) * batch.mask
-        losses = {"loss_reconstruction": self._reconstruction(synthetic, batch.pet, batch.mask)}
-        loss = self.hparams["lambda_reconstruction"] * losses["loss_reconstruction"]
+        self._copy(self.statistics, self.statistics_before)
+        synthetic = self.generator(self.condition(sources, batch.position)) * batch.mask
+        losses = {"loss_reconstruction": self._reconstruction(synthetic, batch.target, batch.mask)}
+        loss = self.own.lambda_reconstruction * losses["loss_reconstruction"]
         if adversarial:
-            losses["loss_adversarial"] = (self._scores(t1w, synthetic) - 1).square().mean()
-            loss = loss + self.hparams["lambda_adversarial"] * losses["loss_adversarial"]
+            losses["loss_adversarial"] = (self._scores(sources, synthetic) - 1).square().mean()
+            loss = loss + self.own.lambda_adversarial * losses["loss_adversarial"]
         losses["loss_generator"] = loss
         usable = self._is_finite(loss)
         if usable:
             optimizer.zero_grad()
             self.manual_backward(loss)
-            norm = nn.utils.clip_grad_norm_(optimizer.param_groups[0]["params"], self.hparams["gradient_clip"])
+            norm = nn.utils.clip_grad_norm_(optimizer.param_groups[0]["params"], self.own.gradient_clip)
             losses["gradient_norm"] = norm
             usable = self._is_usable(norm)
         if usable:
             optimizer.step()
-            moving_average(self.hparams["ema_decay"], *self.averaging, int(self.ema.n_averaged))
+            moving_average(self.own.ema_decay, *self.averaging, int(self.ema.n_averaged))
             self.ema.n_averaged += 1
         else:  # batch normalisation has averaged this batch already
-            torch._foreach_copy_(self.statistics, self.statistics_before)
+            self._copy(self.statistics_before, self.statistics)
         self._count_bad(usable)
         losses["skipped_steps"] = torch.tensor(float(self.skipped_steps))
         self.untoggle_optimizer(optimizer)
         losses["learning_rate"] = torch.tensor(optimizer.param_groups[0]["lr"])
         return {name: value.detach() for name, value in losses.items()}, synthetic.detach() if usable else None
 
-    def _discriminator_step(self, t1w: Tensor, pet: Tensor, synthetic: Tensor) -> dict[str, Tensor]:
+    def _copy(self, these: Sequence[Tensor], to: Sequence[Tensor]) -> None:
+        if these:  # of no tensors Torch makes an error
+            torch._foreach_copy_(to, these)
+
+    def _discriminator_step(self, sources: Tensor, target: Tensor, synthetic: Tensor) -> dict[str, Tensor]:
         optimizer = self._optimizers()[1]
-        real, fake = self._scores(t1w, pet), self._scores(t1w, synthetic)
+        real, fake = self._scores(sources, target), self._scores(sources, synthetic)
         loss = ((real - 1).square().mean() + fake.square().mean()) / 2
         losses = {"loss_discriminator": loss.detach()}
         if self._is_finite(loss):
@@ -179,18 +228,18 @@ class ConditionalGAN(pl.LightningModule):
         losses["learning_rate_discriminator"] = torch.tensor(optimizer.param_groups[0]["lr"])
         return losses
 
-    def condition(self, t1w: Tensor, position: Tensor) -> Tensor:
-        """What the generator is given: (B, 1, I, J, K) T1, with (B, 3, I, J, K) coordinates where they are used."""
-        return torch.cat([t1w, position], dim=1) if self.hparams["coordinates"] else t1w
+    def condition(self, sources: Tensor, position: Tensor) -> Tensor:
+        """What the generator is given: (B, S, I, J, K) sources, with (B, 3, I, J, K) coordinates if used."""
+        return torch.cat([sources, position], dim=1) if self.gan.coordinates else sources
 
-    def _scores(self, t1w: Tensor, pet: Tensor) -> Tensor:
+    def _scores(self, sources: Tensor, target: Tensor) -> Tensor:
         if self.discriminator is None:
             raise TrainingError("this configuration has no discriminator (gan.lambda_adversarial is 0)")
-        return self.discriminator(torch.cat([t1w, pet], dim=1))
+        return self.discriminator(torch.cat([sources, target], dim=1))
 
-    def _reconstruction(self, synthetic: Tensor, pet: Tensor, mask: Tensor) -> Tensor:
-        error = synthetic - pet
-        error = error.abs() if self.hparams["reconstruction"] == "l1" else error.square()
+    def _reconstruction(self, synthetic: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+        error = synthetic - target
+        error = error.abs() if self.own.reconstruction == "l1" else error.square()
         return (error * mask).sum() / mask.sum().clamp_min(1)
 
     def _is_finite(self, loss: Tensor) -> bool:
@@ -222,7 +271,7 @@ class ConditionalGAN(pl.LightningModule):
         self.skipped_steps = int(checkpoint.get("skipped_steps", 0))
 
     def _rng(self, step: int) -> torch.Generator:
-        return torch.Generator().manual_seed(self.hparams["seed"] * 1_000_003 + step * 1009 + self.global_rank)
+        return torch.Generator().manual_seed(self.seed * 1_000_003 + step * 1009 + self.global_rank)
 
     def _optimizers(self) -> list[Any]:
         found = self.optimizers()
@@ -230,9 +279,9 @@ class ConditionalGAN(pl.LightningModule):
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         """Adam for the generator and, where there is one, for the discriminator."""
-        betas = tuple(self.hparams["betas"])
-        optimizers = [torch.optim.Adam(self.generator.parameters(), self.hparams["learning_rate"], betas)]
+        betas = tuple(self.own.betas)
+        optimizers = [torch.optim.Adam(self.generator.parameters(), self.own.learning_rate, betas)]
         if self.discriminator is not None:
-            rate = self.hparams["learning_rate_discriminator"]
+            rate = self.own.learning_rate_discriminator
             optimizers.append(torch.optim.Adam(self.discriminator.parameters(), rate, betas))
         return optimizers

@@ -8,14 +8,15 @@ from numpy.typing import NDArray
 
 from synthpet.checks.cohort import open_cohort
 from synthpet.cohort import Cohort, Fold, check_no_leakage, make_folds, write_folds
+from synthpet.cohort.modality import modality
 from synthpet.errors import DataError
-from synthpet.generators.options import TrainingStudy
+from synthpet.generators.options import GeneratorOptions, TrainingStudy
 from synthpet.learning.volumes import cache_volumes
 from synthpet.runtime.claim import claim_below
 from synthpet.runtime.compute import Compute, in_processes
 from synthpet.runtime.console import say, training_bars
 from synthpet.runtime.device import has_gpu
-from synthpet.runtime.options import Study, plain
+from synthpet.runtime.options import Study
 from synthpet.runtime.stage import Stage
 
 
@@ -40,16 +41,18 @@ def ensure_generators(study: TrainingStudy) -> tuple[Fold, ...]:
         The folds; fold k's generator lies in ``gan-<name>/fold-<k>``.
 
     Raises:
-        DataError: the cohort has no paired controls.
+        DataError: the cohort has no controls with all images of the translation.
         DataLeakageError: a fold would see what it must not see.
     """
     cohort = ensure_cohort(study)
-    paired = [subject.participant_id for subject in cohort.select("paired")]
-    if len(paired) < 2:
-        raise DataError(f"{cohort.root}: {len(paired)} paired controls (T1 and PET); training needs at least 2")
-    folds = make_folds(paired, study.gan.n_folds, study.seed)
+    roles = roles_that_train(study.gan)
+    people = [s.participant_id for s in cohort.pairs(study.gan.sources, study.gan.target) if s.role in roles]
+    if len(people) < 2:
+        images = " and ".join(modality(name).words for name in (*study.gan.sources, study.gan.target))
+        raise DataError(f"{cohort.root}: {len(people)} paired controls ({images}); training needs at least 2")
+    folds = make_folds(people, study.gan.n_folds, study.seed)
     for fold in folds:
-        check_no_leakage(fold, cohort)
+        check_no_leakage(fold, cohort, roles)
     claim_below(generator_folder(study))
     write_folds(generator_folder(study) / "folds.json", folds)
     stages = [_fold_stage(study, cohort, fold) for fold in folds]
@@ -57,21 +60,32 @@ def ensure_generators(study: TrainingStudy) -> tuple[Fold, ...]:
     if not missing:
         say(f"generators {study.gan.name}: up to date ({generator_folder(study)})")
         return folds
-    volumes = cache_volumes(cohort, paired, study.work_dir / "cache")
+    volumes = cache_volumes(cohort, people, _cache_folder(study), study.gan.sources, study.gan.target)
     _train_side_by_side(study, cohort, missing, volumes)
     return folds
+
+
+def roles_that_train(gan: GeneratorOptions) -> tuple[str, ...]:
+    """Whose images a translation may learn from: what an unpaired control has of a PET trains nothing."""
+    return ("paired",) if "pet" in (*gan.sources, gan.target) else ("paired", "unpaired")
+
+
+def _cache_folder(study: TrainingStudy) -> Path:
+    """One for each translation."""
+    gan = study.gan
+    return study.work_dir / ("cache" if gan.is_default else f"cache-{'+'.join(gan.sources)}-{gan.target}")
 
 
 def _fold_stage(study: TrainingStudy, cohort: Cohort, fold: Fold) -> Stage:
     train = [subject for subject in cohort.subjects if subject.participant_id in fold.train]
     config = {
-        "gan": {key: value for key, value in plain(study.gan).items() if key != "stride"},  # type: ignore
+        "gan": study.gan.of_training(),
         "precision": study.trainer.precision,  # as asked: what a GPU has trained is not trained again on a laptop
         "seed": study.seed,
         "fold": fold.index,
         "train": fold.train,
     }
-    inputs = cohort.files(("t1w", "pet", "brain_mask"), train)
+    inputs = cohort.files((*study.gan.sources, study.gan.target, "brain_mask"), train)
     folder = generator_folder(study) / f"fold-{fold.index}"
     return Stage(f"generator {study.gan.name} fold {fold.index}", folder, config, tuple(inputs))
 

@@ -19,10 +19,10 @@ from synthpet.cohort import Fold
 from synthpet.cohort.files import sha256, write_text
 from synthpet.cohort.text import read_rows
 from synthpet.errors import TrainingError
-from synthpet.generators.conditional_gan import ConditionalGAN
 from synthpet.generators.options import TrainingStudy
 from synthpet.generators.patches.data import PatchDataModule, naming_loaders
 from synthpet.generators.patchwise import synthesise
+from synthpet.generators.registry import GENERATORS
 from synthpet.generators.trained import CONFIG, WEIGHTS, save_generator, write_inference, write_seen
 from synthpet.learning.checkpoints import (
     CHECKPOINT,
@@ -33,10 +33,10 @@ from synthpet.learning.checkpoints import (
     newest_whole,
     steps_done,
 )
-from synthpet.learning.model_card import GENERATOR, write_model_card
+from synthpet.learning.model_card import generator_kind, short_name, write_model_card
 from synthpet.learning.progress import MetricsFile, ProgressLines, RunLogger
 from synthpet.learning.several_devices import DEFAULT, is_first, n_devices, train_on
-from synthpet.learning.volumes import MASK, PET, T1W, check_cached
+from synthpet.learning.volumes import MASK, TARGET, check_cached
 from synthpet.runtime.console import say
 from synthpet.runtime.device import resolve_precision
 from synthpet.runtime.options import plain
@@ -44,10 +44,9 @@ from synthpet.runtime.stage import Stage
 from synthpet.tracking import Run, tracked
 from synthpet.tracking.stages import generator_product
 
-CAPTION = "T1, measured PET and synthetic PET of a left-out subject"
 METRICS = "metrics.jsonl"
-TOLD_BY = ("_T1w.nii.gz", "_pet.nii.gz")  # the images that tell a person
-FLAT = 0.2  # of the contrast of the measured PET: below it a generator has collapsed
+TELLS_NOBODY = "_mask.nii.gz"  # the end of images by which a person is not known again
+FLAT = 0.2  # of the contrast of the measured target: below it a generator has collapsed
 
 
 def fit_fold(
@@ -65,14 +64,14 @@ def fit_fold(
         study: options of ``train``.
         stage: the fold's folder and what determines it.
         fold: who trains and who is left out.
-        volumes: cached (T1, PET, mask) by participant.
+        volumes: cached sources, target and mask by participant.
         affine: (4, 4) of the cohort's grid.
         lines: whether to say where the training stands.
     """
 
     def make() -> list[Path]:
         check_cached(volumes[fold.train[0]].parent, stage.input_hashes())
-        images = [path for path in map(Path, stage.inputs) if path.name.endswith(TOLD_BY)]
+        images = [path for path in map(Path, stage.inputs) if not path.name.endswith(TELLS_NOBODY)]
         return [*_fit(study, stage.folder, fold, volumes, affine, lines), write_seen(stage.folder, images)]
 
     stage.ensure(make)
@@ -105,7 +104,8 @@ def _train(
     """The training itself, in each device's process where there are several; the first one writes."""
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)  # its greetings tell a user nothing
     warnings.filterwarnings("ignore", module="pytorch_lightning")
-    model = build_model(study, seed=study.seed * 1000 + fold.index)
+    seed = study.seed * 1000 + fold.index
+    model = GENERATORS.load(study.gan.method).of(study.gan, study.trainer, seed)
     steps_per_epoch = min(study.trainer.steps_per_checkpoint, study.gan.n_steps)
     data = PatchDataModule(
         [volumes[participant] for participant in fold.train],
@@ -114,7 +114,7 @@ def _train(
         batch_size=study.gan.batch_size,
         coordinates=study.gan.coordinates,
         steps_per_epoch=steps_per_epoch,
-        seed=study.seed * 1000 + fold.index,
+        seed=seed,
         num_workers=study.trainer.num_workers,
     )
     metrics = MetricsFile(folder / METRICS, keep_until=steps_done(checkpoint))
@@ -148,36 +148,24 @@ def _train(
             run.alert("Training stopped", f"{study.gan.name} fold {fold.index}: {error}")
             raise
         if is_first():
-            save_generator(model.ema.module, folder)
+            save_generator(model.network, folder)
             run.makes(generator_product(folder))
 
 
 def _model_card(study: TrainingStudy, folder: Path, fold: Fold, metrics: Path) -> Path:
     errors = [row["val/mae"] for row in read_rows(metrics) if row.get("val/mae")]
+    unit = " SUVR" if study.gan.target == "pet" else ""
     return write_model_card(
         folder,
-        GENERATOR,
+        generator_kind(study.gan.method, study.gan.sources, study.gan.target),
         f"generator {study.gan.name}, fold {fold.index}",
         open_cohort(study),
         fold.train,
-        {"gan": plain(study.gan), "seed": study.seed, "fold": fold.index},
+        {"gan": plain(study.gan.values), "seed": study.seed, "fold": fold.index},
         [folder / WEIGHTS],
-        [f"mean absolute error of one left-out control at the end of training: {errors[-1]:.3f} SUVR"]
+        [f"mean absolute error of one left-out control at the end of training: {errors[-1]:.3f}{unit}"]
         if errors
         else [],
-    )
-
-
-def build_model(study: TrainingStudy, seed: int) -> ConditionalGAN:
-    """The model of a configuration, from plain values only."""
-    gan = plain(study.gan)
-    own = {key: gan[key] for key in gan if key not in ("name", "patch_size", "stride", "batch_size", "n_folds")}
-    return ConditionalGAN(
-        **own,  # type: ignore[arg-type]
-        n_slices=gan["patch_size"][2],
-        compile=study.trainer.compile,
-        channels_last=study.trainer.channels_last,
-        seed=seed,
     )
 
 
@@ -187,8 +175,7 @@ def _checkpoint_to_continue(study: TrainingStudy, folder: Path, fold: Fold, trai
     ``train``: SHA-256 of each training subject's cached images, so that a mended image is not passed over.
     """
     precision = resolve_precision(study.trainer.precision, study.trainer.accelerator)
-    gan = {key: value for key, value in plain(study.gan).items() if key != "stride"}  # of inference alone
-    config = {"gan": gan, "precision": precision, "seed": study.seed}
+    config = {"gan": study.gan.of_training(), "precision": precision, "seed": study.seed}
     text = yaml.safe_dump(config | {"fold": fold.index, "train": train}, sort_keys=False, allow_unicode=True)
     before = folder / CONFIG
     if before.is_file() and before.read_bytes() == text.encode():
@@ -202,9 +189,9 @@ def _checkpoint_to_continue(study: TrainingStudy, folder: Path, fold: Fold, trai
 
 
 class Example(pl.Callback):
-    """Every so many steps, the PET of one left-out subject: error and contrast to watch, slices where allowed.
+    """Every so many steps, the target of one left-out subject: error and contrast to watch, slices where allowed.
 
-    ``val/contrast``: standard deviation over the brain, divided by that of the measured PET.
+    ``val/contrast``: standard deviation over the brain, divided by that of the measured target.
 
     It steers nothing: no stopping, no choice of a checkpoint.
     """
@@ -214,33 +201,43 @@ class Example(pl.Callback):
         self.volume = np.load(volume, mmap_mode="r", allow_pickle=False)
         self.every = study.logger.images_every
 
+    @property
+    def caption(self) -> str:
+        """Of the picture."""
+        source, target = short_name(self.study.gan.sources[0]), short_name(self.study.gan.target)
+        return f"{source}, measured {target} and synthetic {target} of a left-out subject"
+
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *args: Any) -> None:
         """Synthesise, log ``val/mae`` and, where allowed, the picture."""
         step = int(pl_module.step)  # type: ignore[arg-type]
         if step % self.every or not is_first():
             return
-        t1w, real, mask = np.array(self.volume[T1W]), np.array(self.volume[PET]), self.volume[MASK] > 0
-        model: nn.Module = pl_module.ema.module  # type: ignore[assignment, union-attr]
-        model.eval()
-        pet = synthesise(
-            model,
-            t1w[None],
+        sources, real, mask = np.array(self.volume[:TARGET]), np.array(self.volume[TARGET]), self.volume[MASK] > 0
+        network: nn.Module = pl_module.network  # type: ignore[assignment]
+        learning = network.training
+        gan = self.study.gan
+        made = synthesise(
+            network.eval(),
+            sources,
             mask,
             self.affine,
-            patch_size=self.study.gan.patch_size,
-            stride=self.study.gan.stride,
-            coordinates=self.study.gan.coordinates,
+            patch_size=gan.patch_size,
+            stride=gan.stride,
+            coordinates=gan.coordinates,
             device=pl_module.device,
         )
-        contrast = float(pet[mask].std() / real[mask].std())
-        pl_module.log_dict({"val/mae": float(np.abs(pet - real)[mask].mean()), "val/contrast": contrast})
-        if contrast < FLAT and step >= self.study.gan.n_steps / 2:
-            self.run.alert("Collapsed generator", f"step {step}: {contrast:.0%} of the contrast of a real PET")
+        network.train(learning)
+        contrast = float(made[mask].std() / real[mask].std())
+        pl_module.log_dict({"val/mae": float(np.abs(made - real)[mask].mean()), "val/contrast": contrast})
+        if contrast < FLAT and step >= gan.n_steps / 2:
+            words = f"step {step}: {contrast:.0%} of the contrast of a real {short_name(gan.target)}"
+            self.run.alert("Collapsed generator", words)
         if self.run.shows_images:
-            self.run.log_picture("example", slices(t1w, real, pet), CAPTION, step=step - 1)  # that of the metrics
+            shown = slices(sources[0], real, made)
+            self.run.log_picture("example", shown, self.caption, step=step - 1)  # that of the metrics
 
 
-def slices(t1w: NDArray[np.float32], real: NDArray[np.float32], pet: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """The middle transverse slice of three (I, J, K) volumes side by side; grey from 0 to 1.6 (T1 scaled, SUVR)."""
-    middle = np.rot90(np.stack([t1w, real, pet])[:, :, :, t1w.shape[2] // 2], axes=(1, 2))
+def slices(*volumes: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """The middle transverse slice of (I, J, K) volumes side by side; grey from 0 to 1.6 (MRI scaled, SUVR)."""
+    middle = np.rot90(np.stack(volumes)[:, :, :, volumes[0].shape[2] // 2], axes=(1, 2))
     return (np.concatenate(list(np.clip(middle / 1.6, 0, 1)), axis=1) * 255).astype(np.uint8)

@@ -1,10 +1,17 @@
 """Options of ``gan=``."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from synthpet.learning.options import TrainerOptions
-from synthpet.runtime.options import Group
+from synthpet.runtime.options import Group, plain
 from synthpet.tracking.options import TrackedStudy
+
+# every generator has these, each read where it is used; all others are those of its method
+SHARED = (
+    "name", "method", "patch_size", "stride", "batch_size", "coordinates", "n_steps", "n_folds", "sources", "target",
+)  # fmt: skip
+SOURCES, TARGET = ("t1w",), "pet"
 
 
 @dataclass(frozen=True)
@@ -30,13 +37,23 @@ class GeneratorOptions(Group):
     n_steps: int
     n_folds: int
     method: str = "conditional_gan"
-    sources: tuple[str, ...] = ("t1w",)
-    target: str = "pet"
+    sources: tuple[str, ...] = SOURCES
+    target: str = TARGET
 
     @property
     def translation(self) -> str:
         """In words, such as ``t1w+flair -> pet``."""
         return f"{'+'.join(self.sources)} -> {self.target}"
+
+    @property
+    def is_default(self) -> bool:
+        """Whether the translation is that of a configuration which names none."""
+        return (self.sources, self.target) == (SOURCES, TARGET)
+
+    def of_training(self) -> dict[str, Any]:
+        """The values that determine a training: not those of inference; the usual translation stays unsaid."""
+        unsaid = ("stride", "sources", "target") if self.is_default else ("stride",)
+        return {key: value for key, value in plain(self.values).items() if key not in unsaid}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,6 +18,8 @@ from synthpet.cohort.images import voxel_digest
 from synthpet.cohort.scan import Scan
 from synthpet.cohort.text import read_json_object
 from synthpet.errors import DataError
+from synthpet.generators.options import SOURCES, TARGET
+from synthpet.generators.registry import GENERATORS
 from synthpet.learning.model_files import load_network, plain_yaml
 from synthpet.runtime.device import resolve_precision
 from synthpet.runtime.stage import check_files
@@ -82,12 +84,12 @@ class TrainedGenerator:
     @property
     def sources(self) -> tuple[str, ...]:
         """Modalities that it is given."""
-        return tuple(map(str, self.gan.get("sources", ("t1w",))))
+        return tuple(map(str, self.gan.get("sources", SOURCES)))
 
     @property
     def target(self) -> str:
         """The modality that it makes of them."""
-        return str(self.gan.get("target", "pet"))
+        return str(self.gan.get("target", TARGET))
 
     @property
     def patch_size(self) -> tuple[int, int, int]:
@@ -173,34 +175,18 @@ def load_generator(generator: TrainedGenerator) -> "nn.Module":
     Raises:
         DataError: the weights do not belong to the configuration beside them, or either cannot be read.
     """
-    from synthpet.generators.conditional_gan import build_generator
-
     generator.check()
-    gan = generator.gan
-    options: dict[str, Any] = {key: gan.get(key) for key in ("spatial_dims", "patch_size", "coordinates", "generator")}
-    if not _is_patch(options["patch_size"]) or not _is_small(options["generator"]):
-        raise DataError(f"E_MODEL {generator.folder / CONFIG}: found {options}; expected options of a generator")
-
-    def build() -> "nn.Module":
-        return build_generator(
-            options["spatial_dims"], options["patch_size"][2], options["coordinates"], options["generator"]
-        )
-
-    return load_network(build, generator.weights, options)
+    gan, method = generator.gan, generator.gan.get("method", "conditional_gan")
+    if not isinstance(gan.get("coordinates"), bool) or not generator.patch_size:
+        raise DataError(f"E_MODEL {generator.folder / CONFIG}: found {gan}; expected options of a generator")
+    deciding = {key: value for key, value in gan.items() if not key.endswith("steps")}  # on what is built
+    return load_network(lambda: GENERATORS.load(method).build(gan), generator.weights, deciding)
 
 
 def _is_patch(size: Any) -> bool:
     """Three numbers of voxels, together no more than memory holds."""
     whole = isinstance(size, list) and len(size) == 3 and all(isinstance(n, int) and n > 0 for n in size)
     return whole and math.prod(size) <= MAX_PATCH_VOXELS
-
-
-def _is_small(generator: Any) -> bool:
-    """Options of ``ResidualUNet`` that build it in no time."""
-    known = isinstance(generator, dict) and all(isinstance(key, str) for key in generator)
-    return known and all(
-        not isinstance(generator.get(key, 1), int) or generator.get(key, 1) <= 64 for key in ("blocks", "stem")
-    )
 
 
 def write_seen(folder: Path, images: Sequence[Path]) -> Path:

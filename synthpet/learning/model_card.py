@@ -9,6 +9,7 @@ from typing import Any
 
 from synthpet.cohort import Cohort
 from synthpet.cohort.files import sha256, write_text
+from synthpet.cohort.modality import modality
 from synthpet.runtime.stage import versions
 
 CARD = "MODEL_CARD.md"
@@ -28,13 +29,6 @@ class Kind:
     limit: str
 
 
-GENERATOR = Kind(
-    "A generator of a conditional GAN: it computes a synthetic FDG PET (SUVR) from a T1 MRI on the template grid.",
-    "to complete a set of normal controls with synthetic PET for research on lesion detection.",
-    "The quality of its synthetic PET on controls that it did not see stands in `quality.json` of the folder "
-    "`synthetic-<name>`, once `python -m synthpet.evaluate` has run.",
-    "A synthetic PET is not a measurement. It shows what the T1 predicts, not the person's metabolism.",
-)
 DETECTOR = Kind(
     "A detector that learned the normal T1 and FDG PET of controls; it gives a map of how far a person lies outside.",
     "research on unsupervised detection of epileptogenic lesions.",
@@ -42,6 +36,31 @@ DETECTOR = Kind(
     "folder `evaluation-<name>`, once `python -m uad.evaluate` has run.",
     "It marks what is unlike its controls, which is not the same as a lesion; most marked places are not lesions.",
 )
+
+
+def generator_kind(method: str, sources: Sequence[str], target: str) -> Kind:
+    """What the card of a generator says.
+
+    Args:
+        method: ``gan.method``.
+        sources: modalities that it is given.
+        target: the one that it makes.
+    """
+    given, made = " and ".join(map(short_name, sources)), short_name(target)
+    lead = "generator of a conditional GAN" if method == "conditional_gan" else f"generator ({method})"
+    about, shown = ("FDG PET (SUVR)", "person's metabolism") if target == "pet" else (made, f"person's {made}")
+    return Kind(
+        f"A {lead}: it computes a synthetic {about} from a {given} MRI on the template grid.",
+        f"to complete a set of normal controls with synthetic {made} for research on lesion detection.",
+        f"The quality of its synthetic {made} on controls that it did not see stands in `quality.json` of the folder "
+        "`synthetic-<name>`, once `python -m synthpet.evaluate` has run.",
+        f"A synthetic {made} is not a measurement. It shows what the {given} predicts, not the {shown}.",
+    )
+
+
+def short_name(name: str) -> str:
+    """What a modality is called in few letters: T1, FLAIR, PET."""
+    return modality(name).suffix.removesuffix("w").upper()
 
 
 def write_model_card(
@@ -58,7 +77,7 @@ def write_model_card(
 
     Args:
         folder: of the model.
-        kind: ``GENERATOR`` or ``DETECTOR``.
+        kind: ``generator_kind`` or ``DETECTOR``.
         name: heading.
         cohort: that the training images are of.
         trained_on: participants; only their number and role are written.

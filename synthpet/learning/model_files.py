@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from synthpet.errors import DataError
+from synthpet.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from torch import nn
@@ -110,7 +110,8 @@ def load_network(build: Callable[[], "Network"], weights: Path, options: Any) ->
         if bad := sorted(name for name, tensor in state.items() if not torch.isfinite(tensor).all()):
             raise ValueError(f"{len(bad)} tensors hold values that are not numbers, {bad[0]}")
         network.load_state_dict(state)
-    except (RuntimeError, OSError, ValueError, TypeError, KeyError, ArithmeticError, SafetensorError) as error:
+    except (RuntimeError, OSError, ValueError, TypeError, KeyError, AttributeError, ArithmeticError, SafetensorError,
+            UsageError) as error:  # fmt: skip
         raise DataError(
             f"E_MODEL {weights}: does not fit the options beside it ({error}); expected both files as one training "
             "wrote them: train again, or get both again from whoever made them"

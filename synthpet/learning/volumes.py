@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -11,27 +12,41 @@ from synthpet.errors import DataError
 from synthpet.runtime.console import progress, say
 from synthpet.runtime.stage import Stage, read_manifest
 
-T1W, PET, MASK = range(3)  # channels
+T1W, PET = range(2)  # channels of a file with T1, PET and mask
+TARGET, MASK = -2, -1  # channels of every file
 
 
-def cache_volumes(cohort: Cohort, participant_ids: Sequence[str], folder: Path) -> dict[str, Path]:
-    """Write each subject's (T1, PET, mask) as one uncompressed (3, I, J, K) float32 file that can be memory-mapped.
+def cache_volumes(
+    cohort: Cohort, participant_ids: Sequence[str], folder: Path, sources: Sequence[str] = ("t1w",), target: str = "pet"
+) -> dict[str, Path]:
+    """Write each subject's images as one uncompressed (S + 2, I, J, K) float32 file that can be memory-mapped.
+
+    Args:
+        cohort: the cohort.
+        participant_ids: whose images.
+        folder: where the files go; one translation a folder.
+        sources: modalities of the first channels.
+        target: modality of the last but one, 0 outside the brain; the last is the brain mask.
 
     Returns:
         Path by participant id.
     """
     paths = {participant_id: folder / f"{participant_id}.npy" for participant_id in participant_ids}
     subjects = [s for s in cohort.subjects if s.participant_id in paths]
-    inputs = cohort.files(("t1w", "pet", "brain_mask"), subjects)
+    inputs = cohort.files((*sources, target, "brain_mask"), subjects)
+    config: dict[str, Any] = {"participants": list(paths)}
+    if (*sources, target) != ("t1w", "pet"):
+        config |= {"sources": list(sources), "target": target}
 
     def write() -> list[Path]:
         for participant_id, path in progress(paths.items(), "reading the paired controls"):
             mask = cohort.load_mask(participant_id)
-            volume = np.stack([cohort.load_t1w(participant_id), cohort.load(participant_id, "pet") * mask, mask])
+            given = [cohort.load_image(participant_id, name) for name in sources]
+            volume = np.stack([*given, cohort.load_image(participant_id, target) * mask, mask])
             write_array(path, volume.astype(np.float32))
         return list(paths.values())
 
-    stage = Stage("patch cache", folder, {"participants": list(paths)}, tuple(inputs))
+    stage = Stage("patch cache", folder, config, tuple(inputs))
     try:
         stage.check_outputs()
     except DataError as error:

@@ -10,6 +10,7 @@ Both run in turn, ten steps each, so that other work on the machine hits both al
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +22,7 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from synthpet.generators.conditional_gan import ConditionalGAN
-from synthpet.generators.fit import build_model
-from synthpet.generators.patches.augment import augment_t1w
+from synthpet.generators.patches.augment import augment
 from synthpet.generators.patches.data import Batch, PatchBatches, PatchDataModule
 from synthpet.runtime.device import resolve_precision
 from tests.conftest import study
@@ -33,14 +33,14 @@ BLOCK = 10  # steps; each of ours writes one row of metrics
 
 def plain_step(model: ConditionalGAN) -> Callable[..., None]:
     """What a user would write: generator, then discriminator."""
-    options = model.hparams
+    options = asdict(model.own)
     generator, discriminator = model.generator, model.discriminator
     random = torch.Generator().manual_seed(0)
     for_generator, for_discriminator = model.configure_optimizers()
     average = AveragedModel(generator, multi_avg_fn=get_ema_multi_avg_fn(options["ema_decay"]), use_buffers=True)
 
     def step(batch: Batch, autocast: torch.autocast) -> None:
-        t1w, pet, mask = augment_t1w(batch.t1w, strength=1.0, generator=random), batch.pet, batch.mask
+        t1w, pet, mask = augment(batch.sources, strength=1.0, generator=random), batch.target, batch.mask
         discriminator.requires_grad_(False)
         with autocast:
             synthetic = generator(t1w) * mask
@@ -101,7 +101,7 @@ def rows(tiny: bool = False) -> Iterator[Row]:
         paths = write_controls(Path(name), (24, 24, 24) if tiny else SHAPE, N_CONTROLS)
         data = PatchDataModule(paths, np.eye(4), steps_per_epoch=n_steps, **sampling)
         in_memory = [*map(PatchBatches(paths, np.eye(4), n_batches=BLOCK, **sampling).__getitem__, range(BLOCK))]
-        ours_model, plain_model = (build_model(cfg, seed=0) for _ in range(2))
+        ours_model, plain_model = (ConditionalGAN.of(cfg.gan, cfg.trainer, seed=0) for _ in range(2))
         blocks = BlocksInTurn(plain_step(plain_model), in_memory)
         under_lightning(ours_model, data, n_steps, Path(name), blocks)
     ours, theirs = np.array(blocks.seconds[1:]).T  # the first ones compile kernels and allocate

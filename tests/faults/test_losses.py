@@ -22,18 +22,18 @@ def cfg(shared_cohort, tmp_path):
 
 
 def spoil(monkeypatch, where, steps):
-    """Make what the training sees at these steps infinite: the T1, or the gradient alone."""
+    """Make what the training sees at these steps infinite: the sources, or the gradient alone."""
     step_of = ConditionalGAN._generator_step
 
-    def spoilt(self, t1w, batch, step, adversarial):
+    def spoilt(self, sources, batch, step, adversarial):
         if step in steps and where == "image":
-            t1w = torch.full_like(t1w, float("inf"))
+            sources = torch.full_like(sources, float("inf"))
         hook = None
         if step in steps and where == "gradient":
             weight = next(self.generator.parameters())
             hook = weight.register_hook(lambda gradient: gradient * float("nan"))
         try:
-            return step_of(self, t1w, batch, step, adversarial)
+            return step_of(self, sources, batch, step, adversarial)
         finally:
             if hook is not None:
                 hook.remove()
@@ -69,8 +69,8 @@ def test_weights_that_are_no_numbers_are_never_saved(cfg, tmp_path, monkeypatch)
     """Should they become so in spite of all: neither a checkpoint nor a generator has them."""
     step_of = ConditionalGAN._generator_step
 
-    def poison(self, t1w, batch, step, adversarial):
-        found = step_of(self, t1w, batch, step, adversarial)
+    def poison(self, sources, batch, step, adversarial):
+        found = step_of(self, sources, batch, step, adversarial)
         if step == 4:
             next(self.generator.parameters()).data.fill_(float("nan"))
         return found

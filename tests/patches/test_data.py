@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from synthpet.errors import TrainingError, UsageError
-from synthpet.generators.patches.augment import augment_t1w
+from synthpet.generators.patches.augment import augment
 from synthpet.generators.patches.data import PatchBatches, PatchDataModule, check_shared_memory, naming_loaders
 from synthpet.learning.volumes import cache_volumes
 
@@ -27,13 +27,13 @@ def test_a_batch_depends_on_its_number_alone(volumes, shared_cohort):
     late = batches(volumes, shared_cohort, first=2)[1]
     for a, b in zip(late, batches(volumes, shared_cohort)[3], strict=True):
         torch.testing.assert_close(a, b, rtol=0, atol=0)
-    assert not torch.equal(late.t1w, batches(volumes, shared_cohort, seed=1, first=2)[1].t1w)
+    assert not torch.equal(late.sources, batches(volumes, shared_cohort, seed=1, first=2)[1].sources)
 
 
 def test_patches_are_of_one_subject_and_one_place(volumes, shared_cohort):
     """The inverse relation of the test cohort's T1 and PET holds within every patch, mirrored or not."""
     batch = batches(volumes, shared_cohort, batch_size=16)[0]
-    t1w, pet = batch.t1w[batch.mask > 0].numpy(), batch.pet[batch.mask > 0].numpy()
+    t1w, pet = batch.sources[batch.mask > 0].numpy(), batch.target[batch.mask > 0].numpy()
     assert np.corrcoef(t1w, pet)[0, 1] < -0.9
     assert batch.mask.mean(dim=(1, 2, 3, 4)).min() > 0
 
@@ -53,7 +53,7 @@ def test_without_coordinates_a_batch_has_the_same_patches(volumes, shared_cohort
 
 def test_a_patch_larger_than_the_volume_is_padded_with_zeros(volumes, shared_cohort):
     batch = batches(volumes, shared_cohort, patch_size=(24, 24, 24))[0]
-    assert batch.t1w.shape == (3, 1, 24, 24, 24)
+    assert batch.sources.shape == (3, 1, 24, 24, 24)
     inside = [(24 - n) // 2 for n in shared_cohort.grid.shape]
     padded = torch.ones(24, 24, 24, dtype=torch.bool)
     padded[tuple(slice(low, low + n) for low, n in zip(inside, shared_cohort.grid.shape, strict=True))] = False
@@ -68,20 +68,20 @@ def test_workers_draw_the_same_batches(volumes, shared_cohort):
             volumes, shared_cohort.grid.matrix, patch_size=(8, 8, 8), batch_size=2, coordinates=True,
             steps_per_epoch=3, seed=5, num_workers=num_workers,
         )  # fmt: skip
-        drawn.append([batch.t1w for batch in data.train_dataloader()])
+        drawn.append([batch.sources for batch in data.train_dataloader()])
     for a, b in zip(*drawn, strict=True):
         torch.testing.assert_close(a, b, rtol=0, atol=0)
 
 
 def test_augmentation_changes_contrast_keeps_background_and_order():
     t1w = torch.rand(4, 1, 6, 6, 6) * (torch.rand(4, 1, 6, 6, 6) > 0.3)
-    varied = augment_t1w(t1w, strength=1.0, generator=torch.Generator().manual_seed(0))
+    varied = augment(t1w, strength=1.0, generator=torch.Generator().manual_seed(0))
     assert not varied[t1w == 0].any()
     assert (varied - t1w)[t1w != 0].abs().mean() > 0.02
     for before, after in zip(t1w, varied, strict=True):
         brain = before != 0
         assert np.corrcoef(before[brain], after[brain])[0, 1] > 0.9
-    assert augment_t1w(t1w, strength=0, generator=torch.Generator()) is t1w
+    assert augment(t1w, strength=0, generator=torch.Generator()) is t1w
 
 
 def test_too_little_shared_memory_for_loaders_is_said_before_they_hang(tmp_path, monkeypatch):

@@ -1,4 +1,4 @@
-"""The discriminator: MONAI's PatchGAN on (T1, PET)."""
+"""The discriminator: MONAI's PatchGAN on (sources, target)."""
 
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
@@ -23,7 +23,7 @@ def patch_discriminator(
 
     Args:
         spatial_dims: 2 or 3.
-        in_channels: T1 and PET channels together.
+        in_channels: of sources and target together.
         channels: width of the first layer; doubled by each further one.
         layers: strided layers.
         norm: ``batch``, ``instance`` or ``none``.

@@ -4,8 +4,9 @@ A PET image is smooth (5 to 7 mm), so the costly layers need not run on the T1's
 takes blocks of ``stem`` voxels to channels and the head puts the blocks back (sub-pixel convolution, Shi 2016).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -57,13 +58,16 @@ class ResidualUNet(nn.Module):
 
     Args:
         spatial_dims: 2 or 3.
-        in_channels: T1 (times slices), and the template coordinates where they are used.
-        out_channels: PET (times slices).
+        in_channels: sources (times slices), and the template coordinates where they are used.
+        out_channels: of the target (slices).
         channels: width of each level, from fine to coarse; each level halves the resolution.
         blocks: residual blocks per level, on each side.
         stem: edge of the voxel block that becomes one position of the first level (1: none).
         norm: ``batch``, ``instance``, ``group`` or ``none``.
     """
+
+    LARGEST: ClassVar[Mapping[str, int]] = {"blocks": 64, "stem": 64}
+    """Above these a network takes long to build: a stranger's options may not ask for it."""
 
     def __init__(
         self,

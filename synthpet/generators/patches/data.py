@@ -30,10 +30,13 @@ FLIP_AXIS = 0  # left-right; template grids are symmetric about x = 0
 
 
 class Batch(NamedTuple):
-    """Patches of a step: T1, PET and brain mask, (B, 1, I, J, K); coordinates, (B, 3 or 0, I, J, K)."""
+    """Patches of a step, in the units of their modalities.
 
-    t1w: Tensor
-    pet: Tensor
+    Sources: (B, S, I, J, K); target and brain mask: (B, 1, I, J, K); coordinates: (B, 3 or 0, I, J, K), in 100 mm.
+    """
+
+    sources: Tensor
+    target: Tensor
     mask: Tensor
     position: Tensor
 
@@ -42,7 +45,7 @@ class PatchBatches(Dataset):
     """Random patches whose centre lies in the brain, from randomly chosen subjects, half of them mirrored.
 
     Args:
-        volumes: cached files, one a subject.
+        volumes: cached files of sources, target and mask, one a subject.
         affine: (4, 4), voxel indices to RAS+ mm.
         patch_size: (pi, pj, pk); larger than a volume is zero-padded.
         batch_size: patches in a batch.
@@ -70,14 +73,19 @@ class PatchBatches(Dataset):
         self.seed = seed
         self.n_batches = n_batches
         self.first = first
-        shape = self.volumes[0].shape[1:]
+        self.n_images, *shape = self.volumes[0].shape
         self.position = position_channels(shape, torch.from_numpy(affine)).numpy() if coordinates else None
 
     @property
     def n_bytes(self) -> int:
         """Of one batch."""
-        channels = 3 if self.position is None else 6
-        return self.batch_size * channels * math.prod(self.patch_size) * np.dtype(np.float32).itemsize
+        n_channels = self.n_images + self.n_coordinates
+        return self.batch_size * n_channels * math.prod(self.patch_size) * np.dtype(np.float32).itemsize
+
+    @property
+    def n_coordinates(self) -> int:
+        """Channels of coordinates."""
+        return 0 if self.position is None else 3
 
     def __len__(self) -> int:
         return self.n_batches
@@ -85,15 +93,13 @@ class PatchBatches(Dataset):
     def __getitem__(self, index: int) -> Batch:
         """Batch number ``first + index``."""
         rng = np.random.default_rng([self.seed, self.first + index])
-        n_coordinates = 0 if self.position is None else 3
-        patches = np.empty((self.batch_size, 3 + n_coordinates, *self.patch_size), np.float32)
+        patches = np.empty((self.batch_size, self.n_images + self.n_coordinates, *self.patch_size), np.float32)
         for patch in patches:
             self._draw(rng, patch)
-        t1w, pet, mask, position = torch.from_numpy(patches).split([1, 1, 1, n_coordinates], dim=1)
-        return Batch(t1w, pet, mask, position)
+        return Batch(*torch.from_numpy(patches).split([self.n_images - 2, 1, 1, self.n_coordinates], dim=1))
 
     def _draw(self, rng: np.random.Generator, patch: NDArray[np.float32]) -> None:
-        """Fill one (3 or 6, pi, pj, pk) patch with T1, PET, mask and coordinates."""
+        """Fill one (S + 2 or S + 5, pi, pj, pk) patch with sources, target, mask and coordinates."""
         volume = self.volumes[rng.integers(len(self.volumes))]
         centre = _voxel_in_brain(volume[MASK], rng)
         cut = [_interval(c, p, n) for c, p, n in zip(centre, self.patch_size, volume.shape[1:], strict=True)]
@@ -106,11 +112,11 @@ class PatchBatches(Dataset):
         )
         if patch.shape[1:] != volume[where].shape[1:]:
             patch[:] = 0
-        filled[:3, *inside] = volume[where]
+        filled[: self.n_images, *inside] = volume[where]
         if self.position is not None:
-            filled[3:, *inside] = self.position[where]
+            filled[self.n_images :, *inside] = self.position[where]
             if mirrored:
-                patch[3] *= -1  # the mirrored patch lies in the other hemisphere
+                patch[self.n_images] *= -1  # the mirrored patch lies in the other hemisphere
 
 
 def _voxel_in_brain(mask: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.int64]:

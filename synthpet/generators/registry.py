@@ -1,0 +1,14 @@
+"""Generators by ``gan.method`` and networks by ``gan.generator.network``; a package adds its own by an entry point."""
+
+from synthpet.runtime.registry import Registry
+
+GENERATORS = Registry(
+    "gan.method",
+    "synthpet.generators",
+    {"conditional_gan": "synthpet.generators.conditional_gan:ConditionalGAN"},
+)
+NETWORKS = Registry(
+    "gan.generator.network",
+    "synthpet.networks",
+    {"residual_unet": "synthpet.generators.networks.generator:ResidualUNet"},
+)

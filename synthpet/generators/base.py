@@ -3,20 +3,17 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
-from synthpet.generators.options import SHARED, GeneratorOptions
+from synthpet.generators.options import GeneratorOptions
 from synthpet.learning.options import TrainerOptions
-from synthpet.runtime.options import own_options
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
-
-__all__ = ["SHARED", "Generator", "own_options"]
 
 
 class Generator(Protocol):
     """What every generator does, beside being a LightningModule that trains on ``patches.data.Batch``.
 
-    ``Options``: a frozen dataclass of the options that it has beside those of ``SHARED``.
+    ``Options``: a frozen dataclass of the options that it has beside those of every generator (``options.SHARED``).
     """
 
     step: "Tensor"

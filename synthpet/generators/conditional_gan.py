@@ -21,13 +21,12 @@ from torch.optim.swa_utils import AveragedModel
 
 from synthpet.errors import TrainingError
 from synthpet.generators.networks import SlicesAsChannels, patch_discriminator
-from synthpet.generators.options import SHARED, SOURCES, GeneratorOptions
+from synthpet.generators.options import SOURCES, GeneratorOptions
 from synthpet.generators.patches.augment import augment
 from synthpet.generators.patches.data import Batch
 from synthpet.generators.registry import NETWORKS
 from synthpet.learning.options import TrainerOptions
 from synthpet.learning.schedule import cosine_schedule, gradient_norm, moving_average
-from synthpet.runtime.options import own_options
 
 MAX_BAD_STEPS = 20  # consecutive steps with a loss or gradient that is not finite, before training gives up
 
@@ -137,7 +136,7 @@ class ConditionalGAN(pl.LightningModule):
     @classmethod
     def of(cls, options: GeneratorOptions, trainer: TrainerOptions, seed: int) -> Self:
         """See ``Generator.of``."""
-        return cls(own_options(cls.Options, "gan", options.values, SHARED), options, trainer, seed)
+        return cls(options.own(cls.Options), options, trainer, seed)
 
     @classmethod
     def build(cls, gan: Mapping[str, Any]) -> nn.Module:

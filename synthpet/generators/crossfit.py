@@ -11,6 +11,7 @@ from synthpet.cohort import Cohort, Fold, check_no_leakage, make_folds, write_fo
 from synthpet.cohort.modality import modality
 from synthpet.errors import DataError
 from synthpet.generators.options import GeneratorOptions, TrainingStudy
+from synthpet.generators.registry import GENERATORS
 from synthpet.learning.volumes import cache_volumes
 from synthpet.runtime.claim import claim_below
 from synthpet.runtime.compute import Compute, in_processes
@@ -43,7 +44,10 @@ def ensure_generators(study: TrainingStudy) -> tuple[Fold, ...]:
     Raises:
         DataError: the cohort has no controls with all images of the translation.
         DataLeakageError: a fold would see what it must not see.
+        UsageError: an option that the method does not have.
     """
+    if study.gan.method not in GENERATORS.own:  # whose options were judged before any work
+        study.gan.own(GENERATORS.load(study.gan.method).Options)
     cohort = ensure_cohort(study)
     roles = roles_that_train(study.gan)
     people = [s.participant_id for s in cohort.pairs(study.gan.sources, study.gan.target) if s.role in roles]

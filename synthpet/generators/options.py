@@ -1,17 +1,20 @@
 """Options of ``gan=``."""
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, fields
+from typing import Any, TypeVar
 
 from synthpet.learning.options import TrainerOptions
-from synthpet.runtime.options import Group, plain
+from synthpet.runtime.options import Group, own_options, plain
 from synthpet.tracking.options import TrackedStudy
 
 # every generator has these, each read where it is used; all others are those of its method
 SHARED = (
     "name", "method", "patch_size", "stride", "batch_size", "coordinates", "n_steps", "n_folds", "sources", "target",
 )  # fmt: skip
+# set by studies, whatever the method: one that has no such option passes it over
+SET_BY_STUDIES = ("n_warmup_steps", "generator", "discriminator", "learning_rate")
 SOURCES, TARGET = ("t1w",), "pet"
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,18 @@ class GeneratorOptions(Group):
     def is_default(self) -> bool:
         """Whether the translation is that of a configuration which names none."""
         return (self.sources, self.target) == (SOURCES, TARGET)
+
+    def own(self, kind: type[T]) -> T:
+        """The options of a method.
+
+        Args:
+            kind: a dataclass of those that it has beside ``SHARED``.
+
+        Raises:
+            UsageError: there are others, or one without a default was not given.
+        """
+        passed_over = set(SET_BY_STUDIES) - {field.name for field in fields(kind)}  # type: ignore[arg-type]
+        return own_options(kind, "gan", self.values, {*SHARED, *passed_over})
 
     def of_training(self) -> dict[str, Any]:
         """The values that determine a training: not those of inference; the usual translation stays unsaid."""

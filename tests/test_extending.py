@@ -8,8 +8,6 @@ import sys
 import pytest
 import yaml
 
-from synthpet.command.main import compose
-from synthpet.errors import UsageError
 from synthpet.generators.options import SET_BY_STUDIES, SHARED
 from tests.test_readme import ROOT
 from tests.uad.test_extending import write_package
@@ -50,8 +48,3 @@ def test_studies_set_nothing_of_a_generator_but_what_every_method_reads_or_passe
     for path in (ROOT / "configs/study").glob("*.yaml"):
         gan = yaml.safe_load(path.read_text()).get("gan", {})
         assert set(gan) <= {*SHARED, *SET_BY_STUDIES}, path
-
-
-def test_without_the_package_there_is_no_such_generator():
-    with pytest.raises(UsageError, match=r"gan\.method='linear': expected one of conditional_gan"):
-        compose("train", "gan.method=linear")

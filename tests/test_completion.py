@@ -9,12 +9,19 @@ import numpy as np
 import pytest
 from safetensors.torch import load_file, save_file
 
-from synthpet.cohort import Fold, read_folds, read_image, write_image
+from synthpet.cohort import Fold, Subject, read_folds, read_image, write_image
 from synthpet.cohort.files import sha256
 from synthpet.cohort.index import write_participants
 from synthpet.cohort.names import image_path
 from synthpet.cohort.scan import Scan
-from synthpet.completion.write import draw_donors, ensure_completed, generators_of, generators_source, match_histogram
+from synthpet.completion.write import (
+    completed_folder,
+    draw_donors,
+    ensure_completed,
+    generators_of,
+    generators_source,
+    match_histogram,
+)
 from synthpet.errors import DataError, DataLeakageError, UsageError
 from synthpet.generators.crossfit import generator_folder
 from synthpet.generators.trained import TrainedGenerator, load_generator
@@ -245,3 +252,25 @@ def test_generators_of_another_study_are_those_that_expect_a_patients_pet_too(tm
     elsewhere.mkdir(parents=True)
     (elsewhere / "folds.json").write_text("[]")
     assert generators_source(study("uad_train", "detector=residual", f"complete.generators={elsewhere}")) == elsewhere
+
+
+def test_an_unpaired_control_who_trained_is_synthesised_by_the_generator_that_did_not_see_them():
+    folds = (Fold(0, ("sub-u1", "sub-p1"), ("sub-u2",)), Fold(1, ("sub-u2", "sub-p1"), ("sub-u1",)))
+    assert generators_of(Subject("sub-u1", "control", "unpaired"), folds) == [1]
+    assert generators_of(Subject("sub-u3", "control", "unpaired"), folds) == [0, 1]
+
+
+def test_folders_of_another_translation_say_so(shared_cohort, tmp_path):
+    usual = configure(shared_cohort, tmp_path)
+    other = replace(usual, gan=replace(usual.gan, sources=("t1w", "flair"), target="pet"))
+    assert completed_folder(usual).name == f"synthetic-{usual.gan.name}"
+    assert completed_folder(other).name == f"synthetic-{usual.gan.name}-t1w+flair-to-pet"
+    assert generator_folder(other).name == f"gan-{usual.gan.name}-t1w+flair-to-pet"
+
+
+def test_a_cohort_opened_as_a_folder_that_says_it_is_simulated_has_simulated_synthetic_images(completed):
+    cfg, folder = completed
+    assert not cfg.cohort.is_simulated  # its source is a folder: only the cohort itself knows
+    said = json.loads((folder / "dataset_description.json").read_text())
+    here = json.loads((cfg.cohort.path / "dataset_description.json").read_text())
+    assert said["Simulated"] is here["Simulated"] is True

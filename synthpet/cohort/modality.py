@@ -43,6 +43,11 @@ class Modality:
     zero: str
     entities: tuple[tuple[str, str], ...] = ()
 
+    @property
+    def short(self) -> str:
+        """What sentences call it: PET, T1, FLAIR."""
+        return {"pet": "PET", "T1w": "T1"}.get(self.suffix, self.suffix)
+
     def scaled(self, image: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
         """Values that can be compared between people.
 

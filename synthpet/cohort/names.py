@@ -49,6 +49,11 @@ def image_path(participant_id: str, kind: str, *, res: str, space: str = SPACE) 
     return Path(participant_id, of.folder, name)
 
 
+def derived_kind(word: str, name: str) -> str:
+    """Name of what is derived from a modality, such as ``synthetic_pet``; ``uncertainty`` alone is of the PET."""
+    return word if (word, name) == ("uncertainty", "pet") else f"{word}_{name}"
+
+
 def _modality_and_desc(kind: str) -> tuple[Modality, str]:
     word, _, name = kind.partition("_")
     if word in DERIVED:

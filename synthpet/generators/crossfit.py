@@ -32,7 +32,7 @@ def ensure_cohort(study: Study) -> Cohort:
 
 def generator_folder(study: TrainingStudy) -> Path:
     """Where the generators of this configuration lie."""
-    return study.work_dir / f"gan-{study.gan.name}"
+    return study.work_dir / f"gan-{study.gan.folder_name}"
 
 
 def ensure_generators(study: TrainingStudy) -> tuple[Fold, ...]:

@@ -65,6 +65,13 @@ class GeneratorOptions(Group):
         passed_over = set(SET_BY_STUDIES) - {field.name for field in fields(kind)}  # type: ignore[arg-type]
         return own_options(kind, "gan", self.values, {*SHARED, *passed_over})
 
+    @property
+    def folder_name(self) -> str:
+        """Part of the names of folders: ``name``, and the translation where it is not the usual one."""
+        if self.is_default:
+            return self.name
+        return f"{self.name}-{'+'.join(self.sources)}-to-{self.target}"
+
     def of_training(self) -> dict[str, Any]:
         """The values that determine a training: not those of inference; the usual translation stays unsaid."""
         unsaid = ("stride", "sources", "target") if self.is_default else ("stride",)

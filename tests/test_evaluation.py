@@ -13,11 +13,13 @@ from synthpet.cohort.names import image_path
 from synthpet.errors import DataError, DataLeakageError
 from synthpet.quality.metrics import patch_borders
 from synthpet.quality.run import ensure_evaluated, evaluate, measure_spread
-from synthpet.quality.source import ROLES, TRUTH, Source
+from synthpet.quality.source import ROLES, Source
 from synthpet.quality.summary import COLUMNS
 from synthpet.quality.words import console_lines
 from synthpet.runtime.stage import Stage
 from tests.conftest import study
+
+TRUTH = {"paired": "pet", "heldout": "pet", "unpaired": "withheld_pet"}
 
 
 def evaluate_synthesis(cohort, synthetic_folder, **options):

@@ -1,5 +1,6 @@
 """From a cohort to one trained generator per fold, in folders that a rerun reuses or continues."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -10,7 +11,7 @@ from synthpet.checks.cohort import open_cohort
 from synthpet.cohort import Cohort, Fold, check_no_leakage, make_folds, write_folds
 from synthpet.cohort.modality import modality
 from synthpet.errors import DataError
-from synthpet.generators.options import GeneratorOptions, TrainingStudy
+from synthpet.generators.options import TrainingStudy
 from synthpet.generators.registry import GENERATORS
 from synthpet.learning.volumes import cache_volumes
 from synthpet.runtime.claim import claim_below
@@ -49,7 +50,7 @@ def ensure_generators(study: TrainingStudy) -> tuple[Fold, ...]:
     if study.gan.method not in GENERATORS.own:  # whose options were judged before any work
         study.gan.own(GENERATORS.load(study.gan.method).Options)
     cohort = ensure_cohort(study)
-    roles = roles_that_train(study.gan)
+    roles = roles_that_train((*study.gan.sources, study.gan.target))
     people = [s.participant_id for s in cohort.pairs(study.gan.sources, study.gan.target) if s.role in roles]
     if len(people) < 2:
         images = " and ".join(modality(name).words for name in (*study.gan.sources, study.gan.target))
@@ -69,9 +70,9 @@ def ensure_generators(study: TrainingStudy) -> tuple[Fold, ...]:
     return folds
 
 
-def roles_that_train(gan: GeneratorOptions) -> tuple[str, ...]:
+def roles_that_train(images: Sequence[str]) -> tuple[str, ...]:
     """Whose images a translation may learn from: what an unpaired control has of a PET trains nothing."""
-    return ("paired",) if "pet" in (*gan.sources, gan.target) else ("paired", "unpaired")
+    return ("paired",) if "pet" in images else ("paired", "unpaired")
 
 
 def _cache_folder(study: TrainingStudy) -> Path:

@@ -73,18 +73,25 @@ class Knowable:
 
 
 def predictors(
-    cohort: "Cohort", participant_id: str, mask: NDArray[np.bool_], voxels: NDArray[np.int64]
+    cohort: "Cohort",
+    participant_id: str,
+    mask: NDArray[np.bool_],
+    voxels: NDArray[np.int64],
+    sources: Sequence[str] = ("t1w",),
 ) -> NDArray[np.float32]:
-    """What the ridge regression sees of a person's T1: (voxels, widths), NaN outside the brain.
+    """What the ridge regression sees of a person's sources: (voxels, sources x widths), NaN outside the brain.
 
     Args:
         cohort: with the T1s.
         participant_id: whose.
         mask: (I, J, K) the person's brain.
         voxels: flat indices.
+        sources: modalities that the generator is given.
     """
-    t1w, inside = cohort.load_t1w(participant_id), mask.ravel()[voxels]
-    smoothed = (smooth_within(t1w, mask, width, cohort.grid.spacing_mm) if width else t1w for width in WIDTHS_MM)
+    inside = mask.ravel()[voxels]
+    images = [cohort.load_image(participant_id, name) for name in sources]
+    spacing = cohort.grid.spacing_mm
+    smoothed = (smooth_within(image, mask, w, spacing) if w else image for image in images for w in WIDTHS_MM)
     return np.stack([np.where(inside, image.ravel()[voxels], np.float32(np.nan)) for image in smoothed], axis=1)
 
 

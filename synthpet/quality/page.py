@@ -89,20 +89,25 @@ def make_page(evaluation: Evaluation, pictures: Mapping[str, Picture], config: M
         "learning": chosen("learning"),
         "definitions": definitions_table(summary),
     }
-    words = {"generator": str(config["generator"])}
+    translation = evaluation.source.translation
+    parts = {name: translation.put(part) for name, part in parts.items()}
+    words = {"generator": str(config["generator"]), "target": translation.made.words}
     return assemble(__package__, "page.yaml", parts, words, _notices(evaluation), _provenance(evaluation, config))
 
 
 def _notices(evaluation: Evaluation) -> list[str]:
     notices = [
-        "SYNTHETIC: every PET called synthetic was computed from a T1 MRI by a neural network; nobody measured it."
+        evaluation.source.translation.put(
+            "SYNTHETIC: every PET called synthetic was computed from a T1 MRI by a neural network; nobody measured it."
+        )
     ]
     if evaluation.source.is_simulated:
-        notices.append(
+        simulated = (
             "SIMULATED: the persons of this cohort do not exist. Its T1 and its “real” PET come from a computer "
             "model, so that the truth is known; the numbers say how the method works, not how well it does on real "
             "people."
         )
+        notices.append(evaluation.source.translation.put(simulated))
     if evaluation.source.is_foreign:
         notices.append(
             "OTHER COHORT: the generators were trained on people who are not in this cohort. If those were simulated, "
@@ -128,19 +133,19 @@ def make_pictures(evaluation: Evaluation) -> dict[str, Picture]:
     pictures = {}
     if role:
         found, regional = evaluation.measured[role], evaluation.summary["roles"][role]["regional_bias"]
-        pictures["metrics"] = _metrics(found, role)
+        pictures["metrics"] = _metrics(evaluation, found, role)
         pictures["ranking"] = _ranking(evaluation, found)
         for name, one in pick_examples(found).items():
             pictures[f"example-{name}"] = _example(evaluation, name, one)
         pictures["region-map"] = _region_map(evaluation, regional)
-        pictures["regions"] = _regions(regional)
+        pictures["regions"] = _regions(evaluation, regional)
         pictures["means"] = _means(evaluation, role)
     for name, one in pick_uncertain(evaluation.measured).items():
         pictures[f"uncertainty-{name}"] = _uncertain(evaluation, name, one)
     shown = role or next(iter(evaluation.spreads))
     if evaluation.spreads[shown].moments["synthetic"].n > 1:
         pictures["spread"] = _spread(evaluation, shown)
-    if (learned := learning_picture(evaluation.source.synthetic.root)) is not None:
+    if (learned := learning_picture(evaluation.source.synthetic.root, evaluation.source.translation)) is not None:
         pictures["learning"] = learned
     return pictures
 
@@ -180,13 +185,16 @@ class _Scales:
         self.difference = float(np.ceil(2.5 * peak) / 10)
         self.spread = float(np.ceil(1.5 * peak) / 10)
         self.uncertainty = float(np.ceil(1 * peak) / 10)
-        self.real = "PET, simulated truth" if evaluation.source.is_simulated else "PET, measured"
+        self.put = evaluation.source.translation.put
+        self.real = self.put("PET, simulated truth" if evaluation.source.is_simulated else "PET, measured")
+        made = evaluation.source.translation.made
+        self.colours = PET_COLOURS if evaluation.source.translation.is_pet else made.colours
 
     def show_pet(self, title: str, volume: NDArray) -> Panel:
-        return Panel(title, volume, PET_COLOURS, 0, self.pet)
+        return self.put(Panel(title, volume, self.colours, 0, self.pet))
 
     def show_difference(self, title: str, volume: NDArray) -> Panel:
-        return Panel(title, volume, DIFFERENCE_COLOURS, -self.difference, self.difference)
+        return self.put(Panel(title, volume, DIFFERENCE_COLOURS, -self.difference, self.difference))
 
 
 def _example(evaluation: Evaluation, name: str, found: Measured) -> Picture:
@@ -204,7 +212,7 @@ def _example(evaluation: Evaluation, name: str, found: Measured) -> Picture:
     error = next(row for row in found.rows if (row["method"], row["region"]) == ("synthetic", "mask"))
     which = {"best": "lowest", "median": "median", "worst": "highest"}[name]
     return Picture(
-        slices(panels, source.cohort.grid),
+        slices(source.translation.put(panels), source.cohort.grid),
         f"{case.participant_id}, the subject with the {which} error (mean absolute error {error['mae']:.3f} SUVR, "
         f"SSIM {error['ssim']:.3f}). Compare the second and third column for cortex, basal ganglia and temporal "
         "lobes. In the difference, red: synthetic too high, blue: too low (blue could hide or feign a "
@@ -236,7 +244,7 @@ def _uncertain(evaluation: Evaluation, name: str, found: Measured) -> Picture:
         name
     ]
     return Picture(
-        slices(panels, source.cohort.grid),
+        slices(source.translation.put(panels), source.cohort.grid),
         f"{case.participant_id} ({ROLE_WORDS[case.role]}), the one with {which}: standard deviation of the folds' "
         f"generators, mean {found.uncertainty:.3f} SUVR in the brain. Bright places depend on who was in the "
         f"training set; a low value is no proof of a small error, since all generators can err together.{truth}",
@@ -244,13 +252,14 @@ def _uncertain(evaluation: Evaluation, name: str, found: Measured) -> Picture:
     )
 
 
-def _metrics(found: list[Measured], role: str) -> Picture:
+def _metrics(evaluation: Evaluation, found: list[Measured], role: str) -> Picture:
+    put = evaluation.source.translation.put
     methods = dict.fromkeys(row["method"] for row in found[0].rows)
     shown = [metric for metric in METRICS if metric != "rmse"]
     values = {metric: {method: values_of(found, metric, method) for method in methods} for metric in shown}
     notes = {metric: "higher is better" if HIGHER_IS_BETTER[metric] else "lower is better" for metric in shown}
     return Picture(
-        strips(values, LABELS, notes),
+        strips(values, put(LABELS), notes),
         f"Each grey line is one subject ({len(found)} {ROLE_WORDS[role]}), measured in the brain; black: median. A "
         "useful generator lies between the mean PET and the ceiling for every subject, not only on average.",
         "Strip plots of error, PSNR and SSIM for the baselines, the synthetic PET and the ceiling.",
@@ -261,7 +270,7 @@ def _ranking(evaluation: Evaluation, found: list[Measured]) -> Picture:
     """One slice of several subjects side by side, from the lowest to the highest error."""
     source, scales = evaluation.source, _Scales(evaluation)
     shown = pick_ranked(found)
-    rows: dict[str, list[NDArray]] = {scales.real: [], "SYNTHETIC PET": [], "synthetic − real": []}
+    rows: dict[str, list[NDArray]] = {scales.real: [], scales.put("SYNTHETIC PET"): [], "synthetic − real": []}
     titles = []
     for one in shown:
         mask = source.cohort.load_mask(one.case.participant_id)
@@ -300,7 +309,7 @@ def _region_map(evaluation: Evaluation, table: list[dict[str, Any]]) -> Picture:
         if method in table[0]
     ]
     return Picture(
-        slices(panels, evaluation.source.cohort.grid),
+        slices(evaluation.source.translation.put(panels), evaluation.source.cohort.grid),
         "Bias of each region, painted on the template's grey matter: red regions come out too high on average, blue "
         "ones too low. Look for a side or a lobe in one colour; a blue temporal lobe in the synthetic controls would "
         f"hide a hypometabolism there. This scale ends at ±{reach:g} SUVR, a quarter of that of single voxels.",
@@ -308,14 +317,17 @@ def _region_map(evaluation: Evaluation, table: list[dict[str, Any]]) -> Picture:
     )
 
 
-def _regions(table: list[dict[str, Any]]) -> Picture:
+def _regions(evaluation: Evaluation, table: list[dict[str, Any]]) -> Picture:
+    put = evaluation.source.translation.put
     methods: list[str] = [method for method in ("mean_pet", "synthetic") if method in table[0]]
     values = {
         method: (np.array([row[method]["mean"] for row in table]), np.array([row[method]["sd"] or 0 for row in table]))
         for method in methods
     }
     return Picture(
-        regional_bars([row["region"] for row in table], values, LABELS, "mean difference to the real PET, SUVR"),
+        regional_bars(
+            [row["region"] for row in table], values, put(LABELS), put("mean difference to the real PET, SUVR")
+        ),
         "Bias in each region: bars left of zero mean that the regional uptake comes out too low; the whisker is the "
         "standard deviation between subjects. Look for a bias of one sign in the temporal lobes and for left "
         "differing from right. The regions are approximate (nearest labelled point), not an atlas.",
@@ -358,7 +370,7 @@ def _spread(evaluation: Evaluation, role: str) -> Picture:
         for image, found in moments.items()
     ]
     return Picture(
-        slices(panels, evaluation.source.cohort.grid),
+        slices(evaluation.source.translation.put(panels), evaluation.source.cohort.grid),
         f"Standard deviation between the {ROLE_WORDS[role]}, where everybody has brain. Where the synthetic PETs are "
         "darker than the real ones they are too alike, and a detector that learns from them would call normal "
         "variation abnormal there. All columns share the scale.",

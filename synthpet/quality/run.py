@@ -29,7 +29,8 @@ from synthpet.quality.metrics import (
 from synthpet.quality.options import QualityStudy
 from synthpet.quality.records import Evaluation, Measured, Spread
 from synthpet.quality.source import BASELINES, IMAGES, ROLES, Case, Source
-from synthpet.quality.summary import COLUMNS, summarise
+from synthpet.quality.summary import summarise
+from synthpet.quality.translation import Translation
 from synthpet.runtime.compute import in_threads
 from synthpet.runtime.console import progress
 from synthpet.runtime.stage import Stage
@@ -77,6 +78,10 @@ def evaluate(
     summary = summarise(measured, spreads, regions.names, places, source.training, data_range=peak, seed=seed)
     summary |= {"simulated_cohort": source.is_simulated, "spacing_mm": source.cohort.grid.spacing_mm}
     rows = [row for role in measured for found in measured[role] for row in found.rows]
+    if not source.translation.is_default:
+        summary["translation"] = {"sources": source.translation.sources, "target": source.translation.target}
+    for key in ("definitions", "columns_of_quality_tsv"):
+        summary[key] = source.translation.put(summary[key])
     return Evaluation(source, summary, rows, measured, spreads)
 
 
@@ -115,7 +120,9 @@ def measure_case(
         else {},
         None if uncertainty is None else float(uncertainty),
         {image: profile(volume, mask, voxels) for image, volume in seen.items()},
-        predictors(source.cohort, case.participant_id, mask, voxels) if case.truth else None,
+        predictors(source.cohort, case.participant_id, mask, voxels, source.translation.sources)
+        if case.truth
+        else None,
     )
 
 
@@ -165,13 +172,16 @@ def ensure_evaluated(study: QualityStudy) -> Path:
     Returns:
         The folder of the synthetic PETs, now also with quality.tsv, quality.json, figures/ and report.html.
     """
-    from synthpet.completion.write import ensure_completed
+    from synthpet.completion.write import ensure_completed, with_stored_translation
 
     folder = ensure_completed(study)
-    source = Source(open_cohort(study), folder)
+    gan = with_stored_translation(study).gan
+    source = Source(open_cohort(study), folder, Translation(gan.sources, gan.target))
     geometry = {"patch_size": list(study.gan.patch_size), "stride": list(study.gan.stride)}
     config = {"generator": study.gan.name, "data_range": study.evaluate.data_range, "seed": study.seed, **geometry}
     config |= source.cohort.told()
+    if not gan.is_default:
+        config |= {"translation": gan.translation}
     stage = Stage(f"quality {study.gan.name}", folder, config, source.files(), manifest="run-quality.json")
     if stage.ensure(lambda: _write(source, folder, config, n_jobs=study.compute.n_jobs)):
         track_quality(study, folder, stage.manifest)
@@ -190,6 +200,6 @@ def _write(source: Source, folder: Path, config: Mapping[str, Any], n_jobs: int)
     )
     return [
         write_json(folder / "quality.json", found.summary | {"left_out": list(source.cohort.left_out)}),
-        write_tsv(folder / "quality.tsv", found.rows, COLUMNS),
+        write_tsv(folder / "quality.tsv", found.rows, found.summary["columns_of_quality_tsv"]),
         *write_report(found, folder, config),
     ]

@@ -9,15 +9,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from synthpet.cohort import Cohort, Fold, check_no_leakage, make_folds, read_folds, read_image
+from synthpet.cohort import Cohort, Fold, Subject, check_no_leakage, make_folds, read_folds, read_image
+from synthpet.cohort.names import derived_kind
 from synthpet.errors import DataError
+from synthpet.generators.crossfit import roles_that_train
 from synthpet.quality.metrics import Moments
+from synthpet.quality.translation import Translation
 
 # Patients have a synthetic PET too, but no error: their measured PET differs from it by the lesion.
 ROLES = ("paired", "heldout", "unpaired")
-TRUTH = {"paired": "pet", "heldout": "pet", "unpaired": "withheld_pet"}
 BASELINES = ("mean_pet", "mean_brain_pet")
-IMAGES = {"synthetic": "synthetic_pet", "resampled": "resampled_pet", "expected": "expected_pet"}
+IMAGES = ("synthetic", "resampled", "expected")
 
 
 @dataclass(frozen=True)
@@ -43,15 +45,17 @@ class Source:
 
     Args:
         cohort: the cohort.
-        synthetic_folder: the synthetic PETs, named as in the cohort, and ``folds.json``.
+        synthetic_folder: the synthetic images, named as in the cohort, and ``folds.json``.
+        translation: that made them; None: T1 -> PET.
 
     Raises:
         DataError: images are missing; all of them are named.
         DataLeakageError: a fold does not keep its promise.
     """
 
-    def __init__(self, cohort: Cohort, synthetic_folder: Path) -> None:
+    def __init__(self, cohort: Cohort, synthetic_folder: Path, translation: Translation | None = None) -> None:
         self.cohort = cohort
+        self.translation = translation or Translation()
         self.synthetic = replace(cohort, root=Path(synthetic_folder))
         self.cases = self._find_cases()
 
@@ -59,15 +63,15 @@ class Source:
         own_fold = {s: index for index, _, test in self._folds for s in test}
         cases, problems = [], []
         for role in ROLES:
-            subjects = self.cohort.select(role)
-            truth = TRUTH[role]
-            simulated_truth = all(self.cohort.has(s.participant_id, "withheld_pet") for s in subjects)
-            known = role != "unpaired" or simulated_truth
+            subjects = self._with_sources(role)
+            truth = self._truth(role)
+            simulated_truth = all(self.cohort.has(s.participant_id, truth) for s in subjects)
+            known = simulated_truth or (role != "unpaired" and self.translation.is_pet)
             for s in subjects:
-                images = [self.synthetic.path(s.participant_id, "synthetic_pet")]
+                images = [self.synthetic.path(s.participant_id, self._kind("synthetic"))]
                 images += [self.cohort.path(s.participant_id, truth)] if known else []
                 problems += [f"{s.participant_id}: no {path}" for path in images if not path.is_file()]
-                if role == "paired" and s.participant_id not in own_fold:
+                if role == "paired" and known and s.participant_id not in own_fold:
                     problems.append(f"{s.participant_id}: paired control that is in no fold's test set")
                 cases.append(Case(s.participant_id, role, own_fold.get(s.participant_id), truth if known else None))
         if not cases:
@@ -79,6 +83,30 @@ class Source:
             )
         return cases
 
+    def _with_sources(self, role: str) -> list[Subject]:
+        """The people of a role who can have a synthetic image."""
+        sources = self.translation.sources
+        if self.translation.is_default:  # who lacks a T1 is named
+            return list(self.cohort.select(role))
+        return [s for s in self.cohort.select(role) if all(self.cohort.has(s.participant_id, n) for n in sources)]
+
+    def _truth(self, role: str) -> str:
+        """Kind of the image that is the truth: of unpaired controls a PET is withheld."""
+        target = self.translation.target
+        return derived_kind("withheld", target) if role == "unpaired" and self.translation.is_pet else target
+
+    def _kind(self, word: str) -> str:
+        return derived_kind(word, self.translation.target)
+
+    @cached_property
+    def _learners(self) -> list[str]:
+        """Who may have trained a generator."""
+        roles = roles_that_train(self.translation.images)
+        if self.translation.is_default:
+            return [s.participant_id for s in self.cohort.select("paired")]
+        people = self.cohort.pairs(self.translation.sources, self.translation.target)
+        return [s.participant_id for s in people if s.role in roles]
+
     @cached_property
     def _folds(self) -> list[tuple[int, tuple[str, ...], tuple[str, ...]]]:
         """The folds of the paired controls; none where nobody is paired.
@@ -86,7 +114,7 @@ class Source:
         Folds without test subjects belong to generators of another cohort, which have seen nobody of this one: then
         the paired controls are dealt into folds here, so that nobody's baseline contains the own PET.
         """
-        if not self.cohort.select("paired"):
+        if not self._learners:
             return []
         if not self._folds_path.is_file():
             raise DataError(
@@ -94,12 +122,12 @@ class Source:
             )
         folds = read_folds(self._folds_path)
         if self.is_foreign:
-            paired = [s.participant_id for s in self.cohort.select("paired")]
+            paired = self._learners
             folds = (
                 make_folds(paired, min(len(paired), 5), seed=0) if len(paired) > 1 else (Fold(0, (), tuple(paired)),)
             )
         for fold in folds:
-            check_no_leakage(fold, self.cohort)
+            check_no_leakage(fold, self.cohort, roles_that_train(self.translation.images))
         return [(fold.index, fold.train, fold.test) for fold in folds]
 
     @cached_property
@@ -109,12 +137,15 @@ class Source:
         ``mean_pet`` is the plain voxelwise mean. At the brain's edge it contains the surroundings of other people's
         brains; ``mean_brain_pet`` averages at each voxel only those in whose brain it lies: the stronger baseline.
         """
-        everybody = [s.participant_id for s in self.cohort.select("paired")]
+        everybody = self._learners
         groups: dict[int | None, Sequence[str]] = {index: train for index, train, _ in self._folds}
         groups |= {None: everybody} if everybody else {}
         plain, inside, brain = ({index: Moments() for index in groups} for _ in range(3))
         for participant_id in everybody:
-            pet, mask = self.cohort.load(participant_id, "pet"), self.cohort.load_mask(participant_id)
+            pet, mask = (
+                self.cohort.load_image(participant_id, self.translation.target),
+                self.cohort.load_mask(participant_id),
+            )
             for index in (index for index, members in groups.items() if participant_id in members):
                 plain[index].add(pet)
                 inside[index].add(pet * mask)
@@ -177,15 +208,17 @@ class Source:
         """One (I, J, K) image of a case, SUVR: real, uncertainty, a baseline or a key of ``IMAGES``."""
         if image in BASELINES:
             return self.baselines[case.fold][image]
-        path = self.path(case, image)
-        return read_image(path, grid=self.cohort.grid)[0]
+        found = read_image(self.path(case, image), grid=self.cohort.grid)[0]
+        if image != "real":
+            return found
+        return self.translation.made.scaled(found, self.cohort.load_mask(case.participant_id))
 
     def path(self, case: Case, image: str) -> Path:
         """Where an image that is on the disk lies."""
         if image == "real":
-            return self.cohort.path(case.participant_id, TRUTH[case.role])
+            return self.cohort.path(case.participant_id, self._truth(case.role))
         where = self.cohort if image == "expected" else self.synthetic
-        return where.path(case.participant_id, IMAGES.get(image, image))
+        return where.path(case.participant_id, self._kind(image))
 
     def has(self, case: Case, image: str) -> bool:
         """Whether ``load`` would find the image."""
@@ -202,7 +235,11 @@ class Source:
             for image in ("real", "synthetic", "resampled", "expected", "uncertainty")
             if self.has(case, image)
         ]
-        shared = [self.cohort.path(case.participant_id, kind) for case in self.cases for kind in ("t1w", "brain_mask")]
+        shared = [
+            self.cohort.path(case.participant_id, kind)
+            for case in self.cases
+            for kind in (*self.translation.sources, "brain_mask")
+        ]
         return tuple(path for path in (*tables, *images, *shared) if path.is_file())
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from synthpet.quality.translation import Translation
 from synthpet.report.html import Table
 
 ROLE_WORDS = {
@@ -225,4 +226,6 @@ def console_lines(summary: Mapping[str, Any]) -> list[str]:
             lines += [f"  {text}" for text in (gap_words(found), versus_words(found)) if text]
     if not lines:
         lines = headline(summary)
-    return [*lines, *spread_words(summary), *failure_words(summary)]
+    told = summary.get("translation", {"sources": ("t1w",), "target": "pet"})
+    made = Translation(tuple(told["sources"]), told["target"])
+    return made.put([*lines, *spread_words(summary), *failure_words(summary)])

@@ -122,6 +122,17 @@ def test_every_folder_says_what_it_offers_and_nobody_takes_more():
             assert hasattr(import_module(room), name) or import_module(f"{room}.{name}")
 
 
+def test_nobody_below_a_command_sees_a_configuration():
+    below = [
+        path
+        for name, path in modules().items()
+        if not is_command(name) and not name.startswith("synthpet.command") and name.count(".") > 0
+    ]
+    assert len(below) > 250
+    words = re.compile(r"\b(DictConfig|OmegaConf|compose)\b")
+    assert not [path for path in below if words.search(path.read_text("utf-8"))]
+
+
 def test_packages_are_all_named_in_pyproject():
     named = set(re.findall(r'"((?:synthpet|uad)[\w.]*)"', (ROOT / "pyproject.toml").read_text()))
     found = {

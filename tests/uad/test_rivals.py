@@ -328,7 +328,7 @@ def test_the_expected_pet_of_the_cohorts_people_is_read_and_that_of_a_stranger_s
         np.testing.assert_array_equal(found, read_image(source.path(who, "synthetic_pet"))[0])
     assert np.abs(before - pet_of(t1w) * mask).max() > 0.1
     stranger = t1w + np.float32(1e-6) * mask
-    np.testing.assert_allclose(expected(stranger, mask), before, atol=1e-3)
+    np.testing.assert_allclose(expected(scan_of(stranger, mask=mask)), before, atol=1e-3)
     write_json(sidecar_path(path), {**heldout, "GeneratorSHA256": ["1" * 64] * 2})
     with pytest.raises(DataLeakageError, match="sub-07: its generator is not that of fold"):
         synthesiser(generators, synthetic_folder, cohort)(scan_of(t1w, mask=mask))

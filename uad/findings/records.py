@@ -42,7 +42,7 @@ class CalibratedDetector:
         detector: trained.
         t1w: signed z-map of the T1 alone.
         grid: of all images.
-        options: ``cfg.detection`` as plain values.
+        options: of ``detection``, as plain values.
         calibration: the threshold.
         heldout: of the controls it was calibrated on.
         manifest: of the calibration, for the provenance of what is found with it.

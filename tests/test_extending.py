@@ -12,6 +12,8 @@ from synthpet.generators.options import SET_BY_STUDIES, SHARED
 from tests.test_readme import ROOT
 from tests.uad.test_extending import write_package
 
+pytestmark = pytest.mark.slow  # whole stages, a minute
+
 
 @pytest.fixture(scope="module")
 def evaluated(tmp_path_factory):

@@ -8,6 +8,8 @@ from synthpet.quality.run import ensure_evaluated
 from synthpet.quality.translation import Translation
 from tests.conftest import study
 
+pytestmark = pytest.mark.slow  # whole stages, a minute
+
 FEW = ["study=tiny", "gan.n_steps=4", "gan.n_warmup_steps=2", "cohort.modalities=[t1w,flair,pet]"]
 
 

@@ -1,6 +1,6 @@
 """From a cohort to one trained generator per fold, in folders that a rerun reuses or continues."""
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -70,7 +70,7 @@ def ensure_generators(study: TrainingStudy) -> tuple[Fold, ...]:
     return folds
 
 
-def roles_that_train(images: Sequence[str]) -> tuple[str, ...]:
+def roles_that_train(images: Collection[str]) -> tuple[str, ...]:
     """Whose images a translation may learn from: what an unpaired control has of a PET trains nothing."""
     return ("paired",) if "pet" in images else ("paired", "unpaired")
 

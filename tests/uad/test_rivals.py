@@ -363,3 +363,11 @@ def test_a_synthesis_that_cannot_be_repeated_is_refused(cohort, synthetic_folder
     (synthetic_folder / "run.json").unlink()
     with pytest.raises(DataError, match="E_MISSING"):
         synthesiser(generators, synthetic_folder, cohort)
+
+
+def test_generators_of_another_translation_are_refused_for_the_residual(cohort, synthetic_folder, generators):
+    config = generators / "fold-0/config.yaml"
+    found = OmegaConf.load(config)
+    OmegaConf.save(OmegaConf.merge(found, {"gan": {"target": "flair"}}), config)
+    with pytest.raises(UsageError, match=r"generators of t1w -> flair; the residual needs t1w -> pet"):
+        synthesiser(generators, synthetic_folder, cohort)

@@ -133,6 +133,9 @@ def synthesiser(
     if made["histogram_matching"]:
         raise UsageError(f"{synthetic_folder}: made with complete.histogram_matching=true; the residual needs it false")
     generators = {k: TrainedGenerator(generator_folder / f"fold-{k}") for k in sorted(hashes)}
+    other = {f"{'+'.join(g.sources)} -> {g.target}" for g in generators.values()} - {"t1w -> pet"}
+    if other:
+        raise UsageError(f"{generator_folder}: generators of {', '.join(other)}; the residual needs t1w -> pet")
     changed = [str(g.weights) for k, g in generators.items() if not g.weights.is_file() or g.sha256 != hashes[k]]
     if changed:
         raise DataLeakageError(

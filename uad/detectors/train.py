@@ -21,9 +21,9 @@ NEEDS_SYNTHESIS = ("synthetic", "completed", "resampled")
 
 
 def detector_folder(study: DetectorStudy, prefix: str = "uad") -> Path:
-    """``<prefix>-<detector>-<normative>[-<gan>]``: the generator is named where synthetic PET is used."""
+    """``<prefix>-<detector>-<normative>[-<gan>]``: generator and unusual translation are named where they are used."""
     parts = [prefix, study.detector.name, study.normative.name]
-    return study.work_dir / "-".join([*parts, study.gan.name] if uses_synthesis(study) else parts)
+    return study.work_dir / "-".join([*parts, study.gan.folder_name] if uses_synthesis(study) else parts)
 
 
 def uses_synthesis(study: DetectorStudy) -> bool:
@@ -71,7 +71,7 @@ def _ensure_detector(
 ) -> Detector:
     folder = detector_folder(study) / f"seed-{seed}"
     config: dict[str, Any] = {
-        "detector": {key: value for key, value in plain(study.detector).items() if key != "seeds"},  # type: ignore[union-attr]
+        "detector": {key: value for key, value in plain(study.detector).items() if key != "seeds"},
         "normative": plain(study.normative),
         "members": [member.participant_id for member in normative.members],
         "seed": seed,

@@ -22,6 +22,7 @@ from synthpet.cohort.names import sidecar_path
 from synthpet.cohort.scan import Scan, load_scan
 from synthpet.cohort.text import read_json_object
 from synthpet.errors import DataError, DataLeakageError, UsageError
+from synthpet.generators.crossfit import roles_that_train
 
 WITHHELD = "withheld_"
 KINDS = {  # name: what stands before the target in the kind of image of those who have it, and of those who lack it
@@ -285,9 +286,10 @@ def check_synthetic(cohort: Cohort, folder: Path, wanted: Sequence[tuple[Subject
         raise DataError(f"E_MISSING {folder / 'folds.json'}: who trained which generator; run synthpet.complete")
     folds = {fold.index: fold for fold in read_folds(folder / "folds.json")}
     foreign = not any(fold.test for fold in folds.values())
+    roles = roles_that_train({kind.removeprefix(_kind(kind)) for _, kind in wanted})
     if not foreign:
         for fold in folds.values():
-            check_no_leakage(fold, cohort)
+            check_no_leakage(fold, cohort, roles)
     hashes = generator_hashes(folder)
     paired = {s.participant_id for s in cohort.select("paired")}
     problems = []

@@ -58,9 +58,9 @@ def test_the_latent_vector_has_an_equal_share_for_each_image():
     assert found.images == ("t1w", "flair", "pet") and found.options.autoencoder["latent_dim"] == 33
 
 
-def test_one_image_explains_nothing_of_another():
+def test_one_image_explains_nothing_of_another(tmp_path):
     with pytest.raises(UsageError, match="needs two images, found one"):
-        ensure_evaluation(study("uad_evaluate", *FEW, "detector.images=[pet]", "work_dir=nowhere"))
+        ensure_evaluation(study("uad_evaluate", *FEW, "detector.images=[pet]", f"work_dir={tmp_path}"))
 
 
 def test_images_that_are_not_asked_for_are_not_in_the_manifest():

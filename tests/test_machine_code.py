@@ -38,7 +38,7 @@ from uad.detectors.latent.support import compiled
 
 latents = np.random.default_rng(0).normal(size=(35, 400, 16)).astype(np.float32)
 found = compiled.Machines(np.empty((35, 400), np.float32), *np.empty((3, 400)), *np.empty((4, 400), np.float32))
-compiled.fit(latents, 0, 400, 0.03, 0.0, 1e-5, found)
+compiled.fit(latents, 0, 400, compiled.Problem(0.03, 0.0, 1e-5), found)
 print(len(compiled.fit.stats.cache_hits), hashlib.sha256(found.rho.tobytes() + found.alpha.tobytes()).hexdigest())
 """
 

@@ -49,7 +49,7 @@ def falling(z_map: NDArray, where: NDArray[np.bool_]) -> Falling:
 
 def changes_of_number(voxels: Falling, smallest: int) -> NDArray[np.int64]:
     """By how much each voxel changes the number of clusters of at least ``smallest`` voxels when it is added, (n,)."""
-    return _changes(voxels.place, voxels.cell, voxels.steps, smallest)
+    return _changes(voxels, smallest)
 
 
 def touched_at(
@@ -68,7 +68,7 @@ def touched_at(
     order = np.argsort(-levels, kind="stable")
     n_above = np.searchsorted(-voxels.z, -levels[order], side="left")
     found = np.empty(levels.size, bool)
-    found[order] = _touched(*voxels, marked, levels[order], n_above, smallest, kept)
+    found[order] = _touched(voxels, marked, levels[order], n_above, smallest, kept)
     return found
 
 
@@ -81,7 +81,8 @@ def _root(parent, voxel):  # type: ignore[no-untyped-def]
 
 
 @machine_code()
-def _changes(place, cell, steps, smallest):  # type: ignore[no-untyped-def]
+def _changes(voxels, smallest):  # type: ignore[no-untyped-def]
+    place, cell, steps = voxels.place, voxels.cell, voxels.steps
     n = cell.size
     parent, size = np.arange(n), np.ones(n, np.int64)
     changes = np.zeros(n, np.int64)
@@ -107,10 +108,11 @@ def _changes(place, cell, steps, smallest):  # type: ignore[no-untyped-def]
 
 
 @machine_code()
-def _touched(z, flat, place, cell, steps, marked, levels, n_above, smallest, kept):  # type: ignore[no-untyped-def]
-    n = z.size
-    parent, size, total = np.arange(n), np.ones(n, np.int64), z.copy()
-    first, hit = flat.copy(), marked.copy()
+def _touched(voxels, marked, levels, n_above, smallest, kept):  # type: ignore[no-untyped-def]
+    place, cell, steps = voxels.place, voxels.cell, voxels.steps
+    n = cell.size
+    parent, size, total = np.arange(n), np.ones(n, np.int64), voxels.z.copy()
+    first, hit = voxels.flat.copy(), marked.copy()
     touched = np.zeros(levels.size, np.bool_)
     roots, n_roots, voxel = np.empty(n, np.int64), 0, 0
     for number in range(levels.size):

@@ -304,6 +304,14 @@ def _value(alpha, scaled, total, rho, distance):
     return np.sqrt(max(np.log(total) - largest - np.log(near), 0.0))
 
 
+class Problem(NamedTuple):
+    """What is asked of the machine at every voxel: its nu, the width (0 stands for "scale") and how exact it is."""
+
+    nu: float
+    gamma: float
+    tol: float
+
+
 class Machines(NamedTuple):
     """Solutions of n_voxels machines: ``alpha`` (n, n_voxels), all others (n_voxels,).
 
@@ -378,9 +386,10 @@ def _room(n, d):
 
 
 @_compile
-def fit(latents, start, stop, nu, gamma, tol, found):
-    """Solve the machines of voxels ``start`` to ``stop`` of (n, n_voxels, d); a gamma of 0 stands for "scale"."""
+def fit(latents, start, stop, problem, found):
+    """Solve the machines of voxels ``start`` to ``stop`` of (n, n_voxels, d)."""
     n, _, d = latents.shape
+    nu, gamma, tol = problem
     vectors, means, halves, exponents, kernel, w = _room(n, d)
     alpha, gradient = w[0], w[1]
     cap = np.zeros_like(alpha)
@@ -468,12 +477,13 @@ def _start_without(weights, left_out, total, n, alpha):
 
 
 @_compile
-def leave_one_out(latents, start, stop, nu, gamma, tol, weights, distance, values, unsure):
+def leave_one_out(latents, start, stop, problem, weights, distance, values, unsure):
     """Write each control's value (n, n_voxels) from machines without it; ``unsure`` (n_voxels,) as for ``fit``.
 
     ``weights`` (n, n_voxels) are those of the machines with everybody.
     """
     n, _, d = latents.shape
+    nu, gamma, tol = problem
     vectors, means, halves, exponents, kernel, w = _room(n, d)
     alpha, cap, scaled = w[0], np.zeros_like(w[0]), np.zeros_like(w[0])
     cap[:n] = ONE

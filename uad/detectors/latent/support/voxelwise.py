@@ -159,12 +159,13 @@ class VoxelwiseOneClassSVM(OutlierMixin, BaseEstimator):
         from uad.detectors.latent.support import compiled
 
         n, n_voxels, _ = self.latents_.shape
+        problem = compiled.Problem(self.nu, self._width(), self.tol)
         found = compiled.Machines(
             self.dual_coef_, self.offset_, self.gamma_, self.squared_norm_, *np.empty((4, n_voxels), np.float32)
         )
 
         def work(part: slice) -> None:
-            compiled.fit(self.latents_, part.start, part.stop, self.nu, self._width(), self.tol, found)
+            compiled.fit(self.latents_, part.start, part.stop, problem, found)
 
         for_each(work, parts(n_voxels, self.n_jobs), self.n_jobs)
         if not np.isfinite(found.level).all():
@@ -176,13 +177,12 @@ class VoxelwiseOneClassSVM(OutlierMixin, BaseEstimator):
         from uad.detectors.latent.support import compiled
 
         n, n_voxels, _ = self.latents_.shape
-        unsure = np.empty(n_voxels, np.bool_)
+        problem, unsure = compiled.Problem(self.nu, self._width(), self.tol), np.empty(n_voxels, np.bool_)
 
         def work(part: slice) -> None:
             compiled.leave_one_out(
-                self.latents_, part.start, part.stop, self.nu, self._width(), self.tol, self.dual_coef_, distance,
-                values, unsure,
-            )  # fmt: skip
+                self.latents_, part.start, part.stop, problem, self.dual_coef_, distance, values, unsure
+            )
 
         for_each(work, parts(n_voxels, self.n_jobs), self.n_jobs)
         for some in self._few(unsure, n**3):

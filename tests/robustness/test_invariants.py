@@ -18,7 +18,7 @@ from synthpet.generators.patchwise import synthesise
 from tests.conftest import GRID, ellipsoid, study
 from tests.test_training import SMALL
 from uad.detectors.zmap import ZMap
-from uad.findings.clusters import find_clusters
+from uad.findings.clusters import ClusterRule, find_clusters
 from uad.normative.sets import normative_set
 from uad.statistics.p_values import conformal_p
 
@@ -54,9 +54,9 @@ def test_flipping_a_patient_left_to_right_flips_the_clusters():
     z = np.random.default_rng(0).normal(size=SYMMETRIC.shape).astype(np.float32)
     z[3:6, 8:11, 8:11] += 8
     z[14:16, 15:18, 5:8] += 6
-    options = {"threshold": 3.5, "min_volume_mm3": 1000.0}
-    clusters, labels = find_clusters(z, brain, SYMMETRIC, **options)
-    flipped, flipped_labels = find_clusters(z[::-1], brain, SYMMETRIC, **options)
+    rule = ClusterRule(threshold=3.5, min_volume_mm3=1000.0)
+    clusters, labels = find_clusters(z, brain, SYMMETRIC, rule)
+    flipped, flipped_labels = find_clusters(z[::-1], brain, SYMMETRIC, rule)
     assert len(clusters) == len(flipped) == 2
     np.testing.assert_array_equal(flipped_labels[::-1], labels)
 

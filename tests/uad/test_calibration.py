@@ -5,7 +5,7 @@ import pytest
 from scipy import ndimage
 
 from synthpet.cohort.images import Grid
-from uad.findings.clusters import find_clusters
+from uad.findings.clusters import ClusterRule, find_clusters
 from uad.findings.threshold import LOWEST_Z, calibrate_threshold, cluster_counts
 from uad.statistics.intervals import poisson_interval
 
@@ -22,7 +22,7 @@ def smooth_noise(seed, n, sigma=1.2):
 
 
 def kept(z, threshold, min_volume_mm3=MIN_VOLUME_MM3):
-    return len(find_clusters(z, MASK, GRID, threshold=threshold, min_volume_mm3=min_volume_mm3)[0])
+    return len(find_clusters(z, MASK, GRID, ClusterRule(threshold, min_volume_mm3))[0])
 
 
 @pytest.mark.parametrize("min_volume_mm3", [0.0, MIN_VOLUME_MM3, 500.0])
@@ -58,7 +58,7 @@ def test_a_low_threshold_that_joins_all_clusters_into_one_is_not_taken():
     found = calibrate_threshold([z], [mask], grid, min_volume_mm3=1, false_per_scan=3)
     assert found.threshold == 5
     assert found.achieved == 0
-    assert len(find_clusters(z, mask, grid, threshold=1.9, min_volume_mm3=1)[0]) == 1
+    assert len(find_clusters(z, mask, grid, ClusterRule(1.9, min_volume_mm3=1))[0]) == 1
 
 
 def test_new_controls_show_the_stated_rate():

@@ -8,7 +8,7 @@ from scipy import ndimage
 
 from synthpet.cohort.images import Grid, GridMismatchError
 from synthpet.errors import DataError
-from uad.findings.clusters import COLUMNS, Cluster, find_clusters, min_voxels
+from uad.findings.clusters import COLUMNS, Cluster, ClusterRule, find_clusters, min_voxels
 
 SHAPE = (21, 16, 14)
 AFFINE = np.array([[4, 0, 0, -40], [0, 4, 0, -30], [0, 0, 4, -20], [0, 0, 0, 1.0]])
@@ -31,13 +31,17 @@ def planted():
     return z
 
 
-def found(z, **options):
-    return find_clusters(z, BRAIN, GRID, **{"threshold": 2.0, "min_volume_mm3": 200.0, **options})
+RULE = ClusterRule(threshold=2.0, min_volume_mm3=200.0)
+ALL = replace(RULE, min_volume_mm3=0)
+
+
+def found(z, rule=RULE, **images):
+    return find_clusters(z, BRAIN, GRID, rule, **images)
 
 
 @pytest.mark.parametrize(("rank_by", "sizes"), [("mass", [27, 8, 64]), ("size", [64, 27, 8]), ("mean", [8, 27, 64])])
 def test_clusters_are_ranked_by_mass_size_or_mean_and_small_ones_dropped(rank_by, sizes):
-    clusters, labels = found(planted(), rank_by=rank_by)
+    clusters, labels = found(planted(), replace(RULE, rank_by=rank_by))
     assert [cluster.n_voxels for cluster in clusters] == sizes
     assert [cluster.rank for cluster in clusters] == [1, 2, 3]
     np.testing.assert_array_equal(np.bincount(labels.ravel())[1:], sizes)
@@ -59,14 +63,14 @@ def test_a_cluster_is_measured_in_millimetres():
 def test_the_centre_of_mass_is_drawn_to_the_stronger_voxel():
     z = blank()
     z[5, 5, 5], z[6, 5, 5] = 3, 5  # excess 1 and 3
-    (cluster,), _ = found(z, min_volume_mm3=0)
+    (cluster,), _ = found(z, ALL)
     assert cluster.centre_mm[0] == pytest.approx(-40 + 4 * 5.75)
 
 
 def test_voxels_that_touch_at_a_corner_are_one_cluster_and_a_voxel_at_the_threshold_is_none():
     z = blank()
     z[5, 5, 5], z[6, 6, 6], z[8, 8, 8] = 3, 3, 2
-    clusters, labels = found(z, min_volume_mm3=0)
+    clusters, labels = found(z, ALL)
     assert [cluster.n_voxels for cluster in clusters] == [2]
     assert labels[8, 8, 8] == 0
 
@@ -81,10 +85,10 @@ def test_nothing_outside_the_brain_counts_not_even_what_is_not_a_number():
 def test_at_most_the_stated_number_of_clusters_is_kept():
     z = blank()
     z[1:-1:3, 1:-1:3, 1:-1:3] = 3 + np.arange(7 * 5 * 4).reshape(7, 5, 4)
-    clusters, labels = found(z, min_volume_mm3=0)
+    clusters, labels = found(z, ALL)
     assert [cluster.peak_z for cluster in clusters] == [142 - n for n in range(10)]
     assert labels.max() == 10 and (labels > 0).sum() == 10
-    assert len(found(z, min_volume_mm3=0, max_clusters=3)[0]) == 3
+    assert len(found(z, replace(ALL, max_clusters=3))[0]) == 3
 
 
 def test_the_images_of_each_modality_are_read_in_the_cluster():
@@ -104,7 +108,7 @@ def test_asymmetry_leaves_out_voxels_whose_mirror_voxel_is_not_in_the_brain():
     z, pet, brain = planted(), blank() + 1, BRAIN.copy()
     pet[3] = 50  # the first slab of the cluster
     brain[-1 - 3] = False
-    (first, *_), _ = find_clusters(z, brain, GRID, threshold=2, min_volume_mm3=200, pet=pet)
+    (first, *_), _ = find_clusters(z, brain, GRID, RULE, pet=pet)
     assert first.asymmetry_percent == 0
 
 
@@ -118,8 +122,9 @@ def test_a_flipped_patient_has_flipped_clusters():
     rng = np.random.default_rng(0)
     z, pet = (ndimage.gaussian_filter(rng.normal(size=SHAPE), 1.5).astype(np.float32) for _ in range(2))
     z, pet = z / z.std(), 1 + pet
-    clusters, labels = found(z, threshold=1.0, pet=pet, pet_z=pet - 1)
-    mirrored, mirrored_labels = found(z[::-1], threshold=1.0, pet=pet[::-1], pet_z=pet[::-1] - 1)
+    rule = replace(RULE, threshold=1.0)
+    clusters, labels = found(z, rule, pet=pet, pet_z=pet - 1)
+    mirrored, mirrored_labels = found(z[::-1], rule, pet=pet[::-1], pet_z=pet[::-1] - 1)
     assert len(clusters) > 4 and len({cluster.side for cluster in clusters}) > 1
     np.testing.assert_array_equal(mirrored_labels, labels[::-1])
     for one, other in zip(clusters, mirrored, strict=True):
@@ -132,14 +137,14 @@ def test_sides_follow_the_coordinate_and_not_the_index(i, side):
     grid = Grid.of(SHAPE, AFFINE * np.array([[-1], [1], [1], [1]]))  # from right to left
     z = blank()
     z[i, 8, 8] = 5
-    (cluster,), _ = find_clusters(z, BRAIN, grid, threshold=2, min_volume_mm3=0)
+    (cluster,), _ = find_clusters(z, BRAIN, grid, ALL)
     assert cluster.side == side
 
 
 def test_a_cluster_has_the_name_of_the_nearest_region():
     z = blank()
     z[12, 3, 7] = 5  # (8, -18, 8) mm
-    (cluster,), _ = found(z, min_volume_mm3=0)
+    (cluster,), _ = found(z, ALL)
     assert (cluster.side, cluster.region) == ("right", "thalamus")
     assert cluster.region_distance_mm < 8
 
@@ -154,10 +159,10 @@ def test_bad_input_is_refused_with_its_name():
     with pytest.raises(GridMismatchError, match="PET z-map: shape"):
         found(z, pet_z=z[1:])
     with pytest.raises(ValueError, match="'volume'; expected one of mass"):
-        found(z, rank_by="volume")
+        replace(RULE, rank_by="volume")
     with pytest.raises(GridMismatchError, match="not symmetric"):
         shifted = Grid.of(SHAPE, AFFINE + np.array([[0, 0, 0, 2], [0] * 4, [0] * 4, [0] * 4]))
-        find_clusters(z, BRAIN, shifted, threshold=2, min_volume_mm3=0, pet=z)
+        find_clusters(z, BRAIN, shifted, ALL, pet=z)
     z[5, 5, 5] = np.nan
     with pytest.raises(DataError, match="n=1 voxels"):
         found(z)

@@ -8,7 +8,7 @@ from scipy import ndimage
 
 from synthpet.cohort.images import Grid
 from synthpet.errors import DataError
-from uad.findings.clusters import find_clusters
+from uad.findings.clusters import ClusterRule, find_clusters
 from uad.findings.threshold import cluster_counts
 from uad.scores.lesions import (
     COLUMNS,
@@ -33,7 +33,7 @@ ZOTOVA_2021 = [None, 5, 3, 8, None, None, 1, None, 7, 4, None, None]  # real PET
 
 
 def compare(z, lesion):
-    clusters, labels = find_clusters(z, BRAIN, GRID, threshold=2, min_volume_mm3=0)
+    clusters, labels = find_clusters(z, BRAIN, GRID, ClusterRule(2, min_volume_mm3=0))
     return detect_lesion(clusters, labels, lesion, GRID, participant_id="sub-01", lesion_site="left insula", seed=3)
 
 

@@ -18,7 +18,7 @@ from tests.conftest import GRID, ellipsoid, study
 from uad.detectors.train import ensure_detectors
 from uad.evaluation.run import ensure_evaluation
 from uad.findings.calibrated import near_edge, read_calibration, sweep
-from uad.findings.clusters import find_clusters
+from uad.findings.clusters import ClusterRule, find_clusters
 
 ROLES = ("paired",) * 8 + ("heldout",) * 3 + ("patient",) * 3
 MASK = ellipsoid(0.9)
@@ -65,11 +65,11 @@ def test_the_lesions_are_found_and_the_counts_of_controls_are_those_of_labelling
     assert (summary["n_detected"], summary["n_patients"], summary["mean_rank"]) == (2, 2, 1.0)
     cfg = configure(evaluated.parent)
     cohort, normative, detectors = ensure_detectors(cfg)
-    options = {"threshold": summary["calibration"]["threshold"], "min_volume_mm3": cfg.detection.min_volume_mm3}
+    rule = ClusterRule(summary["calibration"]["threshold"], cfg.detection.min_volume_mm3)
     counts = {}
     for subject in cohort.select("heldout"):
         z = detectors[0].z_map(normative.evaluated(cohort, subject.participant_id))["z"]
-        counts[subject.participant_id] = len(find_clusters(z, MASK, cohort.grid, **options)[0])
+        counts[subject.participant_id] = len(find_clusters(z, MASK, cohort.grid, rule)[0])
     assert summary["control_counts"] == counts
     assert summary["false_clusters_per_control"] == pytest.approx(np.mean(list(counts.values())))
 

@@ -6,7 +6,7 @@ from scipy import ndimage
 
 from synthpet.cohort.images import Grid
 from synthpet.errors import DataError
-from uad.findings.clusters import find_clusters
+from uad.findings.clusters import ClusterRule, find_clusters
 from uad.scores.lesions import found_over_thresholds
 
 SHAPE = (20, 22, 18)
@@ -31,7 +31,7 @@ def test_the_lesion_is_found_where_one_of_the_heaviest_labelled_clusters_touches
         place = np.random.default_rng(seed).integers(2, 14, size=3)
         lesion[tuple(slice(p, p + 3) for p in place)] = True
         found = found_over_thresholds(z, BRAIN, lesion, GRID, thresholds=thresholds, **options)
-        labels = [find_clusters(z, BRAIN, GRID, threshold=t, **options)[1] for t in thresholds]
+        labels = [find_clusters(z, BRAIN, GRID, ClusterRule(t, **options))[1] for t in thresholds]
         assert found.tolist() == [float((each[lesion] > 0).any()) for each in labels]
         seen |= set(found.tolist())
     assert seen == {0, 1}

@@ -17,7 +17,7 @@ from synthpet.template.icbm import native_template, template_grid
 from tests.conftest import study
 from tests.prepare.conftest import native_to_template, scan  # noqa: F401 - a fixture
 from uad.evaluation.run import ensure_evaluation
-from uad.findings.clusters import find_clusters
+from uad.findings.clusters import ClusterRule, find_clusters
 from uad.findings.records import Findings
 from uad.new_patient.run import ensure_detection
 from uad.patient.native import native_places, write_native_maps
@@ -63,7 +63,7 @@ def findings() -> Findings:
         z += height * np.exp(-((xyz - centre) ** 2).sum(1) / 2 / 8**2)
     z = z.reshape(GRID.shape).astype(np.float32)
     mask = np.ones(GRID.shape, bool)
-    clusters, labels = find_clusters(z, mask, GRID, threshold=3, min_volume_mm3=100)
+    clusters, labels = find_clusters(z, mask, GRID, ClusterRule(3, min_volume_mm3=100))
     return Findings(Scan({"t1w": z}, mask), {"z": z}, labels, clusters)
 
 

@@ -11,11 +11,12 @@ from tests.uad.conftest import scan_of
 from uad.detectors.control_statistics import ControlStatistics
 from uad.detectors.zmap import ZMap
 from uad.findings.examine import covered, examine, side_by_side
+from uad.findings.options import DetectionOptions
 from uad.findings.records import CalibratedDetector, HeldOut
 from uad.findings.threshold import calibrate_threshold
 
 MASK = ellipsoid(0.9)
-OPTIONS = {"false_per_scan": 1.0, "min_volume_mm3": 500.0, "max_clusters": 10, "rank_by": "mass"}
+OPTIONS = DetectionOptions(false_per_scan=1.0, min_volume_mm3=500.0, max_clusters=10, rank_by="mass")
 LESION = ((np.argwhere(np.ones(GRID.shape)) - (6, 12, 10)) ** 2).sum(1).reshape(GRID.shape) <= 6
 
 
@@ -37,8 +38,7 @@ def learn(image):
 def calibrated(request):
     detector = learn(request.param)
     maps = [detector.z_map(scan_of(*person(seed), MASK))["z"] for seed in range(20, 24)]
-    options = {name: OPTIONS[name] for name in ("false_per_scan", "min_volume_mm3", "max_clusters")}
-    calibration = calibrate_threshold(maps, [MASK] * 4, GRID, **options)
+    calibration = calibrate_threshold(maps, [MASK] * 4, GRID, min_volume_mm3=500.0, false_per_scan=1.0)
     empty = np.zeros(GRID.shape, np.float32)
     return CalibratedDetector(detector, learn("t1w"), GRID, OPTIONS, calibration, HeldOut({}, {}, empty, empty, {}), {})
 

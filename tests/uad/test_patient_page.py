@@ -10,7 +10,7 @@ import pytest
 from synthpet.cohort import Grid
 from synthpet.cohort.scan import Scan
 from tests.conftest import GRID, ellipsoid, write_cohort
-from uad.findings.clusters import find_clusters
+from uad.findings.clusters import ClusterRule, find_clusters
 from uad.findings.records import Findings
 from uad.findings.threshold import Calibration
 from uad.normative.normal_image import change_percent
@@ -31,8 +31,8 @@ def findings(n_spots, pet=True):
         z[5 + 8 * k : 8 + 8 * k, 11:14, 9:12] = 6 - k
     t1w = np.where(MASK, 0.6, 0).astype(np.float32)
     maps = {"z": z, "z_t1w": -z} | ({"z_pet": -z} if pet else {})
-    options = {"threshold": 3.0, "min_volume_mm3": 500.0, "t1w_z": maps["z_t1w"], "pet_z": maps.get("z_pet")}
-    clusters, labels = find_clusters(z, MASK, GRID, **options)
+    rule = ClusterRule(threshold=3.0, min_volume_mm3=500.0)
+    clusters, labels = find_clusters(z, MASK, GRID, rule, t1w_z=maps["z_t1w"], pet_z=maps.get("z_pet"))
     return Findings(Scan({"t1w": t1w} | ({"pet": t1w} if pet else {}), MASK), maps, labels, clusters)
 
 

@@ -19,7 +19,7 @@ from tests.uad.conftest import edit_json, scan_of, write_synthetic
 from uad.detectors.asymmetry import Asymmetry
 from uad.detectors.residual import Residual, synthesiser
 from uad.detectors.zmap import ZMap
-from uad.findings.clusters import find_clusters
+from uad.findings.clusters import ClusterRule, find_clusters
 from uad.normative.sets import normative_set
 
 SHAPE = (20, 24, 20)
@@ -105,7 +105,7 @@ def test_a_planted_lesion_ranks_first_and_is_hypometabolic(people, name):
     found = detector(name, folder).fit(normative_set(cohort, "real"), cohort)
     t1w, pet = person(100)
     maps = found.z_map(scan_of(t1w, np.where(lesion(), 0.6 * pet, pet), MASK))
-    clusters, labels = find_clusters(maps["z"], MASK, GRID, threshold=2.3, min_volume_mm3=500, pet_z=maps["z_pet"])
+    clusters, labels = find_clusters(maps["z"], MASK, GRID, ClusterRule(2.3, min_volume_mm3=500), pet_z=maps["z_pet"])
     assert (labels[lesion()] == 1).mean() > 0.5
     assert clusters[0].pet_direction == "hypo" and clusters[0].side == "left"
     assert not maps["z"][~MASK].any()

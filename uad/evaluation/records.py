@@ -69,7 +69,7 @@ def summarise_seed(result: SeedResult) -> dict[str, Any]:
     calibrated = result.calibrated
     kept = calibrated.heldout.kept
     free = [p for p in result.patients if p.detection is None]
-    max_clusters = calibrated.options["max_clusters"]
+    max_clusters = calibrated.options.max_clusters
     detections = [p.detection for p in result.patients if p.detection is not None]
     metrics = [p.metrics for p in result.patients if p.metrics is not None]
     summary = summarise(detections, list(kept.values()), max_clusters=max_clusters) if detections else {"n_patients": 0}

@@ -155,10 +155,10 @@ class Evaluation:
                 seed=seed,
             )  # fmt: skip
             metrics = voxel_metrics(findings.z, lesion, findings.mask, findings.untested)
-            options = {key: calibrated.options[key] for key in ("min_volume_mm3", "max_clusters")}
             found = found_over_thresholds(
-                findings.z, findings.mask, lesion, calibrated.grid, thresholds=thresholds, **options
-            )
+                findings.z, findings.mask, lesion, calibrated.grid, thresholds=thresholds,
+                min_volume_mm3=calibrated.options.min_volume_mm3, max_clusters=calibrated.options.max_clusters,
+            )  # fmt: skip
         written = self._write_patient(who, findings, calibrated, lesion, detection) if pages else []
         return PatientResult(patient, findings.clusters, detection, metrics, found, written)
 

@@ -108,7 +108,7 @@ def _ensure(
     stage.check_outputs()
     calibration, heldout = read_calibration(folder)
     manifest = read_json_object(folder / MANIFEST)
-    return CalibratedDetector(detector, t1w, cohort.grid, options, calibration, heldout, manifest)
+    return CalibratedDetector(detector, t1w, cohort.grid, study.detection, calibration, heldout, manifest)
 
 
 def read_calibration(folder: Path) -> tuple[Calibration, HeldOut]:

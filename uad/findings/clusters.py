@@ -64,9 +64,32 @@ class Cluster:
         return row
 
 
+@dataclass(frozen=True)
+class ClusterRule:
+    """Which voxels and clusters count, in which order, and how many are kept.
+
+    Args:
+        threshold: a voxel counts when its z is above it.
+        min_volume_mm3: smaller clusters are dropped.
+        max_clusters: how many of the highest are kept.
+        rank_by: "mass" (the default: size and degree of deviation), "size" or "mean" z.
+
+    Raises:
+        ValueError: another ranking.
+    """
+
+    threshold: float
+    min_volume_mm3: float
+    max_clusters: int = MAX_CLUSTERS
+    rank_by: str = "mass"
+
+    def __post_init__(self) -> None:
+        if self.rank_by not in RANKINGS:
+            raise ValueError(f"rank_by: found {self.rank_by!r}; expected one of {', '.join(RANKINGS)}")
+
+
 def find_clusters(
-    z_map: NDArray, brain_mask: NDArray[np.bool_], grid: Grid, *, threshold: float, min_volume_mm3: float,
-    rank_by: str = "mass", max_clusters: int = MAX_CLUSTERS, t1w_z: NDArray | None = None,
+    z_map: NDArray, brain_mask: NDArray[np.bool_], grid: Grid, rule: ClusterRule, *, t1w_z: NDArray | None = None,
     pet_z: NDArray | None = None, pet: NDArray | None = None,
 ) -> tuple[list[Cluster], NDArray[np.int16]]:  # fmt: skip
     """Threshold a z-map, join voxels with their 26 neighbours, drop small clusters, rank and describe the others.
@@ -75,10 +98,7 @@ def find_clusters(
         z_map: (I, J, K), high = abnormal; read within the mask only.
         brain_mask: (I, J, K).
         grid: of all images, axis-aligned RAS+ in template space; symmetric about x = 0 if ``pet`` is given.
-        threshold: a voxel counts when its z is above it.
-        min_volume_mm3: smaller clusters are dropped.
-        rank_by: "mass" (the default: size and degree of deviation), "size" or "mean" z.
-        max_clusters: how many of the highest are kept.
+        rule: the threshold, and what is kept.
         t1w_z: (I, J, K), z-map of the T1 alone.
         pet_z: (I, J, K), signed z-map of the PET alone, negative = hypometabolic.
         pet: (I, J, K), the PET itself in SUVR, for the asymmetry.
@@ -94,9 +114,9 @@ def find_clusters(
     """
     _check({"z-map": z_map, "brain mask": brain_mask, "T1 z-map": t1w_z, "PET z-map": pet_z, "PET": pet}, grid)
     brain = np.asarray(brain_mask, bool)
-    flat, z = _above(z_map, brain, threshold)
+    flat, z = _above(z_map, brain, rule.threshold)
     label = components(flat, brain.shape)
-    order = _ranking(label, z, threshold, min_voxels(min_volume_mm3, grid), rank_by)[:max_clusters]
+    order = _ranking(label, z, rule, grid)[: rule.max_clusters]
     labels = np.zeros(brain.shape, np.int16)
     mirrored = None if pet is None else _mirror_pairs(pet, brain, grid)
     clusters = []
@@ -104,7 +124,7 @@ def find_clusters(
         own = label == chosen
         voxels = np.unravel_index(flat[own], brain.shape)
         labels[voxels] = rank
-        clusters.append(_describe(rank, voxels, z[own], threshold, grid, t1w_z, pet_z, mirrored))
+        clusters.append(_describe(rank, voxels, z[own], rule.threshold, grid, t1w_z, pet_z, mirrored))
     return clusters, labels
 
 
@@ -136,14 +156,12 @@ def components(flat: NDArray[np.int64], shape: tuple[int, ...]) -> NDArray[np.in
     return ndimage.label(box, NEIGHBOURS)[0][voxels].astype(np.int64)
 
 
-def _ranking(label: NDArray, z: NDArray, threshold: float, smallest: int, rank_by: str) -> NDArray[np.int64]:
+def _ranking(label: NDArray, z: NDArray, rule: ClusterRule, grid: Grid) -> NDArray[np.int64]:
     """Labels of the clusters that are large enough, the most suspicious first."""
     size = np.bincount(label)
-    mass = np.bincount(label, z - threshold)
-    if rank_by not in RANKINGS:
-        raise ValueError(f"rank_by: found {rank_by!r}; expected one of {', '.join(RANKINGS)}")
-    score = {"mass": mass, "size": size, "mean": mass / np.maximum(size, 1)}[rank_by]
-    large = np.flatnonzero(size >= smallest)  # never label 0: it has no voxel
+    mass = np.bincount(label, z - rule.threshold)
+    score = {"mass": mass, "size": size, "mean": mass / np.maximum(size, 1)}[rule.rank_by]
+    large = np.flatnonzero(size >= min_voxels(rule.min_volume_mm3, grid))  # never label 0: it has no voxel
     return large[np.lexsort((-size[large], -mass[large], -score[large]))]
 
 

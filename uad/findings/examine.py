@@ -34,19 +34,8 @@ def examine(scan: Scan, calibrated: CalibratedDetector) -> Findings:
     maps = dict(calibrated.detector.z_map(replace(scan, mask=seen)))
     if "z_t1w" not in maps:
         maps["z_t1w"] = calibrated.t1w.z_map(scan)["z_t1w"]
-    options = calibrated.options
-    clusters, labels = find_clusters(
-        maps["z"],
-        seen,
-        calibrated.grid,
-        threshold=calibrated.calibration.threshold,
-        min_volume_mm3=options["min_volume_mm3"],
-        rank_by=options["rank_by"],
-        max_clusters=options["max_clusters"],
-        t1w_z=maps["z_t1w"],
-        pet_z=maps.get("z_pet"),
-        pet=scan.images.get("pet"),
-    )
+    images = {"t1w_z": maps["z_t1w"], "pet_z": maps.get("z_pet"), "pet": scan.images.get("pet")}
+    clusters, labels = find_clusters(maps["z"], seen, calibrated.grid, calibrated.rule, **images)
     return Findings(scan, maps, labels, clusters)
 
 

@@ -11,7 +11,8 @@ from synthpet.cohort import Grid
 from synthpet.cohort.scan import Scan
 from uad.detectors.base import Detector
 from uad.detectors.zmap import ZMap
-from uad.findings.clusters import Cluster
+from uad.findings.clusters import Cluster, ClusterRule
+from uad.findings.options import DetectionOptions
 from uad.findings.threshold import Calibration, ClusterCounts
 
 
@@ -42,7 +43,7 @@ class CalibratedDetector:
         detector: trained.
         t1w: signed z-map of the T1 alone.
         grid: of all images.
-        options: of ``detection``, as plain values.
+        options: of ``detection``.
         calibration: the threshold.
         heldout: of the controls it was calibrated on.
         manifest: of the calibration, for the provenance of what is found with it.
@@ -51,10 +52,16 @@ class CalibratedDetector:
     detector: Detector
     t1w: ZMap
     grid: Grid
-    options: Mapping[str, Any]
+    options: DetectionOptions
     calibration: Calibration
     heldout: HeldOut
     manifest: Mapping[str, Any]
+
+    @property
+    def rule(self) -> ClusterRule:
+        """By which its clusters are found: as configured, at the calibrated threshold."""
+        options = self.options
+        return ClusterRule(self.calibration.threshold, options.min_volume_mm3, options.max_clusters, options.rank_by)
 
 
 @dataclass(frozen=True)

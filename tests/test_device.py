@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose
 from torch import nn
 
 from synthpet.generators.conditional_gan import build_generator
-from synthpet.generators.patchwise import prepare_network, synthesise
+from synthpet.generators.patchwise import PatchCover, prepare_network, synthesise
 from synthpet.runtime.device import device_name
 from uad.detectors.latent.representation.autoencoder import SiameseAutoencoder
 from uad.detectors.latent.representation.latents import dense_latents
@@ -43,8 +43,8 @@ def synthetic(brain, device, prepared):
     network = network_as_trained().to(device)
     if prepared:
         prepare_network(network, bf16=False)
-    options = {"patch_size": (8, 8, 8), "stride": (4, 4, 4), "coordinates": False, "device": device}
-    return synthesise(network, t1w[None], mask, np.eye(4), **options)
+    cover = PatchCover((8, 8, 8), (4, 4, 4))
+    return synthesise(network, t1w[None], mask, np.eye(4), cover, coordinates=False, device=device)
 
 
 def latents(brain, device):

@@ -21,7 +21,7 @@ from synthpet.cohort.text import read_rows
 from synthpet.errors import TrainingError
 from synthpet.generators.options import TrainingStudy
 from synthpet.generators.patches.data import PatchDataModule, naming_loaders
-from synthpet.generators.patchwise import synthesise
+from synthpet.generators.patchwise import PatchCover, synthesise
 from synthpet.generators.registry import GENERATORS
 from synthpet.generators.trained import CONFIG, WEIGHTS, save_generator, write_inference, write_seen
 from synthpet.learning.checkpoints import (
@@ -221,8 +221,7 @@ class Example(pl.Callback):
             sources,
             mask,
             self.affine,
-            patch_size=gan.patch_size,
-            stride=gan.stride,
+            PatchCover(gan.patch_size, gan.stride),
             coordinates=gan.coordinates,
             device=pl_module.device,
         )

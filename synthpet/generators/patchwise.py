@@ -1,6 +1,7 @@
 """From a person's images to the missing one: overlapping patches through the generator, blended without seams."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -13,15 +14,27 @@ from synthpet.generators.networks.generator import CONV, ResidualUNet, position_
 from synthpet.generators.patches.overlap import OverlapAdd, extract, patch_origins
 
 
+@dataclass(frozen=True)
+class PatchCover:
+    """How overlapping patches cover a volume.
+
+    Args:
+        patch_size: (pi, pj, pk), voxels.
+        stride: steps between patches, voxels; the published one is 8 for patches of 32.
+    """
+
+    patch_size: Sequence[int]
+    stride: Sequence[int]
+
+
 @torch.inference_mode()
 def synthesise(
     generator: Callable[[Tensor], Tensor],
     sources: NDArray[np.float32],
     mask: NDArray[np.bool_],
     affine: NDArray[np.float64],
+    cover: PatchCover,
     *,
-    patch_size: Sequence[int],
-    stride: Sequence[int],
     coordinates: bool,
     batch_size: int = 12,
     device: torch.device | str = "cpu",
@@ -36,8 +49,7 @@ def synthesise(
         sources: (S, I, J, K), each scaled as its modality says.
         mask: (I, J, K) brain.
         affine: (4, 4), voxel indices to RAS+ mm.
-        patch_size: (pi, pj, pk).
-        stride: steps between patches; the published one is 8 for patches of 32.
+        cover: size of the patches and steps between them.
         coordinates: whether the generator is given the template coordinates.
         batch_size: patches at a time.
         device: where the generator lives.
@@ -48,12 +60,12 @@ def synthesise(
     channels = torch.from_numpy(sources.astype(np.float32))
     if coordinates:
         channels = torch.cat([channels, position_channels(mask.shape, torch.from_numpy(affine))])
-    channels, inside = _pad_to(channels, patch_size)
-    brain, _ = _pad_to(torch.from_numpy(mask)[None], patch_size)
-    origins = patch_origins(channels.shape[1:], patch_size, stride)
-    blend = OverlapAdd((1, *channels.shape[1:]), patch_size, device)
-    for some in _origins_with_brain(brain[0], origins, patch_size).split(batch_size):
-        blend.add(generator(extract(channels, some, patch_size).to(device)).float(), some)
+    channels, inside = _pad_to(channels, cover.patch_size)
+    brain, _ = _pad_to(torch.from_numpy(mask)[None], cover.patch_size)
+    origins = patch_origins(channels.shape[1:], cover.patch_size, cover.stride)
+    blend = OverlapAdd((1, *channels.shape[1:]), cover.patch_size, device)
+    for some in _origins_with_brain(brain[0], origins, cover.patch_size).split(batch_size):
+        blend.add(generator(extract(channels, some, cover.patch_size).to(device)).float(), some)
     return blend.result()[0].cpu()[inside].numpy() * mask
 
 

@@ -146,7 +146,7 @@ class TrainedGenerator:
         """
         import torch
 
-        from synthpet.generators.patchwise import synthesise
+        from synthpet.generators.patchwise import PatchCover, synthesise
 
         with torch.autocast(device, torch.bfloat16, enabled=self.bf16_on(device)):
             return synthesise(
@@ -154,8 +154,7 @@ class TrainedGenerator:
                 scan.stacked(self.sources),
                 scan.mask,
                 affine,
-                patch_size=self.patch_size,
-                stride=stride,
+                PatchCover(self.patch_size, stride),
                 coordinates=self.gan["coordinates"],
                 batch_size=batch_size,
                 device=device,

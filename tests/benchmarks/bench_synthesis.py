@@ -24,7 +24,7 @@ from torch.utils.data import DataLoader
 
 from synthpet.cohort import Cohort, read_folds
 from synthpet.generators.conditional_gan import build_generator
-from synthpet.generators.patchwise import prepare_network, synthesise
+from synthpet.generators.patchwise import PatchCover, prepare_network, synthesise
 from synthpet.generators.trained import TrainedGenerator, load_generator
 from synthpet.quality.metrics import psnr
 from synthpet.runtime.device import resolve_precision
@@ -90,7 +90,7 @@ def ours(case: Case) -> NDArray[np.float32]:
     """As ``synthpet.complete`` does it."""
     with torch.autocast("cpu", torch.bfloat16, enabled=case.bf16):
         return synthesise(
-            case.prepared, case.t1w[None], case.mask, np.eye(4), patch_size=PATCH, stride=OURS, coordinates=False,
+            case.prepared, case.t1w[None], case.mask, np.eye(4), PatchCover(PATCH, OURS), coordinates=False,
             batch_size=BATCH,
         )  # fmt: skip
 

@@ -14,7 +14,7 @@ import torch
 from synthpet.cohort import Grid
 from synthpet.generators.conditional_gan import build_generator
 from synthpet.generators.crossfit import ensure_generators
-from synthpet.generators.patchwise import synthesise
+from synthpet.generators.patchwise import PatchCover, synthesise
 from tests.conftest import GRID, ellipsoid, study
 from tests.test_training import SMALL
 from uad.detectors.zmap import ZMap
@@ -31,9 +31,9 @@ def test_the_patches_beside_a_patch_do_not_change_its_pet(batch_size):
     network = build_generator(3, 8, False, {"channels": [4, 8]}).eval()
     mask = ellipsoid(0.9)
     t1w = (np.random.default_rng(0).random(GRID.shape) * mask).astype(np.float32)
-    options = {"patch_size": (8, 8, 8), "stride": (4, 4, 4), "coordinates": False}
-    alone = synthesise(network, t1w[None], mask, GRID.matrix, **options, batch_size=1)
-    together = synthesise(network, t1w[None], mask, GRID.matrix, **options, batch_size=batch_size)
+    cover = PatchCover((8, 8, 8), (4, 4, 4))
+    alone = synthesise(network, t1w[None], mask, GRID.matrix, cover, coordinates=False, batch_size=1)
+    together = synthesise(network, t1w[None], mask, GRID.matrix, cover, coordinates=False, batch_size=batch_size)
     np.testing.assert_allclose(together, alone, atol=1e-5)
 
 

@@ -20,7 +20,7 @@ from uad.detectors.latent.representation.fitting import PairDataModule, SiameseT
 from uad.detectors.latent.representation.pairs import PairBatch, PairBatches
 
 N_CONTROLS = 8
-BATCH, TILE = 512, 7  # as fit_autoencoder's defaults: patches in each of the two controls
+BATCH, TILE = 512, 7  # as AutoencoderOptions has them: patches in each of the two controls
 ALPHA, LEARNING_RATE = 0.005, 1e-2
 SAMPLING = {"modalities": ("t1w", "pet"), "patch_size": (15, 15, 1), "seed": 0}
 

@@ -7,7 +7,9 @@ import pytest
 from synthpet.errors import UsageError
 from synthpet.phantom.cohort import ensure_phantom
 from tests.conftest import study
+from uad.detectors.base import Assignment
 from uad.detectors.options import DetectorOptions
+from uad.detectors.registry import DETECTORS
 from uad.evaluation.run import ensure_evaluation
 from uad.new_patient.run import ensure_detection
 
@@ -50,12 +52,16 @@ def test_ocsvm_voxel_on_four_sets_of_images(work_dir, images, latents, n_control
 
 
 def test_the_latent_vector_has_an_equal_share_for_each_image():
-    from uad.detectors.base import Assignment
-    from uad.detectors.registry import DETECTORS
-
     values = study("uad_train", "detector.images=[t1w,flair,pet]").detector.values
     found = DETECTORS.load("ocsvm_voxel").of(values, Assignment(None, 0, None))
-    assert found.images == ("t1w", "flair", "pet") and found.options.autoencoder["latent_dim"] == 33
+    assert found.images == ("t1w", "flair", "pet") and found.options.autoencoder.latent_dim == 33
+
+
+def test_an_option_that_the_autoencoder_does_not_have_is_refused_before_any_work():
+    values = study("uad_train").detector.values
+    strange = {**values, "autoencoder": {**values["autoencoder"], "depth": 3}}
+    with pytest.raises(UsageError, match=r"autoencoder\.depth: no option of detector\.autoencoder"):
+        DETECTORS.load("ocsvm_voxel").check(strange)
 
 
 def test_one_image_explains_nothing_of_another(tmp_path):

@@ -1,6 +1,7 @@
 """Training: the loss by hand, exact resume, learning, storage."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,10 +14,11 @@ from uad.detectors.latent.representation import fitting
 from uad.detectors.latent.representation.autoencoder import SiameseAutoencoder
 from uad.detectors.latent.representation.fitting import brain_statistics, fit_autoencoder, pair_terms
 from uad.detectors.latent.representation.latents import dense_latents
+from uad.detectors.latent.representation.options import AutoencoderOptions
 from uad.detectors.latent.representation.pairs import PairBatches
 from uad.detectors.latent.representation.storage import WEIGHTS, load_autoencoder
 
-SMALL = {"patch_size": (5, 5, 1), "latent_dim": 4, "channels": (4, 8), "batch_size": 64, "tile": 4, "n_steps": 12}
+SMALL = AutoencoderOptions(patch_size=(5, 5, 1), latent_dim=4, channels=(4, 8), batch_size=64, tile=4, n_steps=12)
 
 
 @pytest.fixture(scope="module")
@@ -53,8 +55,8 @@ def test_standardisation_uses_the_brain_voxels_of_all_controls(volumes):
 
 
 def test_an_interrupted_and_continued_training_equals_an_uninterrupted_one(volumes, tmp_path, monkeypatch, capsys):
-    options = {**SMALL, "n_steps": 11, "steps_per_checkpoint": 4}
-    fit_autoencoder(volumes, folder=tmp_path / "whole", **options)
+    options = replace(SMALL, n_steps=11, steps_per_checkpoint=4)
+    fit_autoencoder(volumes, tmp_path / "whole", options)
 
     class Interrupt(fitting.SaveCheckpoint):
         def on_train_epoch_end(self, trainer, pl_module):
@@ -65,8 +67,8 @@ def test_an_interrupted_and_continued_training_equals_an_uninterrupted_one(volum
     with monkeypatch.context() as patch:
         patch.setattr(fitting, "SaveCheckpoint", Interrupt)
         with pytest.raises(RuntimeError, match="went off"):
-            fit_autoencoder(volumes, folder=tmp_path / "parts", **options)
-    fit_autoencoder(volumes, folder=tmp_path / "parts", **options)
+            fit_autoencoder(volumes, tmp_path / "parts", options)
+    fit_autoencoder(volumes, tmp_path / "parts", options)
     assert "continuing" in capsys.readouterr().out
     state = torch.load(tmp_path / "parts" / "last.ckpt", weights_only=True)["state_dict"]
     assert state["step"] == 11
@@ -74,14 +76,13 @@ def test_an_interrupted_and_continued_training_equals_an_uninterrupted_one(volum
 
 
 def test_another_configuration_does_not_continue(volumes, tmp_path, capsys):
-    fit_autoencoder(volumes, folder=tmp_path, **SMALL)
-    fit_autoencoder(volumes, folder=tmp_path, **SMALL, alpha=0.5)
+    fit_autoencoder(volumes, tmp_path, SMALL)
+    fit_autoencoder(volumes, tmp_path, replace(SMALL, alpha=0.5))
     assert "continuing" not in capsys.readouterr().out
 
 
 def test_training_beats_the_mean_patch_and_says_so(volumes, tmp_path):
-    options = {**SMALL, "n_steps": 150, "batch_size": 256}
-    model = fit_autoencoder(volumes, folder=tmp_path, **options)
+    model = fit_autoencoder(volumes, tmp_path, replace(SMALL, n_steps=150, batch_size=256))
     report = json.loads((tmp_path / "representation.json").read_text())
     assert report["reconstruction_error"] < 0.5 * report["mean_patch_error"]
     assert report["cosine_matched"] > report["cosine_unmatched"]
@@ -97,7 +98,7 @@ def test_training_beats_the_mean_patch_and_says_so(volumes, tmp_path):
 def test_the_similarity_term_brings_matched_vectors_together(volumes, tmp_path):
     cosine = {}
     for alpha in (0.0, 2.0):
-        fit_autoencoder(volumes, folder=tmp_path / f"{alpha}", **{**SMALL, "n_steps": 80}, alpha=alpha)
+        fit_autoencoder(volumes, tmp_path / f"{alpha}", replace(SMALL, n_steps=80, alpha=alpha))
         report = json.loads((tmp_path / f"{alpha}" / "representation.json").read_text())
         cosine[alpha] = report["cosine_matched"]
     assert cosine[2.0] > cosine[0.0] + 0.02
@@ -109,7 +110,7 @@ def test_a_folder_without_an_autoencoder_is_named(tmp_path):
 
 
 def test_weights_of_another_network_are_refused(volumes, tmp_path):
-    fit_autoencoder(volumes, folder=tmp_path, **{**SMALL, "n_steps": 1})
+    fit_autoencoder(volumes, tmp_path, replace(SMALL, n_steps=1))
     config = tmp_path / "autoencoder.json"
     content = json.loads(config.read_text())
     content["model"]["latent_dim"] = 6

@@ -8,7 +8,7 @@ looked for.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -26,6 +26,7 @@ from uad.detectors.base import Assignment
 from uad.detectors.control_statistics import ControlStatistics, to_z, towards, weight_by_direction
 from uad.detectors.latent.representation.directions import lower_uptake, main_directions
 from uad.detectors.latent.representation.latents import dense_latents
+from uad.detectors.latent.representation.options import AutoencoderOptions
 from uad.detectors.latent.representation.storage import load_autoencoder
 from uad.detectors.latent.scorers.base import DECISION, DISTANCE, Scorer
 from uad.detectors.latent.scorers.controls import Controls
@@ -47,7 +48,7 @@ class LatentOptions:
         method: the scorer, a key of ``scorers.registry``: ``ocsvm_voxel`` or ``svdd``: a machine at every voxel over
             the controls; ``ocsvm_subject``: one machine on each evaluated person's own latent vectors;
             ``latent_zmap``: no machine, the z-map of the latent vectors along the first of the directions, signed.
-        autoencoder: options of ``fit_autoencoder``.
+        autoencoder: the network and its training.
         nu: of the one-class SVM.
         gamma: of its kernel, ``scale`` or a number; but for raw ones, latent vectors have mean square 1.
         latents: raw, whitened or conditional, see ``space``.
@@ -63,7 +64,7 @@ class LatentOptions:
     """
 
     method: str
-    autoencoder: Mapping[str, Any]
+    autoencoder: AutoencoderOptions
     nu: float
     gamma: float | str
     latents: str
@@ -77,7 +78,7 @@ class LatentOptions:
     def __post_init__(self) -> None:
         if self.score not in (DECISION, DISTANCE):
             raise UsageError(f"detector.score={self.score}: expected {DECISION} or {DISTANCE}")
-        if self.latents == "conditional" and len(self.autoencoder["modalities"]) < 2:
+        if self.latents == "conditional" and len(self.autoencoder.modalities) < 2:
             raise UsageError("detector.latents=conditional: needs two images, found one; expected whitened or raw")
         if self.score_every > 1 and not self.pool_fwhm_mm:
             raise UsageError(
@@ -122,16 +123,17 @@ class LatentDetector:
     @classmethod
     def _own(cls, options: Mapping[str, Any]) -> LatentOptions:
         shared = ("name", "seeds", "images")
-        images, autoencoder = cls.looks_at(options), options["autoencoder"]
-        shares = len(images) if autoencoder.get("branches") == "separate" else 1
-        latent_dim = -(-autoencoder["latent_dim"] // shares) * shares  # an equal share for each image
-        seen = {**autoencoder, "modalities": list(images), "latent_dim": latent_dim}
+        images = cls.looks_at(options)
+        autoencoder = own_options(AutoencoderOptions, "detector.autoencoder", options["autoencoder"], ())
+        shares = len(images) if autoencoder.branches == "separate" else 1
+        latent_dim = -(-autoencoder.latent_dim // shares) * shares  # an equal share for each image
+        seen = replace(autoencoder, modalities=images, latent_dim=latent_dim)
         return own_options(LatentOptions, "detector", {**options, "autoencoder": seen}, shared)
 
     @property
     def images(self) -> tuple[str, ...]:
         """Names of the modalities that the autoencoder reads."""
-        return tuple(self.options.autoencoder["modalities"])
+        return tuple(self.options.autoencoder.modalities)
 
     @property
     def about(self) -> str:
@@ -156,8 +158,8 @@ class LatentDetector:
         self.folder.mkdir(parents=True, exist_ok=True)
         volumes = self._cache(normative)
         device = device_name(self.accelerator)
-        options = {"folder": self.folder, "seed": self.seed, "accelerator": device, **self.options.autoencoder}
-        self.model_ = fit_autoencoder(volumes, **options).to(device)
+        learned = fit_autoencoder(volumes, self.folder, self.options.autoencoder, seed=self.seed, accelerator=device)
+        self.model_ = learned.to(device)
         controls = Controls(volumes, self.folder)
         latents = self._extract(controls, cohort.grid.spacing_mm)
         self.scorer.fit(latents, controls)

@@ -37,6 +37,7 @@ from synthpet.learning.schedule import cosine_schedule
 from synthpet.runtime.console import say
 from synthpet.runtime.device import resolve_precision
 from uad.detectors.latent.representation.autoencoder import SiameseAutoencoder
+from uad.detectors.latent.representation.options import AutoencoderOptions
 from uad.detectors.latent.representation.pairs import MASK, PairBatch, PairBatches, open_volumes
 from uad.detectors.latent.representation.quality import describe_representation
 from uad.detectors.latent.representation.storage import CONFIG, REPORT, save_autoencoder
@@ -141,24 +142,7 @@ class PairDataModule(pl.LightningDataModule):
 
 
 def fit_autoencoder(
-    volumes: Sequence[Path],
-    *,
-    folder: Path,
-    modalities: Sequence[str] = ("t1w", "pet"),
-    patch_size: Sequence[int] = (15, 15, 1),
-    latent_dim: int = 32,
-    channels: Sequence[int] = (16, 24, 48),
-    branches: str = "joint",
-    decoder: str = "perceptron",
-    alpha: float = 0.005,
-    n_steps: int = 4000,
-    batch_size: int = 512,
-    tile: int = 7,
-    learning_rate: float = 1e-2,
-    seed: int = 0,
-    steps_per_checkpoint: int = 500,
-    accelerator: str = "cpu",
-    precision: str = "auto",
+    volumes: Sequence[Path], folder: Path, options: AutoencoderOptions, *, seed: int = 0, accelerator: str = "cpu"
 ) -> SiameseAutoencoder:
     """Train on the cached volumes of controls and write the folder.
 
@@ -166,21 +150,9 @@ def fit_autoencoder(
         volumes: (C, I, J, K) float32 files with the brain mask as last channel, one a control, on one grid.
         folder: receives weights, ``autoencoder.json``, ``representation.json``, ``metrics.jsonl`` and a checkpoint
             from which an interrupted run of the same configuration goes on.
-        modalities: as for ``SiameseAutoencoder``.
-        patch_size: likewise.
-        latent_dim: likewise.
-        channels: likewise.
-        branches: likewise.
-        decoder: likewise.
-        alpha: weight of the similarity term.
-        n_steps: batches.
-        batch_size: patches of a batch in each of the two controls.
-        tile: neighbouring patches of a block along each in-plane axis; 1 draws every patch on its own.
-        learning_rate: of Adam.
+        options: of the network and its training.
         seed: of weights and batches.
-        steps_per_checkpoint: a checkpoint is written after so many steps.
         accelerator: of Lightning.
-        precision: of Lightning, or ``auto``.
 
     Returns:
         The trained network in evaluation mode, on the CPU.
@@ -192,36 +164,33 @@ def fit_autoencoder(
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", module="pytorch_lightning")
     folder.mkdir(parents=True, exist_ok=True)
-    options = {
-        "modalities": list(modalities),
-        "patch_size": list(patch_size),
-        "latent_dim": latent_dim,
-        "channels": list(channels),
-        "branches": branches,
-        "decoder": decoder,
+    mean, std = brain_statistics(volumes, options.modalities)
+    training: dict[str, Any] = {
+        "mean": mean,
+        "std": std,
+        "alpha": options.alpha,
+        "learning_rate": options.learning_rate,
+        "n_steps": options.n_steps,
     }
-    mean, std = brain_statistics(volumes, modalities)
-    training = {"mean": mean, "std": std, "alpha": alpha, "learning_rate": learning_rate, "n_steps": n_steps}
-    module = SiameseTraining(model=options, seed=seed, **training)  # type: ignore[arg-type]
-    sampling: dict[str, Any] = {key: options[key] for key in ("modalities", "patch_size")}
-    sampling |= {"tile": tile, "batch_size": batch_size, "seed": seed}
-    precision = resolve_precision(precision, accelerator)
+    module = SiameseTraining(model=options.network, seed=seed, **training)
+    drawn = {"tile": options.tile, "batch_size": options.batch_size, "seed": seed}
+    precision = resolve_precision(options.precision, accelerator)
     config = {
-        "model": options,
-        "training": {**training, "tile": tile, "batch_size": batch_size, "seed": seed, "precision": precision},
+        "model": options.network,
+        "training": {**training, **drawn, "precision": precision},
         "volumes": {path.stem: sha256(path) for path in volumes},  # a mended image is not passed over
     }
     checkpoint = _checkpoint_to_continue(config, folder)
-    steps = min(steps_per_checkpoint, n_steps)
+    steps = min(options.steps_per_checkpoint, options.n_steps)
     trainer = pl.Trainer(
         max_epochs=-1,
-        max_steps=n_steps,
+        max_steps=options.n_steps,
         accelerator=accelerator,
         devices=1,
         precision=precision,  # type: ignore[arg-type]
         logger=[MetricsFile(folder / "metrics.jsonl", keep_until=steps_done(checkpoint))],
         plugins=[WholeCheckpoints(), LightningEnvironment()],
-        callbacks=[saver := SaveCheckpoint(folder / CHECKPOINT), ProgressLines("autoencoder", n_steps)],
+        callbacks=[saver := SaveCheckpoint(folder / CHECKPOINT), ProgressLines("autoencoder", options.n_steps)],
         log_every_n_steps=10,
         enable_checkpointing=False,
         enable_progress_bar=False,
@@ -229,11 +198,13 @@ def fit_autoencoder(
         reload_dataloaders_every_n_epochs=1,  # each epoch goes on where the numbered sequence stood
         default_root_dir=folder,
     )
-    data = PairDataModule(volumes, steps_per_epoch=steps, **sampling)
+    patches: dict[str, Any] = {"modalities": options.modalities, "patch_size": options.patch_size}
+    data = PairDataModule(volumes, steps_per_epoch=steps, **patches, **drawn)
     with continuing(checkpoint, saver):
         trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
     model = module.model.cpu().eval()
-    fresh = PairBatches(volumes, n_batches=1, first=n_steps + steps, **(sampling | {"tile": 1, "batch_size": N_REPORT}))
+    first = options.n_steps + steps  # pairs that no training drew
+    fresh = PairBatches(volumes, **patches, tile=1, batch_size=N_REPORT, seed=seed, n_batches=1, first=first)
     write_json(folder / REPORT, describe_representation(model, fresh[0]))
     save_autoencoder(model, folder)
     return model

@@ -257,19 +257,19 @@ def test_a_malicious_checkpoint_is_refused(tmp_path, canary, kind):
 
 
 def test_a_resumed_training_refuses_a_malicious_checkpoint(shared_cohort, tmp_path, canary, monkeypatch):
-    from synthpet.generators import fit as fitting
     from synthpet.generators.crossfit import ensure_generators
+    from synthpet.learning.checkpoints import SaveCheckpoint
     from tests.test_training import configure, fold_folder
 
     cfg = configure(shared_cohort, tmp_path)
-    save = fitting.SaveCheckpoint.on_train_epoch_end
+    save = SaveCheckpoint.on_train_epoch_end
 
     def save_then_stop(self, trainer, module):
         save(self, trainer, module)
         raise RuntimeError("power cut")
 
     with monkeypatch.context() as patch:
-        patch.setattr(fitting.SaveCheckpoint, "on_train_epoch_end", save_then_stop)
+        patch.setattr(SaveCheckpoint, "on_train_epoch_end", save_then_stop)
         with pytest.raises(RuntimeError, match="power cut"):
             ensure_generators(cfg)
     (checkpoint,) = fold_folder(cfg).glob("*.ckpt")

@@ -16,6 +16,7 @@ from synthpet.errors import DataError
 from synthpet.generators import fit as fitting
 from synthpet.generators.crossfit import ensure_generators
 from synthpet.generators.trained import TrainedGenerator, load_generator
+from synthpet.learning import checkpoints
 from synthpet.learning.checkpoints import sealed
 from tests.conftest import study
 
@@ -69,7 +70,7 @@ def test_another_stride_of_inference_trains_nothing_again_and_starts_nothing_ane
     other = configure(shared_cohort, trained.work_dir, "gan.stride=[8,8,8]")
     ensure_generators(other)
     assert "up to date" in capsys.readouterr().out
-    monkeypatch.setattr(fitting, "newest_whole", lambda folder: folder / "last.ckpt")
+    monkeypatch.setattr(checkpoints, "newest_whole", lambda folder: folder / "last.ckpt")
     fold = Fold(0, ("sub-00",), ("sub-01",))
     asked = [fitting._checkpoint_to_continue(cfg, tmp_path, fold, {"sub-00": "sha"}) for cfg in (trained, other)]
     assert asked == [None, tmp_path / "last.ckpt"]
@@ -98,7 +99,7 @@ def test_metrics_are_rows_of_finite_losses(trained):
 def test_interrupted_and_continued_equals_uninterrupted(trained, shared_cohort, tmp_path, monkeypatch, steps):
     """Stop after the first or second checkpoint (before and within the adversarial part), then run again."""
     cfg = configure(shared_cohort, tmp_path)
-    save = fitting.SaveCheckpoint.on_train_epoch_end
+    save = checkpoints.SaveCheckpoint.on_train_epoch_end
 
     def save_then_stop(self, trainer, module):
         save(self, trainer, module)
@@ -106,7 +107,7 @@ def test_interrupted_and_continued_equals_uninterrupted(trained, shared_cohort, 
             raise RuntimeError("power cut")
 
     with monkeypatch.context() as patch:
-        patch.setattr(fitting.SaveCheckpoint, "on_train_epoch_end", save_then_stop)
+        patch.setattr(checkpoints.SaveCheckpoint, "on_train_epoch_end", save_then_stop)
         with pytest.raises(RuntimeError, match="power cut"):
             ensure_generators(cfg)
     ensure_generators(cfg)

@@ -100,7 +100,12 @@ def write_text(path: Path, text: str) -> Path:
 
 def write_json(path: Path, content: Any) -> Path:
     """Write JSON with stable formatting; numbers that are not finite become null."""
-    return write_text(path, json.dumps(_finite(content), indent=2, ensure_ascii=False) + "\n")
+    return write_text(path, json_text(content))
+
+
+def json_text(content: Any) -> str:
+    """What ``write_json`` writes."""
+    return json.dumps(_finite(content), indent=2, ensure_ascii=False) + "\n"
 
 
 def _finite(content: Any) -> Any:

@@ -1,7 +1,5 @@
 """Train one fold's generator with Lightning; continue where an interrupted run stopped."""
 
-import logging
-import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,13 +8,11 @@ import numpy as np
 import pytorch_lightning as pl
 import yaml
 from numpy.typing import NDArray
-from pytorch_lightning.loggers.logger import Logger
-from pytorch_lightning.plugins.environments import LightningEnvironment
 from torch import nn
 
 from synthpet.checks.cohort import open_cohort
 from synthpet.cohort import Fold
-from synthpet.cohort.files import sha256, write_text
+from synthpet.cohort.files import sha256
 from synthpet.cohort.text import read_rows
 from synthpet.errors import TrainingError
 from synthpet.generators.options import TrainingStudy
@@ -24,27 +20,18 @@ from synthpet.generators.patches.data import PatchDataModule, naming_loaders
 from synthpet.generators.patchwise import PatchCover, synthesise
 from synthpet.generators.registry import GENERATORS
 from synthpet.generators.trained import CONFIG, WEIGHTS, save_generator, write_inference, write_seen
-from synthpet.learning.checkpoints import (
-    CHECKPOINT,
-    SaveCheckpoint,
-    WholeCheckpoints,
-    continuing,
-    forget,
-    newest_whole,
-    steps_done,
-)
+from synthpet.learning.checkpoints import checkpoint_to_continue
+from synthpet.learning.lightning import METRICS, fit
 from synthpet.learning.model_card import generator_kind, short_name, write_model_card
-from synthpet.learning.progress import MetricsFile, ProgressLines, RunLogger
+from synthpet.learning.progress import ProgressLines, RunLogger
 from synthpet.learning.several_devices import DEFAULT, is_first, n_devices, train_on
 from synthpet.learning.volumes import MASK, TARGET, check_cached
-from synthpet.runtime.console import say
 from synthpet.runtime.device import resolve_precision
 from synthpet.runtime.options import plain
 from synthpet.runtime.stage import Stage
 from synthpet.tracking import Run, tracked
 from synthpet.tracking.stages import generator_product
 
-METRICS = "metrics.jsonl"
 TELLS_NOBODY = "_mask.nii.gz"  # the end of images by which a person is not known again
 FLAT = 0.2  # of the contrast of the measured target: below it a generator has collapsed
 
@@ -102,8 +89,6 @@ def _train(
     several: bool,
 ) -> None:
     """The training itself, in each device's process where there are several; the first one writes."""
-    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)  # its greetings tell a user nothing
-    warnings.filterwarnings("ignore", module="pytorch_lightning")
     seed = study.seed * 1000 + fold.index
     model = GENERATORS.load(study.gan.method).of(study.gan, study.trainer, seed)
     steps_per_epoch = min(study.trainer.steps_per_checkpoint, study.gan.n_steps)
@@ -117,33 +102,24 @@ def _train(
         seed=seed,
         num_workers=study.trainer.num_workers,
     )
-    metrics = MetricsFile(folder / METRICS, keep_until=steps_done(checkpoint))
     watched = lines and is_first()
     watching: list[pl.Callback] = [ProgressLines(f"fold {fold.index}", study.gan.n_steps)] if watched else []
     if not is_first():
         study = replace(study, logger=replace(study.logger, name="local"))  # one run of W&B is enough
+    strategy = DEFAULT if several and study.trainer.strategy == "auto" else study.trainer.strategy
     with tracked(study, "train", f"{study.gan.name} fold {fold.index}", {"fold": fold.index}) as run:
-        loggers: list[Logger] = [metrics, RunLogger(run, study.gan.batch_size)] if run else [metrics]
-        example = Example(study, volumes[fold.test[0]], affine, run)
-        trainer = pl.Trainer(
-            max_epochs=-(-study.gan.n_steps // steps_per_epoch),
-            accelerator=study.trainer.accelerator,
-            devices=study.trainer.devices,
-            strategy=DEFAULT if several and study.trainer.strategy == "auto" else study.trainer.strategy,
-            precision=resolve_precision(study.trainer.precision, study.trainer.accelerator),
-            logger=loggers,
-            plugins=[WholeCheckpoints(), LightningEnvironment()],  # whatever a scheduler's variables say
-            callbacks=[saver := SaveCheckpoint(folder / CHECKPOINT), *watching, example],
-            log_every_n_steps=10,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            reload_dataloaders_every_n_epochs=1,  # each epoch goes on where the numbered sequence stood
-            default_root_dir=folder,
-        )
         try:
-            with naming_loaders(), continuing(checkpoint, saver):
-                trainer.fit(model, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+            with naming_loaders():
+                fit(
+                    model,
+                    data,
+                    folder,
+                    checkpoint,
+                    replace(study.trainer, strategy=strategy),
+                    loggers=[RunLogger(run, study.gan.batch_size)] if run else [],
+                    callbacks=[*watching, Example(study, volumes[fold.test[0]], affine, run)],
+                    max_epochs=-(-study.gan.n_steps // steps_per_epoch),
+                )
         except TrainingError as error:
             run.alert("Training stopped", f"{study.gan.name} fold {fold.index}: {error}")
             raise
@@ -177,15 +153,7 @@ def _checkpoint_to_continue(study: TrainingStudy, folder: Path, fold: Fold, trai
     precision = resolve_precision(study.trainer.precision, study.trainer.accelerator)
     config = {"gan": study.gan.of_training(), "precision": precision, "seed": study.seed}
     text = yaml.safe_dump(config | {"fold": fold.index, "train": train}, sort_keys=False, allow_unicode=True)
-    before = folder / CONFIG
-    if before.is_file() and before.read_bytes() == text.encode():
-        checkpoint = newest_whole(folder)
-        if checkpoint is not None:
-            say(f"fold {fold.index}: continuing from {checkpoint}")
-            return checkpoint
-    forget(folder)
-    write_text(before, text)
-    return None
+    return checkpoint_to_continue(folder, f"fold {fold.index}", folder / CONFIG, text)
 
 
 class Example(pl.Callback):

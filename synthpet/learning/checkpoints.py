@@ -12,7 +12,7 @@ import torch
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 from torch import Tensor
 
-from synthpet.cohort.files import write_bytes
+from synthpet.cohort.files import write_bytes, write_text
 from synthpet.errors import DataError, Stopped, TrainingError
 from synthpet.learning.model_files import read_checkpoint
 from synthpet.runtime.console import say
@@ -162,6 +162,28 @@ def newest_whole(folder: Path) -> Path | None:
 
 def _existing(*paths: Path) -> Iterator[Path]:
     return (path for path in paths if path.is_file())
+
+
+def checkpoint_to_continue(folder: Path, label: str, config: Path, text: str) -> Path | None:
+    """The checkpoint of an interrupted training of the same configuration; otherwise a fresh start is prepared.
+
+    Args:
+        folder: of the training.
+        label: what is trained, for what is said.
+        config: file of what determines the training, written at its start.
+        text: what that file says if this is the training.
+
+    Raises:
+        DataError: there are checkpoints, and all are damaged.
+    """
+    if config.is_file() and config.read_bytes() == text.encode():
+        checkpoint = newest_whole(folder)
+        if checkpoint is not None:
+            say(f"{label}: continuing from {checkpoint}")
+            return checkpoint
+    forget(folder)
+    write_text(config, text)
+    return None
 
 
 def forget(folder: Path) -> None:

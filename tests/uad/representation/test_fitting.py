@@ -9,8 +9,8 @@ import torch
 from torch.nn.functional import cosine_similarity
 
 from synthpet.errors import DataError
+from synthpet.learning.checkpoints import SaveCheckpoint
 from synthpet.learning.volumes import cache_volumes
-from uad.detectors.latent.representation import fitting
 from uad.detectors.latent.representation.autoencoder import SiameseAutoencoder
 from uad.detectors.latent.representation.fitting import brain_statistics, fit_autoencoder, pair_terms
 from uad.detectors.latent.representation.latents import dense_latents
@@ -58,14 +58,15 @@ def test_an_interrupted_and_continued_training_equals_an_uninterrupted_one(volum
     options = replace(SMALL, n_steps=11, steps_per_checkpoint=4)
     fit_autoencoder(volumes, tmp_path / "whole", options)
 
-    class Interrupt(fitting.SaveCheckpoint):
-        def on_train_epoch_end(self, trainer, pl_module):
-            super().on_train_epoch_end(trainer, pl_module)
-            if int(pl_module.step) == 8:
-                raise RuntimeError("the machine went off")
+    save = SaveCheckpoint.on_train_epoch_end
+
+    def save_then_stop(self, trainer, module):
+        save(self, trainer, module)
+        if int(module.step) == 8:
+            raise RuntimeError("the machine went off")
 
     with monkeypatch.context() as patch:
-        patch.setattr(fitting, "SaveCheckpoint", Interrupt)
+        patch.setattr(SaveCheckpoint, "on_train_epoch_end", save_then_stop)
         with pytest.raises(RuntimeError, match="went off"):
             fit_autoencoder(volumes, tmp_path / "parts", options)
     fit_autoencoder(volumes, tmp_path / "parts", options)

@@ -7,8 +7,6 @@ Source: Alaverdyan et al. 2020, Pinon et al. 2023.
 Not in the paper: squares are averaged over the voxels of a patch; learning rate and its decay; blocks of patches.
 """
 
-import logging
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,25 +14,16 @@ from typing import Any
 import numpy as np
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.plugins.environments import LightningEnvironment
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from synthpet.cohort.files import sha256, write_json
-from synthpet.cohort.text import read_json
+from synthpet.cohort.files import json_text, sha256, write_json
 from synthpet.errors import TrainingError
-from synthpet.learning.checkpoints import (
-    CHECKPOINT,
-    SaveCheckpoint,
-    WholeCheckpoints,
-    continuing,
-    forget,
-    newest_whole,
-    steps_done,
-)
-from synthpet.learning.progress import MetricsFile, ProgressLines
+from synthpet.learning.checkpoints import checkpoint_to_continue
+from synthpet.learning.lightning import fit
+from synthpet.learning.options import TrainerOptions
+from synthpet.learning.progress import ProgressLines
 from synthpet.learning.schedule import cosine_schedule
-from synthpet.runtime.console import say
 from synthpet.runtime.device import resolve_precision
 from uad.detectors.latent.representation.autoencoder import SiameseAutoencoder
 from uad.detectors.latent.representation.options import AutoencoderOptions
@@ -161,8 +150,6 @@ def fit_autoencoder(
         DataError: fewer than two controls, or different grids.
         TrainingError: the loss is not finite.
     """
-    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", module="pytorch_lightning")
     folder.mkdir(parents=True, exist_ok=True)
     mean, std = brain_statistics(volumes, options.modalities)
     training: dict[str, Any] = {
@@ -180,28 +167,13 @@ def fit_autoencoder(
         "training": {**training, **drawn, "precision": precision},
         "volumes": {path.stem: sha256(path) for path in volumes},  # a mended image is not passed over
     }
-    checkpoint = _checkpoint_to_continue(config, folder)
+    checkpoint = checkpoint_to_continue(folder, "autoencoder", folder / CONFIG, json_text(config))
     steps = min(options.steps_per_checkpoint, options.n_steps)
-    trainer = pl.Trainer(
-        max_epochs=-1,
-        max_steps=options.n_steps,
-        accelerator=accelerator,
-        devices=1,
-        precision=precision,  # type: ignore[arg-type]
-        logger=[MetricsFile(folder / "metrics.jsonl", keep_until=steps_done(checkpoint))],
-        plugins=[WholeCheckpoints(), LightningEnvironment()],
-        callbacks=[saver := SaveCheckpoint(folder / CHECKPOINT), ProgressLines("autoencoder", options.n_steps)],
-        log_every_n_steps=10,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        reload_dataloaders_every_n_epochs=1,  # each epoch goes on where the numbered sequence stood
-        default_root_dir=folder,
-    )
     patches: dict[str, Any] = {"modalities": options.modalities, "patch_size": options.patch_size}
     data = PairDataModule(volumes, steps_per_epoch=steps, **patches, **drawn)
-    with continuing(checkpoint, saver):
-        trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+    trainer = TrainerOptions(accelerator=accelerator, precision=precision)
+    watching = ProgressLines("autoencoder", options.n_steps)
+    fit(module, data, folder, checkpoint, trainer, callbacks=[watching], max_steps=options.n_steps)
     model = module.model.cpu().eval()
     first = options.n_steps + steps  # pairs that no training drew
     fresh = PairBatches(volumes, **patches, tile=1, batch_size=N_REPORT, seed=seed, n_batches=1, first=first)
@@ -220,16 +192,3 @@ def brain_statistics(volumes: Sequence[Path], modalities: Sequence[str]) -> tupl
     n, total, squares = np.sum(moments, axis=0).T  # (number of modalities,) each
     mean = total / n
     return mean.tolist(), np.sqrt(squares / n - mean**2).clip(1e-6).tolist()
-
-
-def _checkpoint_to_continue(config: dict[str, Any], folder: Path) -> Path | None:
-    """The checkpoint of an interrupted run of the same configuration; otherwise a fresh start is prepared."""
-    path = folder / CONFIG
-    if path.is_file() and read_json(path) == config:
-        checkpoint = newest_whole(folder)
-        if checkpoint is not None:
-            say(f"autoencoder: continuing from {checkpoint}")
-            return checkpoint
-    forget(folder)
-    write_json(path, config)
-    return None

@@ -133,6 +133,39 @@ def test_nobody_below_a_command_sees_a_configuration():
     assert not [path for path in below if words.search(path.read_text("utf-8"))]
 
 
+def sources() -> dict[str, str]:
+    return {name: path.read_text("utf-8") for name, path in modules().items()}
+
+
+def found_outside(pattern: str, *homes: str) -> list[str]:
+    """Modules other than ``homes`` whose source has the pattern; each home has it, so that the test can fail."""
+    found = [name for name, text in sources().items() if re.search(pattern, text)]
+    assert set(homes) <= set(found)
+    return sorted(set(found) - set(homes))
+
+
+FOLDERS = "gan|synthetic|uad|evaluation|detect|realism|fold|seed"
+
+
+def test_nobody_but_paths_spells_the_folder_of_an_artefact():
+    assert not found_outside(rf'f"({FOLDERS})-\{{', "synthpet.cohort.paths")
+    assert not found_outside(r'work_dir / "|"folds\.json"', "synthpet.cohort.paths")
+    names = rf'(removeprefix|startswith|glob)\(f?\(?"({FOLDERS})-|/({FOLDERS})-\('
+    assert not found_outside(names)
+    assert re.search(names, 'path.glob("fold-*")') and re.search(names, 're.search(r"/fold-(\\d+)")')
+
+
+def test_nobody_but_the_manifest_reads_one():
+    assert not found_outside(r'"run[-\w]*\.json"', "synthpet.cohort.manifest")
+    assert not found_outside(r'(\[|get\()"(outputs|inputs|seconds)"', "synthpet.cohort.manifest")
+
+
+def test_a_name_is_not_split_to_find_out_what_it_means():
+    split = r'split\("-"|partition\("-"\)'
+    bids = ("synthpet.cohort.names", "synthpet.cohort.index", "synthpet.prepare.raw.scan")  # entities, as BIDS has them
+    assert not found_outside(split, *bids, "uad.compare", "synthpet.report.plain")  # a column; where a line is broken
+
+
 def test_packages_are_all_named_in_pyproject():
     named = set(re.findall(r'"((?:synthpet|uad)[\w.]*)"', (ROOT / "pyproject.toml").read_text()))
     found = {

@@ -10,6 +10,7 @@ from synthpet.checks.subject import Facts, cached, check_subject, restored, stat
 from synthpet.checks.together import check_together, common_grid
 from synthpet.cohort import Cohort, Subject
 from synthpet.cohort.files import write_json
+from synthpet.cohort.paths import Paths
 from synthpet.cohort.problems import WARNING, Problem, Report
 from synthpet.cohort.text import read_json_object
 from synthpet.errors import DataError, DiskError, UsageError
@@ -18,8 +19,6 @@ from synthpet.runtime.compute import in_threads
 from synthpet.runtime.console import progress, say
 from synthpet.runtime.options import Study
 
-VALIDATION = "validation.json"
-CACHE = Path("cache", "validated.json")  # below the results: the cohort itself may be read-only
 CHECKS = 4  # counts up when a check changes, so that everything is checked again
 _KNOWN: dict[tuple[Path, Path], tuple[Any, Report]] = {}  # of this process: compare asks a hundred times
 _SAID: set[tuple[Path, tuple[Problem, ...]]] = set()
@@ -51,8 +50,7 @@ def open_cohort(study: Study) -> Cohort:
         )
         table = "\n  ".join(report.lines())
         raise DataError(
-            f"E_INVALID {report.headline()}{nobody}; expected none; {advice} (all: {study.work_dir / VALIDATION})"
-            f"\n  {table}"
+            f"E_INVALID {report.headline()}{nobody}; expected none; {advice} (all: {study.paths.validation})\n  {table}"
         )
     _say_once(cohort.root, report)
     return replace(cohort, subjects=left, left_out=tuple(report.unusable.values()))
@@ -69,12 +67,12 @@ def validate_cohort(cohort: Cohort, work_dir: Path, n_jobs: int = 1) -> Report:
         n_jobs: subjects at a time.
     """
     states = {s.participant_id: state_of(cohort, s) for s in cohort.subjects}
-    signature = (cohort.subjects, states, (work_dir / VALIDATION).is_file())
+    signature = (cohort.subjects, states, Paths(work_dir).validation.is_file())
     key = (cohort.root.absolute(), work_dir.absolute())
     if key in _KNOWN and _KNOWN[key][0] == signature:
         return _KNOWN[key][1]
     grid = common_grid(cohort)
-    kept = _read_cache(work_dir / CACHE, repr(grid))
+    kept = _read_cache(Paths(work_dir).validated, repr(grid))
     known = {s.participant_id: _restored(s, kept.get(_entry(s)), states[s.participant_id]) for s in cohort.subjects}
     stale = [s for s in cohort.subjects if known[s.participant_id] is None]
     fresh = {facts.participant_id: facts for facts in _examine(cohort, stale, grid, n_jobs)}
@@ -120,8 +118,8 @@ def _remember(work_dir: Path, report: Report, entries: Mapping[str, Any], grid: 
     """Write the report and the memory; a folder that cannot be written to is said by whoever writes results there."""
     try:
         if changed:
-            write_json(work_dir / CACHE, {"checks": CHECKS, "grid": grid, "subjects": entries})
-        write_json(work_dir / VALIDATION, report.content())
+            write_json(Paths(work_dir).validated, {"checks": CHECKS, "grid": grid, "subjects": entries})
+        write_json(Paths(work_dir).validation, report.content())
     except DiskError as error:
         say(f"validation could not be kept: {error}")
 

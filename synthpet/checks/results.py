@@ -1,19 +1,19 @@
 """Results against their manifests: is every file there, and does it still have the SHA-256 that it was written with?"""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from synthpet.cohort.files import sha256
+from synthpet.cohort.manifest import ANY, MANIFEST, Manifest
+from synthpet.cohort.paths import FOLDS
 from synthpet.cohort.problems import WARNING, Problem, Report
 from synthpet.errors import DataError
 from synthpet.runtime.console import progress
 
-MANIFESTS = "run*.json"
 NO_RESULT = ("cache", "wandb", "logs")  # folders of what is made again, or of others
 NOT_LISTED = (
-    "validation.json", "verification.json", "folds.json", "error.log", "last.ckpt", "previous.ckpt", "metrics.jsonl",
+    "validation.json", "verification.json", FOLDS, "error.log", "last.ckpt", "previous.ckpt", "metrics.jsonl",
 )  # fmt: skip  # written beside a stage's result
 
 
@@ -21,7 +21,7 @@ def verify(root: Path) -> Report:
     """Check every manifest below a folder.
 
     Args:
-        root: of results, such as ``outputs/my-study``; any folder with ``run.json`` in it or below.
+        root: of results, such as ``outputs/my-study``; any folder with a manifest in it or below.
 
     Returns:
         Errors: a file that a manifest lists is missing or has other content. Warnings: a file that no manifest lists.
@@ -29,10 +29,10 @@ def verify(root: Path) -> Report:
     Raises:
         DataError: no manifest there.
     """
-    manifests = sorted(path for path in root.rglob(MANIFESTS) if path.is_file())
+    manifests = sorted(path for path in root.rglob(ANY) if path.is_file())
     if not manifests:
         raise DataError(
-            f"E_NO_MANIFEST {root}: no run.json in it or below; expected a folder of results; check its name"
+            f"E_NO_MANIFEST {root}: no {MANIFEST} in it or below; expected a folder of results; check its name"
         )
     problems: list[Problem] = []
     listed: set[Path] = set(manifests)
@@ -51,10 +51,10 @@ def verify(root: Path) -> Report:
 
 def _outputs(manifest: Path, root: Path, problems: list[Problem]) -> Iterator[tuple[str, Any]]:
     try:
-        yield from json.loads(manifest.read_text(encoding="utf-8"))["outputs"].items()
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        yield from Manifest.read(manifest.parent, manifest.name).outputs.items()
+    except DataError:
         name = manifest.relative_to(root).as_posix()
-        words = f"no manifest that can be read ({type(error).__name__}); expected JSON with outputs; run the step again"
+        words = "no manifest that can be read; expected JSON with outputs; run the step again"
         problems.append(Problem("", name, "E_MANIFEST", words))
 
 

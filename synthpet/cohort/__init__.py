@@ -24,6 +24,6 @@ def __getattr__(name: str) -> Any:
 
 __all__ = [
     "Cohort", "Fold", "Grid", "Subject", "check_no_leakage", "coverage", "files", "formats", "header", "images",
-    "index", "lesions", "make_folds", "marks", "modality", "names", "problems", "read_folds", "read_image", "scan",
-    "text", "words", "write_folds", "write_image",
+    "index", "lesions", "make_folds", "manifest", "marks", "modality", "names", "paths", "problems", "read_folds",
+    "read_image", "scan", "text", "words", "write_folds", "write_image",
 ]  # fmt: skip

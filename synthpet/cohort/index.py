@@ -15,9 +15,11 @@ from synthpet.cohort.coverage import without_padding
 from synthpet.cohort.files import read_tsv, write_json, write_text, write_tsv
 from synthpet.cohort.images import Grid, read_image, read_within
 from synthpet.cohort.lesions import lesion_voxels
+from synthpet.cohort.manifest import ANY
 from synthpet.cohort.marks import is_simulated_dataset
 from synthpet.cohort.modality import UNMEASURED, modality
 from synthpet.cohort.names import SPACE, check_participant_id, image_path, measured_modality, modality_of
+from synthpet.cohort.paths import FOLDS
 from synthpet.cohort.words import group_of, sex_of, years_of
 from synthpet.errors import DataError, IdError
 
@@ -244,7 +246,7 @@ def write_dataset_description(root: Path, *, name: str, simulated: bool, **more:
         "Simulated": simulated,
         **more,
     }
-    ours = ("run*.json", "quality.*", "folds.json", "report*", "figures", "qc*", "not_used.tsv", "transforms")
+    ours = (ANY, "quality.*", FOLDS, "report*", "figures", "qc*", "not_used.tsv", "transforms")
     return [
         write_json(root / "dataset_description.json", description),
         write_text(root / ".bidsignore", "".join(f"{name}\n" for name in ours)),

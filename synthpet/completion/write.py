@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,32 +20,34 @@ from synthpet.cohort import Cohort, Fold, Subject, read_folds, read_image, write
 from synthpet.cohort.files import sha256, write_json
 from synthpet.cohort.images import voxel_digest
 from synthpet.cohort.index import write_dataset_description
+from synthpet.cohort.manifest import Manifest
 from synthpet.cohort.modality import Modality, modality
 from synthpet.cohort.names import derived_kind, image_path, sidecar_path
+from synthpet.cohort.paths import FOLDS, Paths
 from synthpet.cohort.scan import Scan, load_scan
 from synthpet.completion.options import CompletionStudy
 from synthpet.errors import DataError, DataLeakageError, UsageError
 from synthpet.generators.crossfit import ensure_cohort, ensure_generators, generator_folder
-from synthpet.generators.trained import TrainedGenerator, seen_voxels
+from synthpet.generators.trained import WEIGHTS, TrainedGenerator, seen_voxels
 from synthpet.runtime.compute import Compute, in_processes
 from synthpet.runtime.console import progress, say
 from synthpet.runtime.device import device_name
 from synthpet.runtime.options import plain
-from synthpet.runtime.stage import Stage, read_manifest
+from synthpet.runtime.stage import Stage
 from synthpet.template.smoothing import smooth_within
 from synthpet.tracking.stages import track_completion
 
-FOLDS = "folds.json"
+S = TypeVar("S", bound=CompletionStudy)
 CONTROLS = ("paired", "unpaired", "heldout")
 ROLES = (*CONTROLS, "patient")
 
 
 def completed_folder(study: CompletionStudy) -> Path:
     """Where the synthetic images of this configuration lie."""
-    return study.work_dir / f"synthetic-{study.gan.folder_name}"
+    return study.paths.synthetic(study.gan.folder_name)
 
 
-def with_stored_translation(study: CompletionStudy) -> CompletionStudy:
+def with_stored_translation(study: S) -> S:
     """The study with the translation of the generators that it uses: those of ``complete.generators`` say theirs.
 
     Raises:
@@ -54,7 +56,7 @@ def with_stored_translation(study: CompletionStudy) -> CompletionStudy:
     if study.complete.generators is None:
         return study
     source = generators_source(study)
-    stored = TrainedGenerator(source / f"fold-{read_folds(source / FOLDS)[0].index}")
+    stored = TrainedGenerator(Paths.fold(source, read_folds(source / FOLDS)[0].index))
     return replace(study, gan=replace(study.gan, sources=stored.sources, target=stored.target))
 
 
@@ -94,7 +96,7 @@ def ensure_completed(study: CompletionStudy) -> Path:
         completion.inputs(),
     )
     if stage.ensure(completion.write):
-        track_completion(study, completion.folder, [source / f"fold-{fold.index}" for fold in folds])
+        track_completion(study, completion.folder, [Paths.fold(source, fold.index) for fold in folds])
     return completion.folder
 
 
@@ -110,7 +112,7 @@ def generators_source(study: CompletionStudy) -> Path:
     if (source / FOLDS).exists():
         return source
     near = sorted(path.parent for path in (*source.glob(f"*/{FOLDS}"), *source.parent.glob(f"*/{FOLDS}")))
-    near = [path for path in near if path.name.startswith("gan-")]
+    near = [path for path in near if any(path.glob(f"*/{WEIGHTS}"))]
     found = "holds no folds.json" if source.is_dir() else "no such folder"
     there = f"; there is {', '.join(map(str, near))}" if near else ""
     raise UsageError(f"complete.generators={source}: {found}; expected a folder gan-<name> with generators{there}")
@@ -123,11 +125,10 @@ def _check_strangers(source: Path, folds: Sequence[Fold], cohort: Cohort, names:
     """
     seen: set[str] = set()
     for fold in folds:
-        folder = source / f"fold-{fold.index}"
-        inputs = read_manifest(folder).get("inputs")
-        if not isinstance(inputs, dict):
-            raise DataError(f"E_MANIFEST {folder / 'run.json'}: does not say what it was trained on; expected inputs")
-        seen |= {str(digest) for digest in inputs.values()} | seen_voxels(folder)
+        manifest = Manifest.read(folder := Paths.fold(source, fold.index))
+        if not manifest.inputs:
+            raise DataError(f"E_MANIFEST {manifest.path}: does not say what it was trained on; expected inputs")
+        seen |= {str(digest) for digest in manifest.inputs.values()} | seen_voxels(folder)
     known = []
     for subject in cohort.select(*ROLES):
         images = cohort.files(names, [subject])
@@ -147,7 +148,7 @@ class Completion:
     Args:
         study: options of ``complete``.
         cohort: the cohort.
-        folds: fold k's generator lies in ``<source>/fold-<k>``; it may serve the fold's test subjects and all
+        folds: fold k's generator lies in ``Paths.fold(source, k)``; it may serve the fold's test subjects and all
             who trained none.
         source: folder of the generators.
     """
@@ -165,7 +166,7 @@ class Completion:
     @cached_property
     def generators(self) -> list[TrainedGenerator]:
         """One a fold."""
-        return [TrainedGenerator(self.source / f"fold-{fold.index}") for fold in self.folds]
+        return [TrainedGenerator(Paths.fold(self.source, fold.index)) for fold in self.folds]
 
     @property
     def made(self) -> Modality:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from synthpet.checks.cohort import open_cohort
 from synthpet.cohort import Cohort, Fold, check_no_leakage, make_folds, write_folds
 from synthpet.cohort.modality import modality
+from synthpet.cohort.paths import FOLDS, Paths
 from synthpet.errors import DataError
 from synthpet.generators.options import TrainingStudy
 from synthpet.generators.registry import GENERATORS
@@ -33,14 +34,14 @@ def ensure_cohort(study: Study) -> Cohort:
 
 def generator_folder(study: TrainingStudy) -> Path:
     """Where the generators of this configuration lie."""
-    return study.work_dir / f"gan-{study.gan.folder_name}"
+    return study.paths.generators(study.gan.folder_name)
 
 
 def ensure_generators(study: TrainingStudy) -> tuple[Fold, ...]:
     """Train the generators that are missing or out of date; folds side by side where the machine has the cores.
 
     Returns:
-        The folds; fold k's generator lies in ``gan-<name>/fold-<k>``.
+        The folds; fold k's generator lies in ``Paths.fold(generator_folder(study), k)``.
 
     Raises:
         DataError: the cohort has no controls with all images of the translation.
@@ -59,7 +60,7 @@ def ensure_generators(study: TrainingStudy) -> tuple[Fold, ...]:
     for fold in folds:
         check_no_leakage(fold, cohort, roles)
     claim_below(generator_folder(study))
-    write_folds(generator_folder(study) / "folds.json", folds)
+    write_folds(generator_folder(study) / FOLDS, folds)
     stages = [_fold_stage(study, cohort, fold) for fold in folds]
     missing = [(stage, fold) for stage, fold in zip(stages, folds, strict=True) if not stage.is_current()]
     if not missing:
@@ -78,7 +79,7 @@ def roles_that_train(images: Collection[str]) -> tuple[str, ...]:
 def _cache_folder(study: TrainingStudy) -> Path:
     """One for each translation."""
     gan = study.gan
-    return study.work_dir / ("cache" if gan.is_default else f"cache-{'+'.join(gan.sources)}-{gan.target}")
+    return study.paths.volumes("" if gan.is_default else f"{'+'.join(gan.sources)}-{gan.target}")
 
 
 def _fold_stage(study: TrainingStudy, cohort: Cohort, fold: Fold) -> Stage:
@@ -91,7 +92,7 @@ def _fold_stage(study: TrainingStudy, cohort: Cohort, fold: Fold) -> Stage:
         "train": fold.train,
     }
     inputs = cohort.files((*study.gan.sources, study.gan.target, "brain_mask"), train)
-    folder = generator_folder(study) / f"fold-{fold.index}"
+    folder = Paths.fold(generator_folder(study), fold.index)
     return Stage(f"generator {study.gan.name} fold {fold.index}", folder, config, tuple(inputs))
 
 

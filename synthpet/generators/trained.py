@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from synthpet.cohort.files import sha256, write_bytes, write_json
 from synthpet.cohort.images import voxel_digest
+from synthpet.cohort.manifest import Manifest
 from synthpet.cohort.scan import Scan
 from synthpet.cohort.text import read_json_object
 from synthpet.errors import DataError
@@ -22,7 +23,6 @@ from synthpet.generators.options import SOURCES, TARGET
 from synthpet.generators.registry import GENERATORS
 from synthpet.learning.model_files import load_network, plain_yaml
 from synthpet.runtime.device import resolve_precision
-from synthpet.runtime.stage import check_files
 
 if TYPE_CHECKING:
     from torch import nn
@@ -60,7 +60,7 @@ class TrainedGenerator:
         Raises:
             DataError: weights or options are not those of the training.
         """
-        check_files(self.folder, only=(WEIGHTS, CONFIG))
+        Manifest.read(self.folder).check(only=(WEIGHTS, CONFIG))
 
     @cached_property
     def config(self) -> dict[str, Any]:
@@ -78,8 +78,8 @@ class TrainedGenerator:
 
     @property
     def name(self) -> str:
-        """What its configuration called it; else its folder does."""
-        return str(self.gan.get("name") or self.folder.parent.name.removeprefix("gan-"))
+        """What its configuration called it; else its folder."""
+        return str(self.gan.get("name") or self.folder.parent.name)
 
     @property
     def sources(self) -> tuple[str, ...]:

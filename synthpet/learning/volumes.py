@@ -8,9 +8,10 @@ import numpy as np
 
 from synthpet.cohort import Cohort
 from synthpet.cohort.files import write_array
+from synthpet.cohort.manifest import Manifest
 from synthpet.errors import DataError
 from synthpet.runtime.console import progress, say
-from synthpet.runtime.stage import Stage, read_manifest
+from synthpet.runtime.stage import Stage
 
 T1W, PET = range(2)  # channels of a file with T1, PET and mask
 TARGET, MASK = -2, -1  # channels of every file
@@ -51,7 +52,7 @@ def cache_volumes(
         stage.check_outputs()
     except DataError as error:
         say(f"warning: {error}. It is made anew now")
-        (folder / stage.manifest).unlink()
+        stage.forget()
     stage.ensure(write)
     return paths
 
@@ -66,7 +67,7 @@ def check_cached(folder: Path, inputs: Mapping[str, str]) -> None:
     Raises:
         DataError: an image was replaced after it was cached.
     """
-    cached = read_manifest(folder).get("inputs", {})
+    cached = Manifest.read(folder).inputs
     if changed := [name for name, digest in inputs.items() if cached.get(name, digest) != digest]:
         raise DataError(
             f"E_REPLACED {changed[0]}: was replaced after it was read for training; expected images that do not "

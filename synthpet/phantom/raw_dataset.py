@@ -15,6 +15,7 @@ import numpy as np
 
 from synthpet.cohort.files import write_bytes, write_json, write_text, write_tsv
 from synthpet.cohort.index import COLUMNS, Subject
+from synthpet.cohort.manifest import MANIFEST
 from synthpet.cohort.names import sidecar_path
 from synthpet.errors import UsageError
 from synthpet.phantom.cohort import plan_subjects
@@ -90,7 +91,7 @@ def write_about(root: Path) -> list[Path]:
     """Write what says of the whole data set, and of its derivatives, what it is; return the files."""
     written = [
         write_text(root / "README", README),
-        write_text(root / ".bidsignore", "run.json\n"),
+        write_text(root / ".bidsignore", f"{MANIFEST}\n"),
         _write_description(root, "Simulated raw T1 + FDG PET", "raw"),
     ]
     for folder, name in ((LESIONS, "Simulated lesions, drawn on the T1"), (TRUTH, "True alignment of simulated scans")):

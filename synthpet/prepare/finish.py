@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
 from synthpet.cohort.files import write_json, write_text, write_tsv
 from synthpet.cohort.index import write_participants
+from synthpet.cohort.manifest import MANIFEST, OF_QC, Manifest
 from synthpet.errors import DataError
 from synthpet.prepare.decisions import decisions_table, of_person, who_is_who
 from synthpet.prepare.qc.cohort import Person, judge_cohort, table_columns, table_rows, verdict_word
@@ -62,7 +64,7 @@ def write_cohort(
         "unchecked": unchecked,
         "simulated": simulated,
     }
-    manifests = tuple(out / who / found for who in ids for found in ("run.json", "run-qc.json") if who in checked)
+    manifests = tuple(out / who / found for who in ids for found in (MANIFEST, OF_QC) if who in checked)
     provenance = {"Settings": json.dumps(asdict(settings), indent=1, default=str)}
 
     def make() -> list[Path]:
@@ -111,13 +113,10 @@ def remove_results(folder: Path) -> None:
 
     Images of an earlier run would otherwise be taken for those of a participant.
     """
-    for name in ("run.json", "run-qc.json"):
-        try:
-            listed = json.loads((folder / name).read_text())["outputs"]
-        except (OSError, ValueError, KeyError, TypeError):
-            continue
-        for path in (folder / relative for relative in (*listed, name)):
-            if path.resolve().is_relative_to(folder.resolve()):
+    for name in (MANIFEST, OF_QC):
+        with suppress(DataError):
+            manifest = Manifest.read(folder, name)
+            for path in (*manifest.files(), manifest.path):
                 path.unlink(missing_ok=True)
     if folder.is_dir():
         (folder / "report.html").unlink(missing_ok=True)

@@ -5,8 +5,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from synthpet.cohort import read_folds
+from synthpet.cohort.paths import FOLDS, Paths
 from synthpet.cohort.text import read_rows
-from synthpet.quality.translation import Translation
+from synthpet.quality.source import Source
 from synthpet.report.figures import curves
 from synthpet.report.html import Picture
 
@@ -19,17 +21,15 @@ SHOWN = {
 WINDOW = 9  # logged values that the training losses are averaged over
 
 
-def learning_picture(synthetic_folder: Path, translation: Translation) -> Picture | None:
-    """The curves of the generators that made a set of synthetic PETs; None: their logs are not there.
-
-    Args:
-        translation: that they make.
-        synthetic_folder: ``synthetic-<name>``; the generators lie beside it in ``gan-<name>/fold-<k>``.
-    """
-    folder = Path(synthetic_folder).parent / Path(synthetic_folder).name.replace("synthetic-", "gan-", 1)
-    lines = {path.parent.name.replace("-", " "): _read(path) for path in sorted(folder.glob("fold-*/metrics.jsonl"))}
+def learning_picture(source: Source) -> Picture | None:
+    """The curves of the generators that made a set of synthetic PETs; None: their logs are not there."""
+    if source.generators is None:
+        return None
+    folds = read_folds(source.synthetic.root / FOLDS)
+    logs = {f"fold {fold.index}": Paths.fold(source.generators, fold.index) / "metrics.jsonl" for fold in folds}
+    lines = {fold: _read(path) for fold, path in logs.items() if path.is_file()}
     panels = {
-        translation.put(title): {fold: found[key] for fold, found in lines.items() if len(found[key][0])}
+        source.translation.put(title): {fold: found[key] for fold, found in lines.items() if len(found[key][0])}
         for key, title in SHOWN.items()
     }
     panels = {title: found for title, found in panels.items() if found}

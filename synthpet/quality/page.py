@@ -119,9 +119,9 @@ def _notices(evaluation: Evaluation) -> list[str]:
 def _provenance(evaluation: Evaluation, config: Mapping[str, Any]) -> dict[str, str]:
     own = {"synthpet": __version__, **config, "data_range_used": evaluation.summary["data_range"]}
     manifests = {
-        f"Manifest of the {name}": {key: value for key, value in manifest.items() if key != "seconds"}
+        f"Manifest of the {name}": manifest.told()
         for name, manifest in evaluation.source.manifests.items()
-        if manifest
+        if manifest.exists
     }
     content = {"This evaluation": own, **manifests}
     return {name: json.dumps(found, indent=1, default=str, ensure_ascii=False) for name, found in content.items()}
@@ -145,7 +145,7 @@ def make_pictures(evaluation: Evaluation) -> dict[str, Picture]:
     shown = role or next(iter(evaluation.spreads))
     if evaluation.spreads[shown].moments["synthetic"].n > 1:
         pictures["spread"] = _spread(evaluation, shown)
-    if (learned := learning_picture(evaluation.source.synthetic.root, evaluation.source.translation)) is not None:
+    if (learned := learning_picture(evaluation.source)) is not None:
         pictures["learning"] = learned
     return pictures
 

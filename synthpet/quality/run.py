@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from synthpet.checks.cohort import open_cohort
 from synthpet.cohort.files import write_json, write_tsv
+from synthpet.cohort.manifest import OF_QUALITY
 from synthpet.quality.explainable import predictors
 from synthpet.quality.failures import profile, profile_voxels
 from synthpet.quality.metrics import (
@@ -172,19 +173,19 @@ def ensure_evaluated(study: QualityStudy) -> Path:
     Returns:
         The folder of the synthetic PETs, now also with quality.tsv, quality.json, figures/ and report.html.
     """
-    from synthpet.completion.write import ensure_completed, with_stored_translation
+    from synthpet.completion.write import ensure_completed, generators_source, with_stored_translation
 
     folder = ensure_completed(study)
     gan = with_stored_translation(study).gan
-    source = Source(open_cohort(study), folder, Translation(gan.sources, gan.target))
+    source = Source(open_cohort(study), folder, Translation(gan.sources, gan.target), generators_source(study))
     geometry = {"patch_size": list(study.gan.patch_size), "stride": list(study.gan.stride)}
     config = {"generator": study.gan.name, "data_range": study.evaluate.data_range, "seed": study.seed, **geometry}
     config |= source.cohort.told()
     if not gan.is_default:
         config |= {"translation": gan.translation}
-    stage = Stage(f"quality {study.gan.name}", folder, config, source.files(), manifest="run-quality.json")
+    stage = Stage(f"quality {study.gan.name}", folder, config, source.files(), manifest=OF_QUALITY)
     if stage.ensure(lambda: _write(source, folder, config, n_jobs=study.compute.n_jobs)):
-        track_quality(study, folder, stage.manifest)
+        track_quality(study, folder)
     return folder
 
 

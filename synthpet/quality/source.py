@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthpet.cohort import Cohort, Fold, Subject, check_no_leakage, make_folds, read_folds, read_image
+from synthpet.cohort.manifest import Manifest
 from synthpet.cohort.names import derived_kind
+from synthpet.cohort.paths import FOLDS
 from synthpet.errors import DataError
 from synthpet.generators.crossfit import roles_that_train
 from synthpet.quality.metrics import Moments
@@ -47,14 +49,22 @@ class Source:
         cohort: the cohort.
         synthetic_folder: the synthetic images, named as in the cohort, and ``folds.json``.
         translation: that made them; None: T1 -> PET.
+        generators: folder of those that made them, for their learning curves; None: not at hand.
 
     Raises:
         DataError: images are missing; all of them are named.
         DataLeakageError: a fold does not keep its promise.
     """
 
-    def __init__(self, cohort: Cohort, synthetic_folder: Path, translation: Translation | None = None) -> None:
+    def __init__(
+        self,
+        cohort: Cohort,
+        synthetic_folder: Path,
+        translation: Translation | None = None,
+        generators: Path | None = None,
+    ) -> None:
         self.cohort = cohort
+        self.generators = generators
         self.translation = translation or Translation()
         self.synthetic = replace(cohort, root=Path(synthetic_folder))
         self.cases = self._find_cases()
@@ -179,7 +189,7 @@ class Source:
 
     @property
     def _folds_path(self) -> Path:
-        return self.synthetic.root / "folds.json"
+        return self.synthetic.root / FOLDS
 
     @cached_property
     def is_foreign(self) -> bool:
@@ -197,11 +207,11 @@ class Source:
         return self.cohort.is_simulated
 
     @cached_property
-    def manifests(self) -> dict[str, dict]:
+    def manifests(self) -> dict[str, Manifest]:
         """The manifests of the cohort and of the synthetic PETs; empty where there are none."""
         return {
-            "cohort": _read_json(self.cohort.root / "run.json"),
-            "synthetic PET": _read_json(self.synthetic.root / "run.json"),
+            "cohort": Manifest.read(self.cohort.root),
+            "synthetic PET": Manifest.read(self.synthetic.root),
         }
 
     def load(self, case: Case, image: str) -> NDArray[np.float32]:

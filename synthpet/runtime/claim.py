@@ -13,6 +13,7 @@ from pathlib import Path
 
 from synthpet.cohort import Cohort
 from synthpet.cohort.files import sha256, write_json
+from synthpet.cohort.manifest import MANIFEST, Manifest
 from synthpet.cohort.text import read_json_object
 from synthpet.errors import DataError, DiskError, UsageError
 
@@ -181,7 +182,7 @@ def read_claim(folder: Path) -> Claim | None:
     """What a folder says of itself; None where it says nothing."""
     if (found := _written(folder)) is not None:
         return found
-    what = BY_STAGE.get(str(_manifest(folder).get("stage")))
+    what = BY_STAGE.get(_manifest(folder).stage)
     if what in (PREPARED, None) and (people := _people_of(folder)):
         return Claim(PREPARED, Source("", people))
     return None if what is None else Claim(what, Source())
@@ -194,16 +195,17 @@ def _written(folder: Path) -> Claim | None:
     return None
 
 
-def _manifest(folder: Path) -> dict[str, object]:
+def _manifest(folder: Path) -> Manifest:
     try:
-        return read_json_object(folder / "run.json")
+        return Manifest.read(folder)
     except DataError:
-        return {}
+        return Manifest(folder / MANIFEST, exists=False)
 
 
 def _people_of(folder: Path) -> dict[str, str]:
     """Person to the SHA-256 of the raw T1, from the manifests of a prepared cohort."""
-    state = (folder / "run.json").stat().st_mtime_ns if (folder / "run.json").exists() else 0
+    manifest = folder / MANIFEST
+    state = manifest.stat().st_mtime_ns if manifest.exists() else 0
     return _read_people(folder.absolute(), state)
 
 
@@ -212,8 +214,7 @@ def _read_people(cohort: Path, state: int) -> dict[str, str]:
     """Read once in a process until the cohort's manifest (``state``) is another: a comparison asks a hundred times."""
     found: dict[str, str] = {}
     for folder in sorted(cohort.glob("sub-*")):
-        inputs = _manifest(folder).get("inputs")
-        digests = list(inputs.values()) if isinstance(inputs, dict) else []
+        digests = list(_manifest(folder).inputs.values())
         found |= {folder.name: str(digests[0])} if digests else {}  # the T1 comes first
     return found
 

@@ -8,6 +8,7 @@ from dataclasses import MISSING, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Self, TypeVar, get_origin, get_type_hints
 
+from synthpet.cohort.paths import Paths
 from synthpet.errors import UsageError
 from synthpet.runtime.compute import Compute
 
@@ -125,3 +126,8 @@ class Study(Options):
     study_name: str = ""
     cohort: CohortOptions
     compute: Compute
+
+    @property
+    def paths(self) -> Paths:
+        """Where its artefacts lie."""
+        return Paths(self.work_dir)

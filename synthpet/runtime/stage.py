@@ -1,22 +1,22 @@
 """A stage writes one folder once: it says whether it makes it or finds it up to date.
 
-``run.json`` in the folder is the manifest: the configuration and the SHA-256 of every input that determine the
-result, and the SHA-256 of every output. It is written last, so a folder without it is unfinished. Inputs are hashed
-before the work and compared after it: a manifest never names an image that the result was not made from.
+The manifest in the folder holds the configuration and the SHA-256 of every input that determine the result, and the
+SHA-256 of every output. It is written last, so a folder without it is unfinished. Inputs are hashed before the work and
+compared after it: a manifest never names an image that the result was not made from.
 """
 
 import json
 import platform
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from synthpet import __version__
-from synthpet.cohort.files import sha256, write_json
-from synthpet.cohort.text import read_json_object
+from synthpet.cohort.files import sha256
+from synthpet.cohort.manifest import MANIFEST, Manifest, input_name
 from synthpet.errors import DataError
 from synthpet.runtime.claim import claim_below
 from synthpet.runtime.console import say
@@ -42,7 +42,7 @@ class Stage:
     folder: Path
     config: Mapping[str, Any]
     inputs: tuple[Path, ...] | Mapping[str, Path] = ()
-    manifest: str = "run.json"
+    manifest: str = MANIFEST
     quiet: bool = False
 
     def ensure(self, make: Callable[[], Iterable[Path]], read_as: Mapping[Path, str] | None = None) -> bool:
@@ -69,7 +69,7 @@ class Stage:
                 return False
             self._say(f"{self.name}: making {self.folder}")
             start = time.monotonic()
-            (self.folder / self.manifest).unlink(missing_ok=True)
+            self.forget()
             before = self._input_hashes(read_as or {})
             written = make()
             seconds = time.monotonic() - start
@@ -87,15 +87,13 @@ class Stage:
 
     def is_current(self) -> bool:
         """Whether the manifest matches the configuration, the inputs and the outputs' sizes."""
-        return self.is_written() and self._read_manifest()["inputs"] == self._input_hashes()
+        return self.is_written() and self.read_manifest().inputs == self._input_hashes()
 
     def is_written(self) -> bool:
         """As ``is_current``, but without looking whether an input has changed since."""
         try:
-            manifest = self._read_manifest()
-            sizes = {name: found["bytes"] for name, found in manifest["outputs"].items()}
-            whole = all((self.folder / name).stat().st_size == size for name, size in sizes.items())
-            return whole and "inputs" in manifest and manifest["config"] == _plain(self.config)
+            manifest = self.read_manifest()
+            return manifest.exists and manifest.has_sizes() and manifest.config == _plain(self.config)
         except (DataError, OSError, ValueError, KeyError, TypeError, AttributeError):
             return False
 
@@ -105,10 +103,19 @@ class Stage:
         Raises:
             DataError: naming a file with other content than was written.
         """
-        check_files(self.folder, self.manifest)
+        self.read_manifest().check()
 
-    def _read_manifest(self) -> dict[str, Any]:
-        return read_manifest(self.folder, self.manifest)
+    def read_manifest(self) -> Manifest:
+        """What the folder says of the result.
+
+        Raises:
+            DataError: it is no manifest.
+        """
+        return Manifest.read(self.folder, self.manifest)
+
+    def forget(self) -> None:
+        """Take the manifest away, so that the result is made anew."""
+        (self.folder / self.manifest).unlink(missing_ok=True)
 
     def input_hashes(self) -> dict[str, str]:
         """SHA-256 of every input as it is now, by the name that the manifest gives it."""
@@ -121,7 +128,7 @@ class Stage:
     def _input_hashes(self, read_as: Mapping[Path, str] | None = None) -> dict[str, str]:
         """What is missing has no hash: whoever reads it says it better."""
         inputs = self.inputs
-        named = inputs if isinstance(inputs, Mapping) else {_short_name(path): path for path in inputs}
+        named = inputs if isinstance(inputs, Mapping) else {input_name(path): path for path in inputs}
         known = read_as or {}
         return {name: known.get(path) or (sha256(path) if path.is_file() else "") for name, path in named.items()}
 
@@ -139,64 +146,9 @@ class Stage:
             path.relative_to(self.folder).as_posix(): {"bytes": path.stat().st_size, "sha256": sha256(path)}
             for path in sorted(set(written))
         }
-        write_json(
-            self.folder / self.manifest,
-            {
-                "stage": self.name,
-                "config": _plain(self.config),
-                "inputs": inputs,
-                "outputs": outputs,
-                "versions": versions(),
-                "seconds": round(seconds, 1),
-            },
-        )
-
-
-def read_manifest(folder: Path, name: str = "run.json") -> dict[str, Any]:
-    """The manifest of a finished result; empty where there is none.
-
-    Raises:
-        DataError: it is no JSON object.
-    """
-    return read_json_object(folder / name) if (folder / name).exists() else {}
-
-
-def check_files(folder: Path, manifest: str = "run.json", only: Sequence[str] = ()) -> None:
-    """Hold the files of a finished result to the SHA-256 that they were written with; nothing where none is finished.
-
-    Args:
-        folder: of the result.
-        manifest: its name.
-        only: the files that are needed, which it has to list; the others may be away. None named: all that it lists.
-
-    Raises:
-        DataError: naming a file with other content, or a file that is not a manifest.
-    """
-    if not (folder / manifest).is_file():
-        return
-    listed = read_manifest(folder, manifest).get("outputs")
-    if not isinstance(listed, dict) or not all(map(_is_listed, listed.items())) or set(only) - set(listed):
-        raise DataError(f"E_MANIFEST {folder / manifest}: does not list what was written; expected a manifest of ours")
-    for name in only or listed:
-        path, about = folder / name, listed[name]
-        if not path.is_file():
-            raise DataError(f"E_MISSING {path}: no such file; expected one, as {manifest} lists it; run the step again")
-        if (found := sha256(path)) != about.get("sha256"):
-            raise DataError(
-                f"E_CHANGED {path}: SHA-256 {found[:12]}; expected {str(about.get('sha256'))[:12]}, as it was written. "
-                f"Get the file back, or delete {folder / manifest} to have it made anew"
-            )
-
-
-def _is_listed(item: tuple[str, Any]) -> bool:
-    """Whether an entry of a manifest is one, of a file within its folder."""
-    name, about = Path(item[0]), item[1]
-    return isinstance(about, dict) and not name.is_absolute() and ".." not in name.parts
-
-
-def _short_name(path: Path) -> str:
-    """A path's last three parts: tells files apart without writing a machine's folders into a manifest."""
-    return "/".join(Path(path).parts[-3:])
+        Manifest(
+            self.folder / self.manifest, self.name, _plain(self.config), inputs, outputs, versions(), round(seconds, 1)
+        ).write()
 
 
 def _plain(config: Mapping[str, Any]) -> dict[str, Any]:

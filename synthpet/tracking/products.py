@@ -1,13 +1,13 @@
 """What stages make and use, as W&B artifacts: the chain cohort, generator, synthetic set, detector, evaluation."""
 
 import hashlib
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from synthpet.cohort import Cohort
+from synthpet.cohort.manifest import Manifest
 
 IMAGES = ("t1w", "pet", "brain_mask", "lesion_mask")
 
@@ -33,17 +33,17 @@ class Product:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
-def made_by(folder: Path, kind: str) -> Product:
+def made_by(folder: Path, kind: str, name: str = "") -> Product:
     """The product of a finished stage, from its manifest.
 
     Args:
         folder: of the stage.
         kind: as of ``Product``.
+        name: as of ``Product``; empty: the folder's.
     """
-    outputs = json.loads((folder / "run.json").read_text())["outputs"]
-    name = f"{folder.parent.name}-{folder.name}" if folder.name.startswith(("fold-", "seed-")) else folder.name
-    facts = {"n_files": len(outputs), "bytes": sum(found["bytes"] for found in outputs.values())}
-    return Product(kind, name, fingerprint(found["sha256"] for found in outputs.values()), facts=facts)
+    manifest = Manifest.read(folder)
+    facts = {"n_files": len(manifest.outputs), "bytes": sum(found["bytes"] for found in manifest.outputs.values())}
+    return Product(kind, name or folder.name, fingerprint(manifest.hashes().values()), facts=facts)
 
 
 def cohort_product(cohort: Cohort) -> Product:

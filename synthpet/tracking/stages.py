@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from synthpet.cohort.files import read_tsv, sha256
+from synthpet.cohort.manifest import OF_QUALITY, Manifest
 from synthpet.cohort.text import read_rows
 from synthpet.tracking.options import TrackedStudy
 from synthpet.tracking.products import Product, fingerprint, made_by
@@ -27,11 +28,6 @@ def synthetic_product(folder: Path) -> Product:
     return made_by(folder, "synthetic-set")
 
 
-def seconds_of(folder: Path, manifest: str = "run.json") -> float:
-    """How long a stage took, from its manifest."""
-    return float(json.loads((folder / manifest).read_text())["seconds"])
-
-
 def track_completion(study: TrackedStudy, folder: Path, generators: list[Path]) -> None:
     """A run of job type ``complete``.
 
@@ -40,31 +36,30 @@ def track_completion(study: TrackedStudy, folder: Path, generators: list[Path]) 
         folder: of the synthetic PET.
         generators: folder of each fold that was used.
     """
-    manifest = json.loads((folder / "run.json").read_text())
-    options = {key: manifest["config"][key] for key in ("smooth_fwhm_mm", "histogram_matching", "residual", "stride")}
+    manifest = Manifest.read(folder)
+    options = {key: manifest.config[key] for key in ("smooth_fwhm_mm", "histogram_matching", "residual", "stride")}
     with tracked(study, "complete", folder.name, {"complete": options}) as run:
         for generator in generators if run else ():
             run.uses(generator_product(generator))
-        n_subjects = len(manifest["config"]["subjects"])
+        n_subjects = len(manifest.config["subjects"])
         run.summarise(
             {
                 "complete/n_subjects": n_subjects,
                 "complete/n_generators": len(generators),
-                "complete/seconds_per_subject": manifest["seconds"] / max(1, n_subjects),
-                "seconds": manifest["seconds"],
+                "complete/seconds_per_subject": manifest.seconds / max(1, n_subjects),
+                "seconds": manifest.seconds,
             }
         )
         if run:
             run.makes(synthetic_product(folder))
 
 
-def track_quality(study: TrackedStudy, folder: Path, manifest: str) -> None:
+def track_quality(study: TrackedStudy, folder: Path) -> None:
     """A run of job type ``quality``: the table of subjects, the headline, an alert where the set has collapsed.
 
     Args:
         study: options of ``evaluate``.
         folder: of the synthetic PET.
-        manifest: of the stage that measured it.
     """
     quality = json.loads((folder / "quality.json").read_text())
     role = quality["headline_role"]
@@ -73,7 +68,7 @@ def track_quality(study: TrackedStudy, folder: Path, manifest: str) -> None:
             return
         run.uses(synthetic_product(folder))
         run.log_table("quality", read_tsv(folder / "quality.tsv"), "participant_id")
-        run.summarise({**quality_summary(quality), "seconds": seconds_of(folder, manifest)})
+        run.summarise({**quality_summary(quality), "seconds": Manifest.read(folder, OF_QUALITY).seconds})
         collapsed = [name for name, found in quality["roles"].items() if found.get("collapsed")]
         if collapsed:
             run.alert("Collapsed synthetic PET", f"{folder.name}: too alike between subjects ({', '.join(collapsed)})")

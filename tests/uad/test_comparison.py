@@ -4,15 +4,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import yaml
 
-from synthpet.cohort.files import write_json, write_tsv
+from synthpet.cohort import Fold, write_folds
+from synthpet.cohort.files import write_json, write_text, write_tsv
 from synthpet.errors import DataError, UsageError
 from synthpet.report.plain import plain_table
 from tests.conftest import study
-from uad.comparison.run import _columns
+from uad.comparison.run import _columns, _synthetic
 from uad.comparison.statistics import Settings, best_detector, compare, oracle_share
 from uad.comparison.table import ROWS, Froc, Outcome, check_same_patients, table_rows
-from uad.detectors.train import uses_synthesis
+from uad.detectors.train import uses_synthesis, with_translation
 from uad.evaluation.run import evaluation_folder
 from uad.scores.lesions import COLUMNS
 
@@ -205,6 +207,22 @@ def test_the_oracle_is_left_out_where_nobody_knows_everybodys_true_pet(tmp_path,
     assert _columns(cfg) == list(cfg.compare.columns)
     with pytest.raises(UsageError, match=r"compare\.reference=reel: expected one of \['real', "):
         _columns(study("uad_compare", "compare.reference=reel"))
+
+
+def test_the_page_shows_the_pictures_of_the_translation_that_was_made(tmp_path):
+    cfg = study("uad_compare", "gan.sources=[t1w,flair]", f"work_dir={tmp_path}")
+    folder = tmp_path / "synthetic-patch3d-t1w+flair-to-pet"
+    assert _synthetic(cfg, ["real", "completed-patch3d"]) == {"patch3d-t1w+flair-to-pet": folder}
+
+
+def test_generators_of_another_study_name_the_folders_by_their_own_translation(tmp_path):
+    stored = study("train", "gan.sources=[t1w,flair]").gan
+    write_folds(tmp_path / "folds.json", [Fold(0, ("sub-01",), ("sub-02",))])
+    write_text(tmp_path / "fold-0" / "config.yaml", yaml.safe_dump({"gan": stored.values, "precision": "32-true"}))
+    cfg = study("uad_evaluate", "normative=completed", f"complete.generators={tmp_path}")
+    assert evaluation_folder(with_translation(cfg)).name == "evaluation-ocsvm_voxel-completed-patch3d-t1w+flair-to-pet"
+    real = study("uad_evaluate", "detector=zmap", f"complete.generators={tmp_path / 'none'}")
+    assert with_translation(real) == real  # generators that nobody uses are not looked at
 
 
 def test_the_matched_column_names_the_generator_whose_smoothness_it_takes():

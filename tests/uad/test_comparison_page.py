@@ -110,6 +110,6 @@ def test_every_picture_of_a_generator_on_the_page_is_an_input_of_it(tmp_path):
     for path in (folder / "report.html", folder / "figures" / "metrics.png", folder / "figures" / "other.png"):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"content")
-    columns = ["real", "completed-patch3d", "resampled-patch3d", "completed-semi3d"]
-    assert generator_pictures(tmp_path, columns) == [folder / "figures" / "metrics.png"]
-    assert [part.kind for part in quality_parts(tmp_path, columns)] == ["link", "picture"]
+    folders = {"patch3d": folder, "semi3d": tmp_path / "synthetic-semi3d"}
+    assert generator_pictures(folders) == [folder / "figures" / "metrics.png"]
+    assert [part.kind for part in quality_parts(folders)] == ["link", "picture"]

@@ -75,16 +75,14 @@ def _smaller(path: Path) -> bytes:
     return stream.getvalue()
 
 
-def quality_parts(work_dir: Path, columns: Sequence[str]) -> list[Link | Picture]:
-    """Links to the pages of the generators that the columns name, and pictures from there.
+def quality_parts(folders: Mapping[str, Path]) -> list[Link | Picture]:
+    """Links to the pages of the generators that columns use, and pictures from there.
 
     Args:
-        work_dir: that has ``synthetic-<name>``.
-        columns: such as ``completed-patch3d``.
+        folders: of the synthetic images of each generator, by its name.
     """
     parts: list[Link | Picture] = []
-    for folder in _generator_folders(work_dir, columns):
-        gan = folder.name.removeprefix("synthetic-")
+    for gan, folder in folders.items():
         if not (folder / "report.html").is_file():
             continue
         parts.append(Link(f"All about the synthetic PET of {gan}", f"../{folder.name}/report.html"))
@@ -94,12 +92,7 @@ def quality_parts(work_dir: Path, columns: Sequence[str]) -> list[Link | Picture
     return parts
 
 
-def generator_pictures(work_dir: Path, columns: Sequence[str]) -> list[Path]:
+def generator_pictures(folders: Mapping[str, Path]) -> list[Path]:
     """The files of the pictures that ``quality_parts`` shows."""
-    found = (f / "figures" / f"{name}.png" for f in _generator_folders(work_dir, columns) for name in FROM_GENERATOR)
+    found = (f / "figures" / f"{name}.png" for f in folders.values() for name in FROM_GENERATOR)
     return [path for path in found if path.is_file()]
-
-
-def _generator_folders(work_dir: Path, columns: Sequence[str]) -> list[Path]:
-    names = dict.fromkeys(name.partition("-")[2] for name in columns if "-" in name)
-    return [Path(work_dir) / f"synthetic-{gan}" for gan in names]

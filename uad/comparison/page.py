@@ -126,7 +126,7 @@ def make_page(
         "full_tables": [_full_table(d, rows, settings) for d, rows in tables.items()],
         "method": _method_words(statistics),
         "numbers": _number_tables(statistics),
-        "columns": _columns(statistics),
+        "columns": _columns(outcomes),
         "definitions": _definitions(),
         "links": _links(outcomes),
     }
@@ -316,8 +316,8 @@ def _with_interval(found: Mapping[str, Any]) -> str:
     return f"{found['difference']:+.2f} [{low:+.2f}, {high:+.2f}]"
 
 
-def _columns(statistics: Mapping[str, Any]) -> Table:
-    sets = dict.fromkeys(name.partition("-")[0] for cells in statistics["columns"].values() for name in cells)
+def _columns(outcomes: Mapping[str, Mapping[str, Outcome]]) -> Table:
+    sets = dict.fromkeys(outcome.normative for columns in outcomes.values() for outcome in columns.values())
     rows = [(name, SETS[name]) for name in sets if name in SETS]
     caption = "What the detectors learned from; after the hyphen: the generator that computed the synthetic PET."
     return Table(("column", "normative set"), rows, caption, prose=True)

@@ -10,6 +10,7 @@ from synthpet.checks.cohort import open_cohort
 from synthpet.cohort import Cohort
 from synthpet.cohort.files import write_bytes, write_json, write_text, write_tsv
 from synthpet.cohort.marks import is_simulated_dataset
+from synthpet.completion.write import completed_folder
 from synthpet.errors import UsageError
 from synthpet.generators.crossfit import ensure_cohort
 from synthpet.quality.run import ensure_evaluated
@@ -22,7 +23,7 @@ from uad.comparison.cells import generator_pictures
 from uad.comparison.options import Cell, ComparisonStudy
 from uad.comparison.statistics import Settings, compare
 from uad.comparison.table import MISSED, ROWS, Outcome, check_same_patients, table_rows
-from uad.detectors.train import uses_synthesis
+from uad.detectors.train import NEEDS_SYNTHESIS, uses_synthesis, with_translation
 from uad.evaluation.run import ensure_evaluation
 from uad.findings.options import EvaluationStudy
 from uad.tracking.stages import track_comparison
@@ -50,9 +51,10 @@ def ensure_comparison(study: ComparisonStudy) -> Path:
     columns, detectors = _columns(study), study.compare.detectors
     cells = [(detector, column) for detector in detectors for column in columns]
     folders = _ensure_evaluations({cell: study.evaluations[cell] for cell in cells}, study.compute)
-    outcomes = {d: {column: Outcome.read(folders[d, column]) for column in columns} for d in detectors}
+    sets = {column: study.evaluations[detectors[0], column].normative.name for column in columns}
+    outcomes = {d: {c: Outcome.read(folders[d, c], sets[c]) for c in columns} for d in detectors}
     check_same_patients(outcomes)
-    folder = study.work_dir / "comparison"
+    folder = study.paths.comparison
     config = {
         "compare": plain(study.compare),
         "columns": columns,
@@ -62,7 +64,7 @@ def ensure_comparison(study: ComparisonStudy) -> Path:
         "layout": LAYOUT,
         **(cohort := open_cohort(study)).told(),
     }
-    shown = generator_pictures(study.work_dir, columns)
+    shown = generator_pictures(_synthetic(study, columns))
     stage = Stage("comparison", folder, config, (*_inputs(outcomes), *shown))
     if stage.ensure(lambda: _write(study, cohort, folder, outcomes)):
         track_comparison(study, folder, folders, study.compare.reference)
@@ -79,10 +81,18 @@ def _columns(study: ComparisonStudy) -> list[str]:
         raise UsageError(f"compare.reference={reference}: expected one of {columns}")
     if study.cohort.is_simulated or is_simulated_dataset(study.cohort.path):
         return columns
-    known = [column for column in columns if column.partition("-")[0] != "oracle"]
+    cells = {column: study.evaluations[study.compare.detectors[0], column] for column in columns}
+    known = [column for column, cell in cells.items() if cell.normative.name != "oracle"]
     if known != columns:
         say(f"comparison: column oracle left out, since {study.cohort.path} is not a simulated cohort")
     return known
+
+
+def _synthetic(study: ComparisonStudy, columns: Sequence[str]) -> dict[str, Path]:
+    """The folder of the synthetic images of each generator that the columns use, by its name."""
+    cells = [study.evaluations[study.compare.detectors[0], column] for column in columns]
+    used = [cell for cell in cells if cell.normative.name in NEEDS_SYNTHESIS or cell.normative.name == "matched"]
+    return {cell.gan.folder_name: completed_folder(with_translation(cell)) for cell in used}
 
 
 def _ensure_evaluations(cells: Mapping[Cell, EvaluationStudy], compute: Compute) -> dict[Cell, Path]:
@@ -129,7 +139,7 @@ def _write(study: ComparisonStudy, cohort: Cohort, folder: Path, outcomes: Outco
         pictures,
         settings,
         simulated=is_simulated_dataset(study.cohort.path),
-        quality=quality_parts(study.work_dir, list(next(iter(outcomes.values())))),
+        quality=quality_parts(_synthetic(study, list(next(iter(outcomes.values()))))),
         notices=cohort.notices,
     )
     rows = [{"detector": detector, **row} for detector, table in tables.items() for row in table]

@@ -61,6 +61,7 @@ class Outcome:
         strict: the same with the stricter criterion.
         summaries: seed to its part of ``summary.json``.
         froc: of the first seed; None: an evaluation that did not write it.
+        normative: the set that the detector learned from.
     """
 
     folder: Path
@@ -70,10 +71,15 @@ class Outcome:
     strict: Mapping[int, NDArray[np.float64]]
     summaries: Mapping[int, Mapping[str, Any]]
     froc: Froc | None = None
+    normative: str = ""
 
     @classmethod
-    def read(cls, folder: Path) -> "Outcome":
+    def read(cls, folder: Path, normative: str = "") -> "Outcome":
         """From the folder that ``uad.evaluation.run.ensure_evaluation`` returns.
+
+        Args:
+            folder: of the evaluation.
+            normative: the set that the detector learned from.
 
         Raises:
             DataError: no patient with a known lesion, or a seed lacks patients that another has.
@@ -99,6 +105,7 @@ class Outcome:
             {seed: _ranks(found, "rank_strict") for seed, found in of_seed.items()},
             {seed: summaries[str(seed)] for seed in seeds},
             _read_froc(folder, seeds[0], patients),
+            normative,
         )
 
     @property

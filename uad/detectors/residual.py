@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthpet.cohort import Cohort, read_image
+from synthpet.cohort.manifest import MANIFEST, Manifest
+from synthpet.cohort.paths import Paths
 from synthpet.cohort.scan import Scan
-from synthpet.cohort.text import read_json_object
 from synthpet.errors import DataError, DataLeakageError, UsageError
 from synthpet.generators.trained import TrainedGenerator
 from synthpet.runtime.device import device_name
@@ -113,7 +114,7 @@ def synthesiser(
     generators are checked to be the same.
 
     Args:
-        generator_folder: ``gan-<name>``, with one generator a fold.
+        generator_folder: with one generator a fold.
         synthetic_folder: the synthetic PET that was made with them.
         cohort: whose people these are; gives the grid.
         batch_size: patches at a time.
@@ -128,11 +129,11 @@ def synthesiser(
     """
     hashes = generator_hashes(synthetic_folder)
     if not hashes:
-        raise DataError(f"E_MISSING {synthetic_folder / 'run.json'}: names no generators; run synthpet.complete")
-    made = read_json_object(synthetic_folder / "run.json")["config"]
+        raise DataError(f"E_MISSING {synthetic_folder / MANIFEST}: names no generators; run synthpet.complete")
+    made = Manifest.read(synthetic_folder).config
     if made["histogram_matching"]:
         raise UsageError(f"{synthetic_folder}: made with complete.histogram_matching=true; the residual needs it false")
-    generators = {k: TrainedGenerator(generator_folder / f"fold-{k}") for k in sorted(hashes)}
+    generators = {k: TrainedGenerator(Paths.fold(generator_folder, k)) for k in sorted(hashes)}
     other = {f"{'+'.join(g.sources)} -> {g.target}" for g in generators.values()} - {"t1w -> pet"}
     if other:
         raise UsageError(f"{generator_folder}: generators of {', '.join(other)}; the residual needs t1w -> pet")

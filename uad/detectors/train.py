@@ -1,11 +1,12 @@
 """From a cohort and a normative set to a trained detector in a folder that a rerun reuses."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from synthpet.checks.cohort import open_cohort
 from synthpet.cohort import Cohort
-from synthpet.completion.write import generators_source
+from synthpet.cohort.paths import Paths
+from synthpet.completion.write import generators_source, with_stored_translation
 from synthpet.generators.crossfit import ensure_cohort
 from synthpet.learning.model_card import DETECTOR, write_model_card
 from synthpet.quality.run import ensure_evaluated
@@ -17,19 +18,29 @@ from uad.detectors.registry import DETECTORS
 from uad.normative.sets import NormativeSet, normative_set
 from uad.tracking.stages import track_detector
 
+S = TypeVar("S", bound=DetectorStudy)
 NEEDS_SYNTHESIS = ("synthetic", "completed", "resampled")
 
 
-def detector_folder(study: DetectorStudy, prefix: str = "uad") -> Path:
-    """``<prefix>-<detector>-<normative>[-<gan>]``: generator and unusual translation are named where they are used."""
-    parts = [prefix, study.detector.name, study.normative.name]
-    return study.work_dir / "-".join([*parts, study.gan.folder_name] if uses_synthesis(study) else parts)
+def detector_folder(study: DetectorStudy) -> Path:
+    """Where the detectors lie, a folder a seed."""
+    return study.paths.detector(*named_by(study))
+
+
+def named_by(study: DetectorStudy) -> tuple[str, str, str]:
+    """Detector, normative set, and generator with its unusual translation (empty: not used), which name folders."""
+    return study.detector.name, study.normative.name, study.gan.folder_name if uses_synthesis(study) else ""
 
 
 def uses_synthesis(study: DetectorStudy) -> bool:
     """Whether the detector needs generators: for its normative set, or to expect a person's PET from the T1."""
     matched = study.normative.smooth_fwhm_mm == "match"
     return matched or study.normative.name in NEEDS_SYNTHESIS or SYNTHESIS in study.detector.needs
+
+
+def with_translation(study: S) -> S:
+    """The study with the translation of the generators that it uses, which may be another study's."""
+    return with_stored_translation(study) if uses_synthesis(study) else study
 
 
 def target_of(study: DetectorStudy) -> str:
@@ -48,6 +59,7 @@ def ensure_detectors(study: DetectorStudy) -> tuple[Cohort, NormativeSet, dict[i
         DataLeakageError: the normative set holds somebody who must not be in it.
         DataError: images are missing, or synthetic PET has collapsed.
     """
+    study = with_translation(study)
     synthetic = ensure_evaluated(study) if uses_synthesis(study) else None
     cohort = ensure_cohort(study) if synthetic is None else open_cohort(study)
     normative = normative_set(
@@ -69,7 +81,7 @@ def ensure_detectors(study: DetectorStudy) -> tuple[Cohort, NormativeSet, dict[i
 def _ensure_detector(
     study: DetectorStudy, cohort: Cohort, normative: NormativeSet, synthetic: Path | None, seed: int
 ) -> Detector:
-    folder = detector_folder(study) / f"seed-{seed}"
+    folder = Paths.seed(detector_folder(study), seed)
     config: dict[str, Any] = {
         "detector": {key: value for key, value in plain(study.detector).items() if key != "seeds"},
         "normative": plain(study.normative),

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from synthpet.checks.cohort import open_cohort
 from synthpet.cohort import Cohort, Subject
 from synthpet.cohort.files import sha256, write_bytes, write_json, write_text, write_tsv
+from synthpet.cohort.paths import Paths
 from synthpet.errors import DataError
 from synthpet.prepare.spaces.native import NativeSpace
 from synthpet.runtime.console import progress, say
@@ -19,7 +20,7 @@ from synthpet.runtime.options import plain
 from synthpet.runtime.stage import Stage
 from uad.detectors.base import SYNTHESIS
 from uad.detectors.deviation import STATISTICS
-from uad.detectors.train import detector_folder, ensure_detectors
+from uad.detectors.train import detector_folder, ensure_detectors, named_by, with_translation
 from uad.evaluation.records import FOUND_COLUMNS, FROC_COLUMNS, WHO, PatientResult, SeedResult, headline, summarise_seed
 from uad.findings.calibrated import check_heldout, ensure_calibrated, sweep
 from uad.findings.clusters import COLUMNS as CLUSTER_COLUMNS
@@ -39,7 +40,7 @@ from uad.tracking.stages import track_evaluation
 
 def evaluation_folder(study: EvaluationStudy) -> Path:
     """Where the results of this detector and normative set go."""
-    return detector_folder(study, "evaluation")
+    return study.paths.evaluation(*named_by(study))
 
 
 def ensure_evaluation(study: EvaluationStudy) -> Path:
@@ -52,6 +53,7 @@ def ensure_evaluation(study: EvaluationStudy) -> Path:
     Raises:
         DataError: no patient, or no held-out control to calibrate on.
     """
+    study = with_translation(study)
     if not study.cohort.is_simulated:  # which is there already: better to fail before the long work than after it
         found = open_cohort(study)
         check_patients(found, study.detector.learns_from)
@@ -63,14 +65,14 @@ def ensure_evaluation(study: EvaluationStudy) -> Path:
     config = {
         "detection": plain(study.detection),
         "smooth_fwhm_mm": normative.smooth_fwhm_mm,
-        "calibration": {s: [found.manifest[key] for key in ("config", "outputs")] for s, found in calibrated.items()},
-        "t1w": sha256(detector_folder(study) / "t1w" / STATISTICS),
+        "calibration": {s: [found.manifest.config, found.manifest.outputs] for s, found in calibrated.items()},
+        "t1w": sha256(Paths.t1w(detector_folder(study)) / STATISTICS),
         **cohort.told(patients),
     }
     inputs = cohort.files((*normative.images, "brain_mask", "lesion_mask"), patients)
     stage = Stage(f"evaluation {folder.name}", folder, config, tuple(inputs))
     if stage.ensure(lambda: Evaluation(study, cohort, normative, folder).write(calibrated)):
-        track_evaluation(study, folder, [detector_folder(study) / f"seed-{seed}" for seed in detectors])
+        track_evaluation(study, folder, [Paths.seed(detector_folder(study), seed) for seed in detectors])
     return folder
 
 

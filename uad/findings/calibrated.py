@@ -12,6 +12,8 @@ from scipy import ndimage
 
 from synthpet.cohort import Cohort, Grid, Subject
 from synthpet.cohort.files import write_bytes, write_json
+from synthpet.cohort.manifest import OF_CALIBRATION, Manifest
+from synthpet.cohort.paths import Paths
 from synthpet.cohort.text import read_json_object
 from synthpet.errors import DataError
 from synthpet.learning.model_files import read_arrays
@@ -28,7 +30,7 @@ from uad.findings.threshold import LOWEST_Z, Calibration, ClusterCounts, calibra
 from uad.normative.sets import NormativeSet
 from uad.statistics.intervals import Interval
 
-CALIBRATION, CONTROLS, MANIFEST = "calibration.json", "calibration.npz", "run-calibration.json"
+CALIBRATION, CONTROLS = "calibration.json", "calibration.npz"
 OPTIONS = ("false_per_scan", "min_volume_mm3", "max_clusters")  # those that the threshold depends on
 EDGE_MM = 6.0  # Not in the paper: what counts as near the edge of the brain mask
 DEFINITIONS = {
@@ -78,7 +80,7 @@ def check_heldout(cohort: Cohort, images: Sequence[str] = ("t1w", "pet")) -> tup
 
 
 def _ensure_t1w(study: EvaluationStudy, cohort: Cohort, normative: NormativeSet) -> ZMap:
-    folder = detector_folder(study) / "t1w"
+    folder = Paths.t1w(detector_folder(study))
     t1w = ZMap(image="t1w", direction="both")
     inputs = tuple(path for member in normative.members for path in (member.path("t1w"), member.mask))
     stage = Stage(
@@ -94,21 +96,20 @@ def _ensure(
     study: EvaluationStudy, cohort: Cohort, normative: NormativeSet, controls: tuple[Subject, ...], t1w: ZMap,
     seed: int, detector: Detector,
 ) -> CalibratedDetector:  # fmt: skip
-    folder = detector_folder(study) / f"seed-{seed}"
+    folder = Paths.seed(detector_folder(study), seed)
     options: Any = plain(study.detection)
     config = {
         "detection": {name: options[name] for name in OPTIONS},
         "smooth_fwhm_mm": normative.smooth_fwhm_mm,
-        "detector": {n: f["sha256"] for n, f in read_json_object(folder / "run.json")["outputs"].items()},
+        "detector": Manifest.read(folder).hashes(),
     }
     inputs = tuple(cohort.files((*normative.images, "brain_mask"), controls))
-    stage = Stage(f"calibration of {folder.parent.name} seed {seed}", folder, config, inputs, MANIFEST)
+    stage = Stage(f"calibration of {folder.parent.name} seed {seed}", folder, config, inputs, OF_CALIBRATION)
     calibrator = _Calibrator(cohort, normative, controls, detector, options)
     stage.ensure(lambda: calibrator.write(folder, study.compute.n_jobs))
     stage.check_outputs()
     calibration, heldout = read_calibration(folder)
-    manifest = read_json_object(folder / MANIFEST)
-    return CalibratedDetector(detector, t1w, cohort.grid, study.detection, calibration, heldout, manifest)
+    return CalibratedDetector(detector, t1w, cohort.grid, study.detection, calibration, heldout, stage.read_manifest())
 
 
 def read_calibration(folder: Path) -> tuple[Calibration, HeldOut]:
@@ -126,7 +127,7 @@ def read_calibration(folder: Path) -> tuple[Calibration, HeldOut]:
     except (KeyError, TypeError) as error:
         raise DataError(
             f"E_CALIBRATION {folder / CALIBRATION}: not as a calibration is written ({error}); expected all of its "
-            f"keys. Delete {MANIFEST} beside it to have it made anew"
+            f"keys. Delete {OF_CALIBRATION} beside it to have it made anew"
         ) from error
     arrays = read_arrays(folder / CONTROLS, ("mean_z", "exceedance", *names))
     counts = {who: ClusterCounts(arrays[f"{who}_levels"], arrays[f"{who}_changes"]) for who in kept}

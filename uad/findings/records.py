@@ -1,13 +1,12 @@
 """What a calibrated detector is, what it shows in held-out controls, and what it finds in one person."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from synthpet.cohort import Grid
+from synthpet.cohort.manifest import Manifest
 from synthpet.cohort.scan import Scan
 from uad.detectors.base import Detector
 from uad.detectors.zmap import ZMap
@@ -55,7 +54,7 @@ class CalibratedDetector:
     options: DetectionOptions
     calibration: Calibration
     heldout: HeldOut
-    manifest: Mapping[str, Any]
+    manifest: Manifest
 
     @property
     def rule(self) -> ClusterRule:

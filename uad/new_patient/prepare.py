@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from synthpet.cohort import Cohort, Subject, read_image
+from synthpet.cohort.manifest import Manifest
 from synthpet.cohort.names import image_path, resolution_label
-from synthpet.cohort.text import read_json_object
 from synthpet.errors import DataError
 from synthpet.runtime.claim import PATIENT, Source, claim
 from synthpet.runtime.console import say
@@ -32,7 +32,7 @@ class Given(NamedTuple):
 
 def on_cohort_grid(
     images: Mapping[str, Path], mask: Path | None, cohort: Cohort, folder: Path, brain_mask_command: str | None,
-    source: Source = UNKNOWN,
+    source: Source = UNKNOWN, name: str = "",
 ) -> Given:  # fmt: skip
     """The images as they are when the T1 lies on the cohort's grid; otherwise prepared into ``folder``.
 
@@ -44,6 +44,7 @@ def on_cohort_grid(
         folder: of the patient's results.
         brain_mask_command: program that writes a brain mask, as for ``synthpet.prepare``.
         source: who the patient is, to claim ``folder``.
+        name: of the patient; what is left of it without signs names the prepared files.
 
     Raises:
         DataError: an image that cannot be prepared, or a cohort on a grid that ``synthpet.prepare`` does not make.
@@ -60,7 +61,7 @@ def on_cohort_grid(
             "  Resample it as the cohort's images were"
         )
     claim(folder, PATIENT, source)
-    return _prepare(images, mask, folder, settings)
+    return _prepare(images, mask, folder, settings, name)
 
 
 def settings_of(cohort: Cohort, brain_mask_command: str | None = None) -> "Settings":
@@ -70,9 +71,9 @@ def settings_of(cohort: Cohort, brain_mask_command: str | None = None) -> "Setti
     settings = Settings.of({"resolution_mm": float(f"{max(cohort.grid.spacing_mm):g}")})  # as headers round it
     known = {field.name for field in fields(Settings)} - {"engine", "resolution_mm"}
     for subject in cohort.subjects:
-        manifest = cohort.root / subject.participant_id / "run.json"
-        if manifest.is_file():
-            config = read_json_object(manifest).get("config", {})
+        manifest = Manifest.read(cohort.root / subject.participant_id)
+        if manifest.exists:
+            config = manifest.config
             settings = replace(settings, **{key: _plain(config[key]) for key in known & set(config)})
             break
     return settings if brain_mask_command is None else replace(settings, brain_mask_command=brain_mask_command)
@@ -82,12 +83,12 @@ def _plain(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-def _prepare(images: Mapping[str, Path], mask: Path | None, folder: Path, settings: "Settings") -> Given:
+def _prepare(images: Mapping[str, Path], mask: Path | None, folder: Path, settings: "Settings", name: str) -> Given:
     """One person, as ``synthpet.prepare`` does it."""
     from synthpet.prepare.raw import RawSubject
     from synthpet.prepare.subject import subject_stage, write_subject
 
-    label = re.sub(r"[^0-9a-zA-Z]", "", folder.name.removeprefix("detect-").removeprefix("sub-")) or "patient"
+    label = re.sub(r"[^0-9a-zA-Z]", "", name.removeprefix("sub-")) or "patient"
     t1w, pet, flair = (images.get(name) for name in ("t1w", "pet", "flair"))
     person = Subject(f"sub-{label}", "patient", "patient")
     raw = RawSubject(person, t1w, brain_mask=mask, pet=pet, flair=flair)

@@ -9,6 +9,7 @@ from typing import Any
 
 from synthpet.cohort import Cohort
 from synthpet.cohort.files import read_tsv, sha256, write_json, write_text
+from synthpet.cohort.paths import Paths
 from synthpet.cohort.text import read_json_object
 from synthpet.errors import DataError, UsageError
 from synthpet.generators.crossfit import ensure_cohort
@@ -21,7 +22,7 @@ from synthpet.runtime.stage import Stage
 from uad.detectors.base import SYNTHESIS
 from uad.detectors.deviation import STATISTICS
 from uad.detectors.options import DetectorOptions
-from uad.detectors.train import detector_folder, ensure_detectors
+from uad.detectors.train import detector_folder, ensure_detectors, with_translation
 from uad.evaluation.run import ensure_evaluation, write_table
 from uad.findings.calibrated import check_heldout, ensure_calibrated
 from uad.findings.clusters import COLUMNS
@@ -63,15 +64,16 @@ def ensure_detection(study: DetectionStudy) -> Path:
         DataError: an image that cannot be used, or no held-out control.
         DataLeakageError: the images are those of a control that was learned from.
     """
-    name = patient_name(study)
+    study, name = with_translation(study), patient_name(study)
     paths = {key: Path(path).expanduser() for key in IMAGES if (path := getattr(study, key)) is not None}
     t1w, mask = paths["t1w"], None if study.mask is None else Path(study.mask).expanduser()
     check_files(**paths, mask=mask)
     cohort = ensure_cohort(study)
     check_heldout(cohort)
     read_as = {path: sha256(path) for path in (*paths.values(), mask) if path is not None}
-    folder, source = study.work_dir / f"detect-{name}", _source(study, t1w)
-    given = on_cohort_grid(paths, mask, cohort, folder, study.brain_mask_command, source)  # before the long work starts
+    folder, source = study.paths.patient(name), _source(study, t1w)
+    # before the long work starts
+    given = on_cohort_grid(paths, mask, cohort, folder, study.brain_mask_command, source, name)
     images = read_patient(given.images, given.mask, cohort.grid, given.raw)
     check_claim(folder, PATIENT, source)
     if images.synthetic and not study.force:
@@ -193,15 +195,15 @@ class NewPatient:
     @property
     def folder(self) -> Path:
         """Where the results go."""
-        return self.study.work_dir / f"detect-{self.name}"
+        return self.study.paths.patient(self.name)
 
     def config(self) -> dict[str, Any]:
         """What determines the result beside the images."""
         return {
             **{key: plain(getattr(self.study, key)) for key in ("detector", "normative", "detection")},
             "smooth_fwhm_mm": self.normative.smooth_fwhm_mm,
-            "calibration": [self.calibrated.manifest[key] for key in ("config", "outputs")],
-            "t1w": sha256(detector_folder(self.study) / "t1w" / STATISTICS),
+            "calibration": [self.calibrated.manifest.config, self.calibrated.manifest.outputs],
+            "t1w": sha256(Paths.t1w(detector_folder(self.study)) / STATISTICS),
             "remarks": self.remarks,
             "force": self.study.force,
             **self.cohort.told(),

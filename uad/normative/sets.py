@@ -4,7 +4,6 @@ No patient and no held-out control is ever a member, and the synthetic PET of a 
 that never saw that control.
 """
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -17,12 +16,15 @@ from numpy.typing import NDArray
 from synthpet.cohort import Cohort, Fold, Grid, Subject, check_no_leakage, read_folds, read_image
 from synthpet.cohort.coverage import without_padding
 from synthpet.cohort.files import sha256
+from synthpet.cohort.manifest import Manifest
 from synthpet.cohort.modality import UNMEASURED, modality
 from synthpet.cohort.names import sidecar_path
+from synthpet.cohort.paths import FOLDS, Paths
 from synthpet.cohort.scan import Scan, load_scan
 from synthpet.cohort.text import read_json_object
 from synthpet.errors import DataError, DataLeakageError, UsageError
 from synthpet.generators.crossfit import roles_that_train
+from synthpet.generators.trained import WEIGHTS
 
 WITHHELD = "withheld_"
 KINDS = {  # name: what stands before the target in the kind of image of those who have it, and of those who lack it
@@ -275,16 +277,16 @@ def check_synthetic(cohort: Cohort, folder: Path, wanted: Sequence[tuple[Subject
 
     Args:
         cohort: the cohort.
-        folder: of the synthetic PETs, with ``folds.json`` and, for the hashes, ``run.json``.
+        folder: of the synthetic PETs, with its folds and, for the hashes, its manifest.
         wanted: subjects, and the kind of their synthetic image.
 
     Raises:
         DataError: ``folds.json`` is missing.
         DataLeakageError: all subjects whose PET may not be used.
     """
-    if not (folder / "folds.json").is_file():
-        raise DataError(f"E_MISSING {folder / 'folds.json'}: who trained which generator; run synthpet.complete")
-    folds = {fold.index: fold for fold in read_folds(folder / "folds.json")}
+    if not (folder / FOLDS).is_file():
+        raise DataError(f"E_MISSING {folder / FOLDS}: who trained which generator; run synthpet.complete")
+    folds = {fold.index: fold for fold in read_folds(folder / FOLDS)}
     foreign = not any(fold.test for fold in folds.values())
     roles = roles_that_train({kind.removeprefix(_kind(kind)) for _, kind in wanted})
     if not foreign:
@@ -329,9 +331,12 @@ def _leak(
 
 def generator_hashes(folder: Path) -> dict[int, str]:
     """Fold to SHA-256 of its generator, as the manifest of the synthetic PETs has it; empty where there is none."""
-    inputs = _read_json(folder / "run.json").get("inputs", {})
-    named = ((re.search(r"/fold-(\d{1,4})/generator\.safetensors$", name), digest) for name, digest in inputs.items())
-    return {int(fold[1]): str(digest) for fold, digest in named if fold}
+    if not (folder / FOLDS).is_file():
+        return {}
+    manifest = Manifest.read(folder)
+    indices = [fold.index for fold in read_folds(folder / FOLDS)]
+    found = {k: manifest.input_at(Paths.fold(Path(), k) / WEIGHTS) for k in indices}
+    return {k: digest for k, digest in found.items() if digest}
 
 
 def _check_quality(folder: Path, used: set[tuple[str, str]]) -> None:

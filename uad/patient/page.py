@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthpet.cohort import Cohort, Grid
+from synthpet.cohort.manifest import Manifest
 from synthpet.report.assemble import Parts, assemble
 from synthpet.report.html import Page, Picture, Section
 from synthpet.report.viewer import Layer, Viewer, make_viewer
@@ -148,7 +149,7 @@ def notices(
     return [*found, *cohort.notices]
 
 
-def provenance(manifest: Mapping[str, Any], **own: Any) -> dict[str, str]:
+def provenance(manifest: Manifest, **own: Any) -> dict[str, str]:
     """Parameters, versions and hashes as text, for the foot of a page.
 
     Args:
@@ -157,8 +158,7 @@ def provenance(manifest: Mapping[str, Any], **own: Any) -> dict[str, str]:
     """
     from synthpet import __version__
 
-    without_time = {key: value for key, value in manifest.items() if key != "seconds"}
-    content = {"This page": {"synthpet": __version__, **own}, "Manifest of the calibration": without_time}
+    content = {"This page": {"synthpet": __version__, **own}, "Manifest of the calibration": manifest.told()}
     return {name: json.dumps(found, indent=1, default=str, ensure_ascii=False) for name, found in content.items()}
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from synthpet.cohort import Cohort, read_image
 from synthpet.cohort.files import read_tsv, write_bytes
+from synthpet.cohort.paths import Paths
 from synthpet.errors import SynthPetError
 
 USAGE = "python -m uad.pictures.overview <work_dir> <patient> <figure.png> [<generator> [<detector>]]"
@@ -33,11 +34,11 @@ def draw(work_dir: Path, patient: str, generator: str = "patch3d", detector: str
     from synthpet.report.figures import png
     from uad.pictures.figures import LESION_COLOUR, pet_layer, t1w_layer, z_layer
 
-    cohort = Cohort.open(work_dir / "cohort")
-    made = replace(cohort, root=work_dir / f"synthetic-{generator}")
+    cohort = Cohort.open((paths := Paths(work_dir)).cohort)
+    made = replace(cohort, root=paths.synthetic(generator))
     synthetic = read_image(made.path(patient, "synthetic_pet"), grid=cohort.grid)[0]
     mask, lesion = cohort.load_mask(patient), cohort.load_lesion(patient)
-    folder = work_dir / f"evaluation-{detector}-completed-{generator}"
+    folder = paths.evaluation(detector, "completed", generator)
     stem = f"{patient}_space-{cohort.space}_res-{cohort.res}"
     z = read_image(folder / patient / f"{stem}_desc-anomaly_zmap.nii.gz", grid=cohort.grid)[0]
     rows = {row["participant_id"]: row for row in read_tsv(folder / "ranks.tsv")}

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from synthpet.cohort.files import read_tsv
+from synthpet.cohort.manifest import Manifest
 from synthpet.tracking import Product, made_by, tracked
 from synthpet.tracking.options import TrackedStudy
-from synthpet.tracking.stages import log_rows, seconds_of, synthetic_product
+from synthpet.tracking.stages import log_rows, synthetic_product
 
 SUMMARY = (
     "n_patients", "n_detected", "sensitivity", "mean_rank", "mean_rank_censored", "false_clusters_per_control",
@@ -21,10 +22,10 @@ REPRESENTATION = (
 
 def detector_product(folder: Path) -> Product:
     """One seed's detector."""
-    files = [folder / name for name in json.loads((folder / "run.json").read_text())["outputs"]]
+    files = list(Manifest.read(folder).files())
     weights = tuple(path for path in files if path.suffix in (".safetensors", ".npz"))
     named = tuple(path for path in files if path.suffix == ".json")
-    return replace(made_by(folder, "detector"), models=weights, named=named)
+    return replace(made_by(folder, "detector", f"{folder.parent.name}-{folder.name}"), models=weights, named=named)
 
 
 def track_detector(study: TrackedStudy, folder: Path, seed: int, synthetic: Path | None) -> None:
@@ -46,7 +47,7 @@ def track_detector(study: TrackedStudy, folder: Path, seed: int, synthetic: Path
         report = folder / "representation.json"
         found = json.loads(report.read_text()) if report.is_file() else {}
         run.summarise({f"representation/{key}": found[key] for key in REPRESENTATION if key in found})
-        run.summarise({"seconds": seconds_of(folder)})
+        run.summarise({"seconds": Manifest.read(folder).seconds})
         if found.get("collapsed"):
             run.alert("Collapsed autoencoder", f"{name}: its latent vectors are nearly the same everywhere")
         run.makes(detector_product(folder))
@@ -69,7 +70,9 @@ def track_evaluation(study: TrackedStudy, folder: Path, detectors: Sequence[Path
         run.log_table("ranks", ranks, "participant_id", private=("lesion_site",))
         summary = json.loads((folder / "summary.json").read_text())
         run.summarise({f"evaluate/{key}": summary.get(key) for key in SUMMARY})
-        run.summarise({"evaluate/threshold": summary["calibration"]["threshold"], "seconds": seconds_of(folder)})
+        run.summarise(
+            {"evaluate/threshold": summary["calibration"]["threshold"], "seconds": Manifest.read(folder).seconds}
+        )
         run.makes(evaluation_product(folder))
 
 
@@ -92,7 +95,7 @@ def track_comparison(
     with tracked(study, "compare", "comparison", {"reference": reference}) as run:
         if not run:
             return
-        numbers: dict[str, Any] = {"seconds": seconds_of(folder)}
+        numbers: dict[str, Any] = {"seconds": Manifest.read(folder).seconds}
         for (detector, column), evaluation in evaluations.items():
             run.uses(evaluation_product(evaluation))
             summary = json.loads((evaluation / "summary.json").read_text())

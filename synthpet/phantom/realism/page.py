@@ -37,7 +37,7 @@ medication are not in these people. Anatomy is compared with 15 people of one sc
 def ensure_realism(study: PhantomStudy) -> Path:
     """Simulate healthy people who belong to no cohort, compare them with real ones; return the page."""
     options, counts = study.people, study.realism_people
-    folder = study.work_dir / f"realism-{options.anatomy}"
+    folder = study.paths.realism(options.anatomy)
     config = {"seed": options.seed, "anatomy": options.anatomy, "people": counts}
     stage = Stage("comparison with real people", folder, config)
     stage.ensure(lambda: _write(folder, replace(options, n_patients=0), counts, study.compute))

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from synthpet.cohort.files import write_bytes, write_json
 from synthpet.cohort.images import read_image
 from synthpet.cohort.index import scale_t1w
+from synthpet.cohort.manifest import MANIFEST, OF_QC
 from synthpet.cohort.names import image_path, resolution_label, sidecar_path
 from synthpet.cohort.text import read_json_object
 from synthpet.errors import DataError
@@ -42,7 +43,7 @@ def qc_stage(participant_id: str, root: Path) -> Stage:
     """The stage that checks a prepared person; made again when the person was."""
     folder = root / participant_id
     config = {"columns": list(COLUMNS), "pictures": DRAWN}
-    return Stage(f"QC {participant_id}", folder, config, (folder / "run.json",), "run-qc.json", quiet=True)
+    return Stage(f"QC {participant_id}", folder, config, (folder / MANIFEST,), OF_QC, quiet=True)
 
 
 def check_person(raw: RawSubject, root: Path, resolution_mm: float) -> str:
@@ -76,7 +77,7 @@ def read_checked(participant_id: str, root: Path) -> Checked:
     except (KeyError, TypeError, ValueError, EOFError) as error:
         raise DataError(
             f"E_QC {folder}: {NUMBERS} or {ASYMMETRY} is not as it was written ({error}); expected both whole; delete "
-            f"{folder / 'run-qc.json'} and run the same command again"
+            f"{folder / OF_QC} and run the same command again"
         ) from error
 
 

@@ -13,7 +13,7 @@ SHARED = (
 )  # fmt: skip
 # set by studies, whatever the method: one that has no such option passes it over
 SET_BY_STUDIES = ("n_warmup_steps", "generator", "discriminator", "learning_rate")
-SOURCES, TARGET = ("t1w",), "pet"
+SOURCES, TARGET = ("t1w",), "pet"  # of a configuration which names none
 T = TypeVar("T")
 
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from synthpet.generators.options import SOURCES
 from synthpet.template.smoothing import smooth_within
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def predictors(
     participant_id: str,
     mask: NDArray[np.bool_],
     voxels: NDArray[np.int64],
-    sources: Sequence[str] = ("t1w",),
+    sources: Sequence[str] = SOURCES,
 ) -> NDArray[np.float32]:
     """What the ridge regression sees of a person's sources: (voxels, sources x widths), NaN outside the brain.
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import TypeVar, cast
 
 from synthpet.cohort.modality import Modality, modality
+from synthpet.generators.options import SOURCES, TARGET
 
 T = TypeVar("T")
 
@@ -14,8 +15,8 @@ T = TypeVar("T")
 class Translation:
     """Which images a generator is given, and which it makes; names of modalities."""
 
-    sources: tuple[str, ...] = ("t1w",)
-    target: str = "pet"
+    sources: tuple[str, ...] = SOURCES
+    target: str = TARGET
 
     @property
     def made(self) -> Modality:

@@ -226,6 +226,6 @@ def console_lines(summary: Mapping[str, Any]) -> list[str]:
             lines += [f"  {text}" for text in (gap_words(found), versus_words(found)) if text]
     if not lines:
         lines = headline(summary)
-    told = summary.get("translation", {"sources": ("t1w",), "target": "pet"})
-    made = Translation(tuple(told["sources"]), told["target"])
+    told = summary.get("translation")  # only where it is not the usual one
+    made = Translation(tuple(told["sources"]), told["target"]) if told else Translation()
     return made.put([*lines, *spread_words(summary), *failure_words(summary)])

@@ -21,6 +21,7 @@ FLOORS = {  # from the ground up: a room imports from the rooms below it only
         "comparison", "new_patient",
     ),
 }  # fmt: skip
+MOST_PARAMETERS = 8
 COMMANDS = {
     "synthpet": {"train", "complete", "evaluate", "validate"},
     "uad": {"train", "evaluate", "compare", "detect"},
@@ -164,6 +165,24 @@ def test_a_name_is_not_split_to_find_out_what_it_means():
     split = r'split\("-"|partition\("-"\)'
     bids = ("synthpet.cohort.names", "synthpet.cohort.index", "synthpet.prepare.raw.scan")  # entities, as BIDS has them
     assert not found_outside(split, *bids, "uad.compare", "synthpet.report.plain")  # a column; where a line is broken
+
+
+def n_parameters(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Without ``self`` and ``cls``; ``*arguments`` and ``**options`` are one each."""
+    own = function.args
+    names = [argument.arg for argument in (*own.posonlyargs, *own.args, *own.kwonlyargs)]
+    return len(set(names) - {"self", "cls"}) + bool(own.vararg) + bool(own.kwarg)
+
+
+def test_a_function_takes_no_more_parameters_than_a_reader_keeps_in_mind():
+    found = {
+        f"{name}.{node.name}, line {node.lineno}": n_parameters(node)
+        for name, text in sources().items()
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+    assert len(found) > 1000
+    assert not {where: n for where, n in found.items() if n > MOST_PARAMETERS}
 
 
 def test_packages_are_all_named_in_pyproject():

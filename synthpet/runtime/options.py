@@ -48,13 +48,14 @@ def own_options(kind: type[T], group: str, values: Mapping[str, Any], shared: It
     """
     named = {field.name: field for field in fields(kind)}  # type: ignore[arg-type]
     given = {key: value for key, value in values.items() if key not in set(shared)}
+    chosen = f"{group}={values['name']}" if "name" in values else group
     if strange := sorted(given.keys() - named.keys()):
-        raise UsageError(f"{group}.{strange[0]}: no option of {group}={values.get('name')}; it has {', '.join(named)}")
+        raise UsageError(f"{group}.{strange[0]}: no option of {chosen}; it has {', '.join(named)}")
     absent = [
         name for name, f in named.items() if name not in given and f.default is MISSING and f.default_factory is MISSING
     ]
     if absent:
-        raise UsageError(f"{group}.{absent[0]}: was not given; expected it with {group}={values.get('name')}")
+        raise UsageError(f"{group}.{absent[0]}: was not given; expected it with {chosen}")
     return kind(**given)
 
 

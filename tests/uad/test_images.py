@@ -60,7 +60,7 @@ def test_the_latent_vector_has_an_equal_share_for_each_image():
 def test_an_option_that_the_autoencoder_does_not_have_is_refused_before_any_work():
     values = study("uad_train").detector.values
     strange = {**values, "autoencoder": {**values["autoencoder"], "depth": 3}}
-    with pytest.raises(UsageError, match=r"autoencoder\.depth: no option of detector\.autoencoder"):
+    with pytest.raises(UsageError, match=r"autoencoder\.depth: no option of detector\.autoencoder; it has mod"):
         DETECTORS.load("ocsvm_voxel").check(strange)
 
 

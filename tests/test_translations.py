@@ -8,6 +8,7 @@ import torch
 from omegaconf import OmegaConf
 from torch import nn
 
+from synthpet.cohort.manifest import Manifest
 from synthpet.cohort.scan import Scan, load_scan
 from synthpet.command.main import compose
 from synthpet.errors import DataError, UsageError
@@ -18,7 +19,6 @@ from synthpet.generators.patches.augment import augment
 from synthpet.generators.registry import GENERATORS, NETWORKS
 from synthpet.generators.trained import TrainedGenerator, load_generator
 from synthpet.learning.volumes import cache_volumes
-from synthpet.runtime.stage import read_manifest
 from tests.conftest import study
 from tests.test_training import SMALL, configure, fold_folder
 
@@ -67,7 +67,7 @@ def test_every_translation_is_trained_and_used(root, translation, cache, n_peopl
     generator.check()
     assert (generator.sources, generator.target) == (tuple(names), target)
     assert ("sources" in generator.config["gan"]) == (translation != "t1w -> pet")
-    images = {path.rpartition("_")[2] for path in read_manifest(generator.folder)["inputs"]}
+    images = {path.rpartition("_")[2] for path in Manifest.read(generator.folder).inputs}
     assert ("FLAIR.nii.gz" in images) == ("flair" in translation)
     scan = load_scan(cohort, folds[0].test[0], names)
     made = generator.synthesise(scan, cohort.grid.matrix, stride=(4, 4, 4), batch_size=4)
@@ -103,7 +103,7 @@ def test_the_usual_translation_changes_no_manifest_and_no_folder(shared_cohort, 
     assert said.gan.of_training() == unsaid.gan.of_training()
     ids = [subject.participant_id for subject in shared_cohort.select("paired")]
     cache_volumes(shared_cohort, ids, tmp_path / "cache")
-    assert read_manifest(tmp_path / "cache")["config"] == {"participants": ids}
+    assert Manifest.read(tmp_path / "cache").config == {"participants": ids}
 
 
 def test_sources_are_varied_each_by_itself():

@@ -204,7 +204,7 @@ TRAINER = {
 DETECTOR = {
     "image": one_of("pet", "t1w", "flair"), "direction": one_of("hypo", "hyper", "both"), "seeds": whole(0, n=0),
     "smooth_fwhm_mm": NOT_BELOW_0, "spread_fwhm_mm": NOT_BELOW_0, "pool_fwhm_mm": NOT_BELOW_0,
-    "surround_fwhm_mm": NOT_BELOW_0, "mirror": Flag(),
+    "mirror": Flag(), "slope_fwhm_mm": POSITIVE, "penalty": POSITIVE,
     "latents": one_of("raw", "whitened", "conditional"), "n_directions": whole(null=True),
     "nu": real(above=0, most=1), "gamma": Rule(("scale",), number=float, above=0),
     "score": one_of("decision", "distance"), "score_every": whole(),
@@ -254,7 +254,7 @@ OTHERS = {
 METHODS = {
     "gan": Method(("conditional_gan",), entry_points="synthpet.generators"),
     "detector": Method(
-        ("zmap", "asymmetry", "residual", "ocsvm_voxel", "svdd", "ocsvm_subject", "latent_zmap"),
+        ("zmap", "asymmetry", "residual", "ocsvm_conditional", "ocsvm_voxel", "svdd", "ocsvm_subject", "latent_zmap"),
         entry_points="uad.detectors",
     ),
 }

@@ -28,8 +28,6 @@ class Options:
 
     Args:
         smooth_fwhm_mm: Gaussian smoothing of the raw map within the brain, FWHM.
-        surround_fwhm_mm: less the same smoothed by this (a difference of Gaussians), which takes out what whole lobes
-            have in common; 0: not.
         spread_fwhm_mm: pools the controls' spread over neighbours, FWHM.
         mirror: takes out what the other side predicts (``mirror.Mirror``); ``z`` is the mean of this map's and of
             the plain deviation's, which sees what both sides have (not in a paper).
@@ -37,7 +35,6 @@ class Options:
     """
 
     smooth_fwhm_mm: float = 10.0
-    surround_fwhm_mm: float = 0.0
     spread_fwhm_mm: float = 10.0
     mirror: bool = False
     direction: str = "hypo"
@@ -141,11 +138,8 @@ class PetDeviation(ABC):
         return map(self.measure, normative.scans())
 
     def _smooth(self, raw: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
-        options = self.options
-        smooth = smooth_within(raw, mask, options.smooth_fwhm_mm, self.spacing_mm_) if options.smooth_fwhm_mm else raw
-        if not self.options.surround_fwhm_mm:
-            return smooth
-        return smooth - smooth_within(raw, mask, self.options.surround_fwhm_mm, self.spacing_mm_)
+        fwhm_mm = self.options.smooth_fwhm_mm
+        return smooth_within(raw, mask, fwhm_mm, self.spacing_mm_) if fwhm_mm else raw
 
     def _less_mirror(self, raw: NDArray[np.float32], where: NDArray[np.bool_]) -> Measure:
         return (self.mirror_.less(raw, where) if self.options.mirror else raw), where

@@ -14,5 +14,6 @@ DETECTORS = Registry(
         "zmap": "uad.detectors.zmap:ZMap",
         "asymmetry": "uad.detectors.asymmetry:Asymmetry",
         "residual": "uad.detectors.residual:Residual",
+        "ocsvm_conditional": "uad.detectors.latent.conditional:ConditionalDetector",
     },
 )

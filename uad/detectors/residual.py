@@ -75,7 +75,7 @@ class Residual(PetDeviation):
     def files(self, normative: NormativeSet, cohort: Cohort) -> tuple[Path, ...]:
         """The real PET that is learned from, and the synthetic PET that is subtracted."""
         expected = replace(cohort, root=self.synthetic_folder)
-        members = _with_real_pet(normative, cohort)
+        members = with_real_pet(normative, cohort)
         synthetic = (expected.path(member.participant_id, "synthetic_pet") for member in members)
         return (*replace(normative, members=tuple(members)).files(), *synthetic)
 
@@ -83,7 +83,7 @@ class Residual(PetDeviation):
         return self._smooth(pet - expected, mask), mask
 
     def _measure_controls(self, normative: NormativeSet, cohort: Cohort) -> Iterator[Measure]:
-        members = _with_real_pet(normative, cohort)
+        members = with_real_pet(normative, cohort)
         subjects = {s.participant_id: s for s in cohort.subjects}
         check_synthetic(cohort, self.synthetic_folder, [(subjects[m.participant_id], "synthetic_pet") for m in members])
         expected = replace(cohort, root=self.synthetic_folder)
@@ -93,7 +93,7 @@ class Residual(PetDeviation):
             yield self._residual(scan["pet"], read_image(path, grid=cohort.grid)[0], scan.mask)
 
 
-def _with_real_pet(normative: NormativeSet, cohort: Cohort) -> list[Member]:
+def with_real_pet(normative: NormativeSet, cohort: Cohort) -> list[Member]:
     """The members that have a real PET; where none has, the paired ones with the real PET that the cohort holds."""
     real = [member for member in normative.members if not member.synthetic]
     paired = {s.participant_id for s in cohort.select("paired")}

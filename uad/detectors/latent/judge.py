@@ -1,0 +1,141 @@
+"""What is left of the latent vectors once the evidence has predicted them, and the machines that judge it."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uad.detectors.control_statistics import ControlStatistics, to_z, weight_by_direction
+from uad.detectors.latent.local_ridge import LocalRidge, Nodes
+from uad.detectors.latent.scorers.base import DISTANCE, Scorer
+from uad.detectors.latent.scorers.controls import Controls
+from uad.detectors.latent.scorers.registry import SCORERS
+
+Maps = list[NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Maps (I, J, K) of one person.
+
+    Args:
+        z: high = abnormal in the direction looked for.
+        less: less uptake than predicted, in units of its spread; negative: more.
+    """
+
+    z: NDArray[np.float32]
+    less: NDArray[np.float32]
+
+
+class Judge:
+    """One prediction of the targets from the evidence, and a one-class SVM at each voxel on what it leaves.
+
+    Args:
+        nodes: where slopes are learned.
+        columns: of the evidence, that predict; those of the targets come first in it.
+        n_targets: how many those are.
+        options: ``spread_fwhm_mm``, ``pool_fwhm_mm``, ``direction``, ``nu`` and ``gamma``.
+        device: of torch, where the machines are solved.
+    """
+
+    def __init__(self, nodes: Nodes, columns: slice, n_targets: int, options: Any, device: str) -> None:
+        self.nodes, self.columns, self.n_targets, self.options = nodes, columns, n_targets, options
+        own = {"nu": options.nu, "gamma": options.gamma, "score": DISTANCE, "score_every": 1}
+        self.machines: Scorer = SCORERS.load("ocsvm_voxel").of(own, 0, device)
+
+    def fit(self, deviations: NDArray[np.float32], controls: Controls) -> list[Judged]:
+        """Learn from controls; return the maps of each as if it had been left out.
+
+        Args:
+            deviations: (n_controls, n_voxels, width) of the evidence from its mean, 0 where unknown.
+            controls: theirs.
+        """
+        left = self._left_out(deviations, controls.masks)
+        maps = [[self._fill(rest[:, k]) for rest in left] for k in range(self.n_targets)]
+        brains = [self._fill(mask) > 0 for mask in controls.masks]
+        self.spreads = [self._statistics(found, brains) for found in maps]
+        vectors = controls.array("vectors", left.shape)
+        for k, found in enumerate(maps):
+            others = leave_one_out(found, brains, self.nodes.spacing_mm, spread_fwhm_mm=self.options.spread_fwhm_mm)
+            for i, one in enumerate(others):
+                vectors[i, :, k] = to_z(found[i], brains[i], one)[self.nodes.where]
+        self.machines.fit(vectors, controls)
+        scores = [self._fill(score) for score in self.machines.control_scores(vectors, controls).scores]
+        spacing, pool = self.nodes.spacing_mm, self.options.pool_fwhm_mm
+        scored = zip(scores, brains, strict=True)
+        self.scale = ControlStatistics.of(scored, spacing, mean_fwhm_mm=pool, spread_fwhm_mm=pool)
+        others = leave_one_out(scores, brains, spacing, mean_fwhm_mm=pool, spread_fwhm_mm=pool)
+        return [
+            self._judged(score, self._fill(vector[:, 0]), brain, one)
+            for score, vector, brain, one in zip(scores, vectors, brains, others, strict=True)
+        ]
+
+    def judge(self, deviations: NDArray[np.float32], brain: NDArray[np.bool_]) -> Judged:
+        """The maps of one person from whom nothing was learned; deviations (n_voxels, width), mask (I, J, K)."""
+        rest = deviations[:, : self.n_targets] - self.ridge.predict(deviations[:, self.columns])
+        z = [to_z(self._fill(rest[:, k]), brain, found) for k, found in enumerate(self.spreads)]
+        where = self.nodes.where
+        score = self.machines.score(np.stack([values[where] for values in z], axis=1), brain[where])
+        return self._judged(self._fill(score), z[0], brain & where, self.scale)
+
+    def save(self, folder: Path, name: str) -> list[Path]:
+        """Write what was learned; names begin with ``name``."""
+        spreads = [found.save(folder / f"{name}-spread-{k}.npz") for k, found in enumerate(self.spreads)]
+        scale, ridge = self.scale.save(folder / f"{name}-statistics.npz"), self.ridge.save(folder / f"{name}-ridge.npz")
+        return [ridge, *spreads, scale, *self.machines.save(folder / f"{name}-support")]
+
+    def restore(self, folder: Path, name: str) -> None:
+        """Read what ``save`` wrote."""
+        self.ridge = LocalRidge.load(folder / f"{name}-ridge.npz")
+        paths = [folder / f"{name}-spread-{k}.npz" for k in range(self.n_targets)]
+        self.spreads = [ControlStatistics.load(path) for path in paths]
+        self.scale = ControlStatistics.load(folder / f"{name}-statistics.npz")
+        self.machines.restore(folder / f"{name}-support")
+
+    def _left_out(self, deviations: NDArray[np.float32], masks: NDArray[np.bool_]) -> NDArray[np.float32]:
+        """What is left of each control's targets, predicted by the others: (n_controls, n_voxels, k).
+
+        Others' mean, and their moments about it, follow from those of all: x - m' = w (x - m) with w = n / (n - 1),
+        and the sum of products falls by w times the control's own.
+        """
+        targets = slice(0, self.n_targets)
+        n = masks.sum(axis=0)
+        weights = n / np.maximum(n - 1, 1)
+        total = sum(self._moments(one, mask) for one, mask in zip(deviations, masks, strict=True))
+        self.ridge = self.nodes.solve(np.asarray(total))
+        left = np.empty((*deviations.shape[:2], self.n_targets), np.float32)
+        for i, (one, mask) in enumerate(zip(deviations, masks, strict=True)):
+            ridge = self.nodes.solve(total - self._moments(one, mask * weights))
+            left[i] = (one[:, targets] - ridge.predict(one[:, self.columns])) * (mask * weights)[:, None]
+        return left
+
+    def _moments(self, one: NDArray[np.float32], weights: NDArray[Any]) -> NDArray[np.float64]:
+        return self.nodes.moments(one[:, self.columns], one[:, : self.n_targets], weights.astype(np.float32))
+
+    def _statistics(self, maps: Maps, brains: Sequence[NDArray[np.bool_]]) -> ControlStatistics:
+        fwhm_mm = self.options.spread_fwhm_mm
+        return ControlStatistics.of(zip(maps, brains, strict=True), self.nodes.spacing_mm, spread_fwhm_mm=fwhm_mm)
+
+    def _judged(
+        self, score: NDArray[np.float32], less: NDArray[np.float32], brain: NDArray[np.bool_], scale: ControlStatistics
+    ) -> Judged:
+        return Judged(weight_by_direction(to_z(score, brain, scale), -less, self.options.direction), less)
+
+    def _fill(self, values: NDArray[Any]) -> NDArray[np.float32]:
+        volume = np.zeros(self.nodes.where.shape, np.float32)
+        volume[self.nodes.where] = values
+        return volume
+
+
+def leave_one_out(
+    maps: Maps, brains: Sequence[NDArray[np.bool_]], spacing_mm: Sequence[float], *, mean_fwhm_mm: float = 0.0,
+    spread_fwhm_mm: float = 0.0,
+) -> Iterator[ControlStatistics]:  # fmt: skip
+    """Of each control the statistics of all others; arguments as for ``ControlStatistics.of``."""
+    pairs = list(zip(maps, brains, strict=True))
+    for i in range(len(pairs)):
+        others = pairs[:i] + pairs[i + 1 :]
+        yield ControlStatistics.of(others, spacing_mm, mean_fwhm_mm=mean_fwhm_mm, spread_fwhm_mm=spread_fwhm_mm)

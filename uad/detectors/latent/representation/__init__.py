@@ -1,3 +1,3 @@
 """The siamese autoencoder: patch to latent vector."""
 
-__all__ = ["directions", "fitting", "latents", "options", "storage"]
+__all__ = ["autoencoder", "directions", "fitting", "latents", "options", "storage"]

@@ -248,7 +248,8 @@ OTHERS = {
     "heldout_share": real(least=0, below=1), "session": Text(null=True), "tracer": Text(null=True),
     "participant_label": Text(n=0, null=True), "control_groups": Text(n=0), "patient_groups": Text(n=0),
     **{f"columns.{name}": Text(null=True) for name in ("group", "role", "age", "sex", "site", "lesion_site")},
-    "raw_flair_share": SHARE, "raw_cut_share": SHARE, "realism": Flag(), "realism_people": whole(n=2),
+    "raw_flair_share": SHARE, "raw_cut_share": SHARE, "raw_skull": Flag(),
+    "realism": Flag(), "realism_people": whole(n=2),
     "patients_per_anatomy": whole(),
 }  # fmt: skip
 METHODS = {

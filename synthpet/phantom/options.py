@@ -118,6 +118,7 @@ class PhantomStudy(Study):
         raw: a folder that gets the people as raw BIDS instead; empty: none.
         raw_flair_share: of those people who have a FLAIR.
         raw_cut_share: of their PETs whose field of view ends within the brain.
+        raw_skull: whether their T1 shows the whole head.
     """
 
     anatomy: str | None = None
@@ -127,6 +128,7 @@ class PhantomStudy(Study):
     raw: str | None = None
     raw_flair_share: float = 0.5
     raw_cut_share: float = 0.0
+    raw_skull: bool = False
 
     @classmethod
     def within(cls, study: Study) -> "PhantomStudy":

@@ -21,6 +21,7 @@ from synthpet.phantom.template import Template
 
 STREAMS = (
     "person", "anatomy", "lesion", "metabolism", "t1w", "mask", "pet", "pose", "flair", "box", "scan", "variants",
+    "head",
 )  # fmt: skip
 
 

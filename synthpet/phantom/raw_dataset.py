@@ -35,7 +35,8 @@ LESIONS, TRUTH = Path("derivatives", "lesions"), Path("derivatives", "truth")
 README = """SIMULATED DATA: nobody here is a real person, and no image is a measurement of a scanner.
 
 A raw BIDS data set made by `python -m synthpet.phantom raw=<this folder>`, to try `python -m synthpet.prepare` on:
-skull-stripped T1w and FLAIR (int16, arbitrary units, tilted head, bias field, noise), FDG PET (Bq/mL, frames of
+T1w and FLAIR, skull-stripped unless their sidecars say "whole head" (int16, arbitrary units, tilted head, bias field,
+noise), FDG PET (Bq/mL, frames of
 unequal duration, not stripped, another pose than the T1's), lesions drawn on the patients' T1
 (`derivatives/lesions`). `derivatives/truth` holds the true alignment, which preparation must find by itself.
 """
@@ -65,6 +66,7 @@ def ensure_raw(study: PhantomStudy) -> Path:
         raise UsageError("raw= and anatomy= together: expected one of them; raw= simulates the anatomy too")
     options = replace(study.people, anatomy="affine")  # nothing has registered them yet
     shares = {"flair_share": float(study.raw_flair_share), "cut_share": float(study.raw_cut_share)}
+    shares |= {"skull": True} if study.raw_skull else {}
     root = Path(study.raw)
     claim(root, RAW, NOBODY)
     stage = Stage("raw data", root, options.manifest("source", "name", "resolution_mm", "modalities") | shares)
@@ -109,7 +111,7 @@ def _write_description(folder: Path, name: str, kind: str) -> Path:
 
 def _make(plan: Plan, options: PhantomOptions, shares: Mapping[str, float], root: Path) -> tuple[Subject, list[Path]]:
     person = make_person(plan, load_template(ANATOMY_MM), options)
-    visit = Visit(plan, person, draw_protocol(plan, cut_share=shares["cut_share"]))
+    visit = Visit(plan, person, draw_protocol(plan, cut_share=shares["cut_share"], skull=bool(shares.get("skull"))))
     written = write_raw_subject(root, visit, flair=plan.rng("flair").random() < shares["flair_share"])
     return describe(plan, person.age, person.sex, plan.scanner.name, person.lesion), written
 
@@ -125,9 +127,10 @@ def write_raw_subject(root: Path, visit: Visit, *, flair: bool = False) -> list[
     name, protocol = visit.plan.participant_id, visit.protocol
     pet = visit.plan.role != "unpaired"
     anat = root / name / "anat"
-    written = _write(anat / f"{name}_T1w.nii.gz", scan_t1w(visit), _mri_sidecar(visit, "T1-weighted MRI"))
+    about = _mri_sidecar(visit, "T1-weighted MRI", skull=protocol.skull)
+    written = _write(anat / f"{name}_T1w.nii.gz", scan_t1w(visit), about)
     if flair:
-        written += _write(anat / f"{name}_FLAIR.nii.gz", scan_flair(visit), _mri_sidecar(visit, "FLAIR"))
+        written += _write(anat / f"{name}_FLAIR.nii.gz", scan_flair(visit), _mri_sidecar(visit, "FLAIR", skull=False))
     if pet:
         path = root / name / "pet" / f"{name}_trc-18FFDG_pet.nii.gz"
         written += _write(path, scan_pet(visit), _pet_sidecar(visit))
@@ -169,10 +172,10 @@ def _write(path: Path, image: RawImage, sidecar: Mapping[str, Any]) -> list[Path
     return [write_bytes(path, content), write_json(sidecar_path(path), sidecar)]
 
 
-def _mri_sidecar(visit: Visit, what: str) -> dict[str, Any]:
+def _mri_sidecar(visit: Visit, what: str, *, skull: bool) -> dict[str, Any]:
     return {
         "Simulated": True,
-        "Description": f"simulated {what}, skull-stripped",
+        "Description": f"simulated {what}, {'whole head' if skull else 'skull-stripped'}",
         "Manufacturer": "simulated",
         "MagneticFieldStrength": 3,
         "InstitutionName": visit.plan.scanner.name,

@@ -52,6 +52,7 @@ class Protocol:
         bq_per_ml: activity where the uptake is 1.
         frames: of the PET.
         cut: where the PET's field of view ends within the brain, "top" or "bottom"; "": nowhere.
+        skull: whether the T1 shows the whole head.
     """
 
     t1w_pose: NDArray[np.float64]
@@ -69,6 +70,7 @@ class Protocol:
     bq_per_ml: float
     frames: Frames
     cut: str = ""
+    skull: bool = False
 
     @property
     def pet_to_t1w(self) -> NDArray[np.float64]:
@@ -76,12 +78,13 @@ class Protocol:
         return self.t1w_pose @ np.linalg.inv(self.pet_pose)
 
 
-def draw_protocol(plan: Plan, *, cut_share: float = 0.0) -> Protocol:
+def draw_protocol(plan: Plan, *, cut_share: float = 0.0, skull: bool = False) -> Protocol:
     """Draw how a person is scanned.
 
     Args:
         plan: whose stream "pose" decides.
         cut_share: probability that the PET's field of view ends within the brain.
+        skull: whether the T1 shows the whole head.
     """
     rng = plan.rng("pose")
     t1w_pose = rigid(rng, TILT_DEGREES, SHIFT_MM)
@@ -106,6 +109,7 @@ def draw_protocol(plan: Plan, *, cut_share: float = 0.0) -> Protocol:
         bq_per_ml=float(rng.uniform(4000, 15000)),
         frames=Frames(tuple(starts.tolist()), durations),
         cut=str(rng.choice(["top", "bottom"])) if rng.random() < cut_share else "",
+        skull=skull,
     )
 
 

@@ -1,6 +1,7 @@
 """One simulated person as scanners deliver it: tilted, in native voxels and units.
 
-The phantom has no skull, so T1 and FLAIR are skull-stripped. The PET is not: scalp and neck take up a little tracer.
+The FLAIR is skull-stripped, and the T1 unless a whole head is asked for. The PET is not: scalp and neck take up a
+little tracer.
 Not in a paper: all numbers.
 """
 
@@ -17,12 +18,14 @@ from scipy.spatial import ConvexHull
 from synthpet.cohort.images import Grid
 from synthpet.phantom.fields import FWHM, Lattice
 from synthpet.phantom.flair import FWHM_MM, flair_signal
+from synthpet.phantom.head import with_head
 from synthpet.phantom.lesions import blur_boundary
 from synthpet.phantom.person import Person, Plan, lesion_mask
 from synthpet.phantom.raw_protocol import Frames, Protocol
 from synthpet.phantom.scanner import block_mean, stripped_inside, t1_signal
 
 T1W_MARGIN_MM, PET_MARGIN_MM, FLAIR_MARGIN_MM = (8.0, 25.0), (22.0, 32.0), (10.0, 10.0)  # around the brain
+HEAD_MARGIN_MM = (22.0, 45.0)
 CUT_SHARE = 0.25  # of the brain's height that a cut field of view misses
 BIAS_FWHM_MM = 110.0
 FLAIR_WM, FLAIR_CSF, FLAIR_SCALE = 0.78, 0.12, 800.0  # of every scanner; value of grey matter in the file
@@ -65,18 +68,25 @@ class Visit:
     def t1w_grid(self) -> Grid:
         """The T1's voxels, before the order in which they are stored."""
         protocol = self.protocol
-        return _box(protocol.t1w_pose @ self.outermost_mm, protocol.t1w_spacing_mm, T1W_MARGIN_MM,
+        margin_mm = HEAD_MARGIN_MM if protocol.skull else T1W_MARGIN_MM
+        return _box(protocol.t1w_pose @ self.outermost_mm, protocol.t1w_spacing_mm, margin_mm,
                     self.plan.rng("box"), protocol.oblique)  # fmt: skip
 
 
 def scan_t1w(visit: Visit) -> RawImage:
-    """The skull-stripped T1 as int16 in arbitrary units, with bias field and noise."""
+    """The T1 as int16 in arbitrary units, with bias field and noise; skull-stripped unless ``protocol.skull``."""
     plan, anatomy, lesion, protocol = visit.plan, visit.person.anatomy, visit.person.lesion, visit.protocol
     rng = plan.rng("t1w")
     signal = t1_signal(plan.scanner, anatomy, rng)
     if lesion and lesion.mri_visible:
         signal = blur_boundary(signal, lesion.weight, anatomy.lattice)
-    clean = _stripped(visit, signal, protocol.t1w_pose, visit.t1w_grid, min(plan.scanner.t1_fwhm_mm))
+    fwhm_mm = min(plan.scanner.t1_fwhm_mm)
+    if protocol.skull:
+        head = with_head(signal, visit.inside, anatomy.lattice, plan.rng("head"))
+        blurred = gaussian_filter(head.signal, fwhm_mm / FWHM / head.lattice.spacing_mm)
+        clean = sample(blurred, head.lattice, protocol.t1w_pose, visit.t1w_grid)
+    else:
+        clean = _stripped(visit, signal, protocol.t1w_pose, visit.t1w_grid, fwhm_mm)
     data = protocol.t1w_scale * _spoiled(clean, rng, visit.t1w_grid, protocol)
     return stored(_whole_numbers(data), visit.t1w_grid, protocol.orientation)
 
@@ -198,13 +208,14 @@ def _stripped(
 def _spoiled(
     clean: NDArray[np.float32], rng: np.random.Generator, grid: Grid, protocol: Protocol
 ) -> NDArray[np.float32]:
-    """With bias field and Rician noise where ``clean`` (I, J, K) is not zero."""
+    """With bias field and Rician noise; a stripped image stays 0 where ``clean`` (I, J, K) is."""
     coarse = Lattice((32, 32, 32), (0.0, 0.0, 0.0), 10.0)
     bias = np.exp(protocol.t1w_bias * coarse.random_field(rng, BIAS_FWHM_MM))
     step = np.asarray(grid.spacing_mm) / coarse.spacing_mm
     field = affine_transform(bias, np.diag(step), output_shape=grid.shape, order=1, mode="nearest")
     noise = protocol.t1w_noise * rng.standard_normal((2, *grid.shape), dtype=np.float32)
-    return np.where(clean > 0, np.hypot(clean * field + noise[0], noise[1]), 0)
+    noisy = np.hypot(clean * field + noise[0], noise[1])
+    return noisy if protocol.skull else np.where(clean > 0, noisy, 0)
 
 
 def _noise(rng: np.random.Generator, grid: Grid, fwhm_mm: float) -> NDArray[np.float32]:

@@ -19,10 +19,11 @@ LEAST_SHARE = 0.01  # of the range of brightness: the darkest voxel of a brain t
 CLOSING_MM = 6.0  # sulci up to twice as wide belong to the brain
 
 
-def stripped_brain_mask(t1w: NDArray[np.float32], grid: Grid, name: str) -> NDArray[np.bool_]:
-    """The brain of a skull-stripped T1: what is not background, largest component, holes filled.
+def stripped_brain_mask(t1w: NDArray[np.float32], grid: Grid, name: str) -> NDArray[np.bool_] | None:
+    """The brain of a skull-stripped T1: what is not background, largest component, holes filled; None: not stripped.
 
-    The background is the value that fills the image's sides: a brain may hold negative values (MP2RAGE, z-scores).
+    The background is the value that fills the image's sides: a brain may hold negative values (MP2RAGE, z-scores). The
+    volume of what is not background tells whether there is a skull.
 
     Args:
         t1w: (I, J, K) on ``grid``, of one value outside the brain.
@@ -30,20 +31,18 @@ def stripped_brain_mask(t1w: NDArray[np.float32], grid: Grid, name: str) -> NDAr
         name: the subject and its file, for messages.
 
     Raises:
-        DataError: constant, or not skull-stripped as far as the volume of what is not background tells.
+        DataError: constant.
     """
     if not t1w.max() > t1w.min():
         raise DataError(f"E_CONSTANT {name}: every voxel is {t1w.flat[0]:g}; expected an anatomical image")
     inside = ~unmeasured(t1w)
     mask = largest_component(inside) if inside.any() else inside
-    found_ml = volume_ml(mask, grid)
-    if not BRAIN_VOLUME_ML[0] <= found_ml <= BRAIN_VOLUME_ML[1]:
-        raise DataError(
-            f"E_NOT_STRIPPED {name}: {found_ml:.0f} mL are not background; expected a skull-stripped T1 with the "
-            f"brain's {BRAIN_VOLUME_ML[0]:.0f} to {BRAIN_VOLUME_ML[1]:.0f} mL. Strip it first (SynthStrip, HD-BET, "
-            "BET), or say where the brain masks lie: brain_mask='derivatives/<tool>/{participant_id}/**/*_mask.nii.gz'"
-        )
-    return mask
+    return mask if has_brain_volume(mask, grid) else None
+
+
+def has_brain_volume(mask: NDArray[np.bool_], grid: Grid) -> bool:
+    """Whether a mask (I, J, K) is as large as a brain."""
+    return BRAIN_VOLUME_ML[0] <= volume_ml(mask, grid) <= BRAIN_VOLUME_ML[1]
 
 
 def above_zero(t1w: NDArray[np.float32], mask: NDArray[np.bool_]) -> tuple[NDArray[np.float32], tuple[str, ...]]:
@@ -81,11 +80,10 @@ def given_brain_mask(mask: NDArray[np.float32], grid: Grid, name: str) -> NDArra
     """
     brain = _marked(mask, name)
     brain = largest_component(brain) if brain.any() else brain
-    found_ml = volume_ml(brain, grid)
-    if not BRAIN_VOLUME_ML[0] <= found_ml <= BRAIN_VOLUME_ML[1]:
+    if not has_brain_volume(brain, grid):
         raise DataError(
-            f"E_MASK_VOLUME {name}: {found_ml:.0f} mL; expected a brain mask of {BRAIN_VOLUME_ML[0]:.0f} to "
-            f"{BRAIN_VOLUME_ML[1]:.0f} mL (1 in the brain, 0 outside)"
+            f"E_MASK_VOLUME {name}: {volume_ml(brain, grid):.0f} mL; expected a brain mask of "
+            f"{BRAIN_VOLUME_ML[0]:.0f} to {BRAIN_VOLUME_ML[1]:.0f} mL (1 in the brain, 0 outside)"
         )
     return brain
 

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from synthpet.cohort.images import Grid, read_image, read_image_with_gaps, read_remark
 from synthpet.errors import DataError
-from synthpet.prepare.brain import above_zero, crop_to_brain, given_brain_mask, stripped_brain_mask
+from synthpet.prepare.brain import above_zero, crop_to_brain, given_brain_mask, stripped_brain_mask, volume_ml
+from synthpet.prepare.extraction import VERSION, extract_brain
 from synthpet.prepare.mask_command import run_mask_command
 from synthpet.prepare.other_images import read_flair, read_lesion
 from synthpet.prepare.pet import RawPet, read_pet
@@ -35,6 +36,7 @@ class Native:
         flair: where there is one, with its grid.
         lesion: on ``whole``, where one was drawn.
         notes: for the reader.
+        mask_from: where the brain mask is from, in words.
     """
 
     t1w: NDArray[np.float32]
@@ -45,15 +47,17 @@ class Native:
     flair: tuple[NDArray[np.float32], Grid] | None = None
     lesion: NDArray[np.bool_] | None = None
     notes: tuple[str, ...] = ()
+    mask_from: str = ""
 
 
 class Anatomy(NamedTuple):
-    """A T1 with its brain mask, (I, J, K) on ``grid``, and notes."""
+    """A T1 with its brain mask, (I, J, K) on ``grid``, notes, and where the mask is from, in words."""
 
     t1w: NDArray[np.float32]
     mask: NDArray[np.bool_]
     grid: Grid
     notes: tuple[str, ...]
+    mask_from: str = ""
 
 
 def read_person(raw: RawSubject, settings: Settings) -> Native:
@@ -73,7 +77,8 @@ def read_person(raw: RawSubject, settings: Settings) -> Native:
     if lesion is not None:
         check_drawn(lesion, anatomy.mask, f"{participant_id} ({raw.lesion_mask})")
     cut = crop_to_brain(anatomy.t1w, anatomy.mask, grid)
-    return Native(*cut, whole=grid, pet=pet, flair=flair, lesion=lesion, notes=(*remarks(raw), *anatomy.notes, *drawn))
+    notes = (*remarks(raw), *anatomy.notes, *drawn)
+    return Native(*cut, whole=grid, pet=pet, flair=flair, lesion=lesion, notes=notes, mask_from=anatomy.mask_from)
 
 
 def remarks(raw: RawSubject) -> tuple[str, ...]:
@@ -126,7 +131,7 @@ def with_brain(
         DataError: no brain is found, or the T1 is constant or not finite in it.
     """
     name = f"{raw.subject.participant_id} ({path})"
-    mask = _brain_mask(raw, path, t1w, grid, settings)
+    mask, mask_from, found = _brain_mask(raw, path, t1w, grid, settings)
     n_gaps, n_gaps_in_brain = int(gaps.sum()), int((gaps & mask).sum())
     if n_gaps_in_brain:
         raise DataError(
@@ -136,7 +141,7 @@ def with_brain(
     if not np.ptp(t1w[mask]) > 0:
         raise DataError(f"E_CONSTANT {name}: constant within the brain mask; expected an anatomical image")
     t1w, raised = above_zero(t1w, mask)
-    return Anatomy(t1w, mask, grid, (*notes, *raised))
+    return Anatomy(t1w, mask, grid, (*found, *notes, *raised), mask_from)
 
 
 def read_drawn(raw: RawSubject, t1w: Path, grid: Grid, settings: Settings) -> tuple[NDArray[np.bool_], tuple[str, ...]]:
@@ -161,12 +166,22 @@ def check_drawn(lesion: NDArray[np.bool_], brain: NDArray[np.bool_], name: str) 
 
 def _brain_mask(
     raw: RawSubject, path: Path, t1w: NDArray[np.float32], grid: Grid, settings: Settings
-) -> NDArray[np.bool_]:
-    """Given, by the command of the settings, or read off a T1 that is already stripped; (I, J, K) on ``grid``."""
+) -> tuple[NDArray[np.bool_], str, tuple[str, ...]]:
+    """Given, by the command of the settings, read off a stripped T1, or by deepbet's networks: (I, J, K) on ``grid``.
+
+    With where it is from, in words, and notes.
+    """
     participant_id = raw.subject.participant_id
     if raw.brain_mask is not None:
-        mask = read_image(raw.brain_mask, grid=grid, xform=settings.xform)[0]
-        return given_brain_mask(mask, grid, f"{participant_id} ({raw.brain_mask})")
+        given = read_image(raw.brain_mask, grid=grid, xform=settings.xform)[0]
+        return given_brain_mask(given, grid, f"{participant_id} ({raw.brain_mask})"), "given", ()
     if settings.brain_mask_command:
-        return run_mask_command(settings.brain_mask_command, path, grid, participant_id, settings.xform)
-    return stripped_brain_mask(t1w, grid, f"{participant_id} ({path})")
+        command = settings.brain_mask_command
+        mask = run_mask_command(command, path, grid, participant_id, settings.xform)
+        return mask, f"by {Path(command.split()[0]).name}", ()
+    name = f"{participant_id} ({path})"
+    if (stripped := stripped_brain_mask(t1w, grid, name)) is not None:
+        return stripped, "the T1 was skull-stripped: not zero, largest component", ()
+    mask = extract_brain(t1w, grid, name)
+    note = f"T1: with its skull; the networks of deepbet found {volume_ml(mask, grid):.0f} mL of brain: see its outline"
+    return mask, f"by the networks of deepbet {VERSION}", (note,)

@@ -22,7 +22,7 @@ SCALING = "1st and 99th percentile of the brain are 0 and 1"
 
 def sidecar(
     kind: str, raw: RawSubject, settings: Settings, *,
-    measures: Mapping[str, float], notes: Sequence[str], pet: Mapping[str, Any],
+    measures: Mapping[str, float], notes: Sequence[str], pet: Mapping[str, Any], mask_from: str,
 ) -> dict[str, Any]:  # fmt: skip
     """BIDS derivative metadata of one image; the T1's says how the others were made, and carries the measures.
 
@@ -33,6 +33,7 @@ def sidecar(
         measures: numbers for quality control.
         notes: for the reader.
         pet: what holds for the PET.
+        mask_from: where the brain mask is from, in words.
     """
     source = {"pet": raw.pet, "flair": raw.flair, "lesion_mask": raw.lesion_mask}.get(kind) or raw.t1w
     about: dict[str, Any] = {
@@ -43,7 +44,7 @@ def sidecar(
     if raw.is_simulated:
         about["Simulated"] = True
     if kind == "t1w":
-        return about | _of_t1w(raw, settings) | {"Measures": dict(measures), "Notes": list(notes)}
+        return about | _of_t1w(settings, mask_from) | {"Measures": dict(measures), "Notes": list(notes)}
     if kind == "brain_mask":
         return about | {"Type": "Brain"}
     if kind == "lesion_mask":
@@ -57,16 +58,11 @@ def sidecar(
     return about | dict(pet) | rigid | {"SkullStripped": False}
 
 
-def _of_t1w(raw: RawSubject, settings: Settings) -> dict[str, Any]:
-    mask = "the T1 was skull-stripped: not zero, largest component"
-    if raw.brain_mask:
-        mask = "given"
-    elif settings.brain_mask_command:
-        mask = f"by {Path(settings.brain_mask_command.split()[0]).name}"
+def _of_t1w(settings: Settings, mask_from: str) -> dict[str, Any]:
     return {
         "SkullStripped": True,
         "Intensity": SCALING,
-        "BrainMask": mask,
+        "BrainMask": mask_from,
         "BrainMaskWithinMmOfTemplate": NEAR_TEMPLATE_MM,
         "BrainMaskTrimmedToTissueClosedByMm": CLOSING_MM,
         "BiasCorrection": N4,

@@ -40,7 +40,8 @@ __all__ = ["Prepared", "Settings", "prepare_subject", "subject_stage", "write_su
 class Prepared:
     """A person on the cohort's grid: ``images`` by kind (as ``names.image_path`` has it), (I, J, K) each.
 
-    ``native_grid``: of the whole T1; ``pet``: for the PET's sidecar; ``notes``: for the reader.
+    ``native_grid``: of the whole T1; ``pet``: for the PET's sidecar; ``notes``: for the reader; ``mask_from``: where
+    the brain mask is from.
     """
 
     images: dict[str, NDArray]
@@ -49,6 +50,7 @@ class Prepared:
     native_grid: Grid
     pet: dict[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    mask_from: str = ""
 
 
 def subject_stage(raw: RawSubject, cohort: Path, settings: Settings) -> Stage:
@@ -79,7 +81,8 @@ def write_subject(raw: RawSubject, cohort: Path, settings: Settings) -> list[Pat
     for kind, data in prepared.images.items():
         path = cohort / image_path(participant_id, kind, res=res)
         about = sidecar(
-            kind, raw, settings, measures=prepared.measures, notes=prepared.notes, pet=prepared.pet
+            kind, raw, settings, measures=prepared.measures, notes=prepared.notes, pet=prepared.pet,
+            mask_from=prepared.mask_from,
         )  # fmt: skip
         written.append(write_image(path, data, grid, description="synthpet.prepare"))
         written.append(write_json(sidecar_path(path), about))
@@ -125,7 +128,7 @@ def _anatomy(native: Native, transform: Transform, settings: Settings, name: str
     measures = likeness(images, template_images(target)) | {
         f"native_{kind}_ml": volume_ml(image, grid) for kind, image in {"brain": native.mask, **tissues}.items()
     }
-    return Prepared(images, transform, measures, native.whole, notes=native.notes)
+    return Prepared(images, transform, measures, native.whole, notes=native.notes, mask_from=native.mask_from)
 
 
 def _with_lesion(prepared: Prepared, native: Native, settings: Settings) -> Prepared:

@@ -53,10 +53,9 @@ def test_a_brain_below_zero_is_raised_and_said_and_any_other_is_left_alone():
     assert above_zero(positive, brain) == (positive, ())
 
 
-def test_a_whole_head_is_refused_with_what_to_do():
+def test_a_whole_head_is_not_stripped():
     noise = np.random.default_rng(0).uniform(1, 5, GRID.shape).astype(np.float32)
-    with pytest.raises(DataError, match=r"E_NOT_STRIPPED sub-01 .*mL are not background.*brain_mask="):
-        stripped_brain_mask(noise, GRID, "sub-01 (a.nii)")
+    assert stripped_brain_mask(noise, GRID, "sub-01 (a.nii)") is None
 
 
 def test_an_empty_image_is_refused():

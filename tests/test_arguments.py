@@ -71,7 +71,16 @@ def test_cohort_folder_is_short_for_group_and_path(tmp_path):
     ]
     assert expand(["cohort=phantom"]) == ["cohort=phantom"]
     inner = tmp_path / "hospital" / "cohort"
-    assert expand([f"cohort={inner}"])[2] == "cohort.name='hospital'"  # results go to outputs/hospital
+    assert expand([f"cohort={inner}"])[2] == "cohort.name='hospital'"
+
+
+def test_results_go_beside_a_cohort_that_a_command_made_wherever_the_next_is_run(tmp_path, monkeypatch):
+    inner = tmp_path / "outputs" / "hospital" / "cohort"
+    assert expand([f"cohort={inner}"])[3:] == [f"work_dir='{inner.parent}'"]
+    assert expand([f"cohort={inner}", "work_dir=there"])[3:] == ["work_dir='there'"]
+    assert expand([f"cohort={tmp_path}"])[3:] == []
+    monkeypatch.chdir(tmp_path)
+    assert expand(["cohort=outputs/hospital/cohort"])[3:] == ["work_dir='outputs/hospital'"]
 
 
 def test_texts_are_options_that_there_are():

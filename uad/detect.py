@@ -19,7 +19,28 @@ def main(cfg: "DictConfig") -> None:
 
     from uad.new_patient.run import ensure_detection
 
-    ensure_detection(detection_study(cfg, list(HydraConfig.get().overrides.task)))
+    overrides = list(HydraConfig.get().overrides.task)
+    check_cohort_is_said(cfg.cohort.source, overrides)
+    ensure_detection(detection_study(cfg, overrides))
+
+
+def check_cohort_is_said(source: str, overrides: Sequence[str]) -> None:
+    """Refuse to judge a patient against simulated people whom nobody has asked for.
+
+    Args:
+        source: of the cohort.
+        overrides: what the user typed.
+
+    Raises:
+        UsageError: the cohort is the phantom, and neither ``cohort=`` nor ``study=`` was typed.
+    """
+    from synthpet.errors import UsageError
+
+    if source == "phantom" and not any(option.startswith(("cohort=", "study=")) for option in overrides):
+        raise UsageError(
+            "cohort: was not given, so the patient would be judged against simulated people; expected "
+            "cohort=<folder of your controls, as synthpet.prepare makes it>, or cohort=phantom to try it on those"
+        )
 
 
 def detection_study(cfg: "DictConfig", overrides: Sequence[str] = ()) -> "DetectionStudy":

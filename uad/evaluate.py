@@ -10,11 +10,11 @@ if TYPE_CHECKING:
 
 @command("uad_evaluate")
 def main(cfg: "DictConfig") -> None:
-    """Evaluate the detector on the patients, or say that it is up to date."""
-    from uad.evaluation.run import ensure_evaluation
+    """Evaluate the detector on the patients, or say that it is up to date; say what was found and where the page is."""
+    from uad.evaluation.run import ensure_evaluation, say_evaluation
     from uad.findings.options import EvaluationStudy
 
-    ensure_evaluation(typed(EvaluationStudy, cfg))
+    say_evaluation(ensure_evaluation(typed(EvaluationStudy, cfg)))
 
 
 if __name__ == "__main__":

@@ -18,7 +18,8 @@ def expand(arguments: Iterable[str]) -> list[str]:
     """Arguments as Hydra understands them: ``cohort=<a folder>`` in full, texts in quotes, ``~`` as the home folder.
 
     ``cohort=<folder>`` is short for ``cohort=folder cohort.path=<the folder>``; group options stay. The cohort is named
-    after its folder; after the folder above where it is called ``cohort``, as commands call it.
+    after its folder; after the folder above where it is called ``cohort``, as commands call it: results then go beside
+    it, wherever the command is run.
     """
     arguments, expanded = list(arguments), []
     sweep = bool({"--multirun", "-m"} & set(arguments))  # where a comma separates values
@@ -28,10 +29,18 @@ def expand(arguments: Iterable[str]) -> list[str]:
             found = Path(folder).expanduser().resolve()
             name = found.parent.name if found.name == "cohort" else found.name
             expanded += ["cohort=folder", f"cohort.path={quote(str(found))}", f"cohort.name={quote(name)}"]
+            if found.name == "cohort" and not any(other.startswith("work_dir=") for other in arguments):
+                expanded.append(f"work_dir={quote(str(_from_here(found.parent)))}")
         else:
             optional = argument.partition("=")[0] in OPTIONAL
             expanded.append(_as_meant(f"++{argument}" if optional else argument, sweep))
     return expanded
+
+
+def _from_here(folder: Path) -> Path:
+    """As somebody who works here would write it."""
+    here = Path.cwd()
+    return folder.relative_to(here) if folder.is_relative_to(here) else folder
 
 
 def is_override(argument: str) -> bool:

@@ -17,10 +17,19 @@ from synthpet.cohort.index import write_participants
 from synthpet.cohort.names import sidecar_path
 from synthpet.errors import DataError, DataLeakageError, UsageError
 from tests.conftest import study
-from uad.evaluation.run import ensure_evaluation
+from uad.detect import check_cohort_is_said
+from uad.evaluation.run import ensure_evaluation, say_evaluation
 from uad.new_patient.run import ensure_detection
 
 OPTIONS = ("study=tiny", "detector=zmap")
+
+
+def test_nobody_is_judged_against_simulated_people_unless_that_is_said():
+    with pytest.raises(UsageError, match=r"cohort: was not given.*cohort=phantom"):
+        check_cohort_is_said("phantom", ["t1w=a.nii", "detector=zmap"])
+    for said in (["cohort=phantom"], ["study=tiny"]):
+        check_cohort_is_said("phantom", said)
+    check_cohort_is_said("folder", [])
 
 
 @pytest.fixture(scope="module")
@@ -257,3 +266,11 @@ def test_a_loop_over_files_of_one_name_replaces_nobodys_page(work, cohort, tmp_p
     assert examine("sub-09x").name == "detect-sub-09x"
     told = (tmp_path / "work" / "detect-two" / "run.json").read_text()
     assert list(json.loads(told)["inputs"]) == ["t1w"] and "T1.nii.gz" not in told and tmp_path.name not in told
+
+
+def test_what_an_evaluation_found_is_said_when_it_is_up_to_date_as_well(work, capsys):
+    folder = ensure_evaluation(study("uad_evaluate", *OPTIONS, f"work_dir={work}"))
+    say_evaluation(folder)
+    said = capsys.readouterr().out
+    assert "up to date" in said and "of 2 lesions detected" in said
+    assert said.splitlines()[-1] == f"written: {folder / 'report.html'}"

@@ -13,6 +13,7 @@ from synthpet.checks.cohort import open_cohort
 from synthpet.cohort import Cohort, Subject
 from synthpet.cohort.files import sha256, write_bytes, write_json, write_text, write_tsv
 from synthpet.cohort.paths import Paths
+from synthpet.cohort.text import read_json_object
 from synthpet.errors import DataError
 from synthpet.prepare.spaces.native import NativeSpace
 from synthpet.runtime.console import progress, say
@@ -76,6 +77,14 @@ def ensure_evaluation(study: EvaluationStudy) -> Path:
     return folder
 
 
+def say_evaluation(folder: Path) -> None:
+    """What was found, and where the page is."""
+    for seed, summary in read_json_object(folder / "summary.json")["seeds"].items():
+        for line in headline(summary):
+            say(f"{folder.name}, seed {seed}: {line}")
+    say(f"written: {folder / 'report.html'}")
+
+
 def check_patients(cohort: Cohort, images: Sequence[str] = ("t1w", "pet")) -> tuple[Subject, ...]:
     """The patients, each with brain mask and all of these images; a lesion mask is not needed.
 
@@ -116,7 +125,6 @@ class Evaluation:
         first = next(iter(calibrated))
         results = [self._examine(seed, found, pages=seed == first) for seed, found in calibrated.items()]
         summaries = {result.seed: result.summary for result in results}
-        say_result(self.folder.name, summaries)
         page = make_report(self.study, self.cohort, self.normative, results, self.folder)
         return [
             *(path for result in results for patient in result.patients for path in patient.written),
@@ -257,10 +265,3 @@ def write_table(path: Path, rows: Sequence[Mapping[str, Any]], columns: Mapping[
     """Write a TSV and the JSON beside it that says what each column means; return both."""
     about = {name: {"Description": words} for name, words in columns.items()}
     return [write_tsv(path, rows, columns), write_json(path.with_suffix(".json"), about)]
-
-
-def say_result(name: str, summaries: Mapping[int, Mapping[str, Any]]) -> None:
-    """The headline of an evaluation, a line a seed."""
-    for seed, summary in summaries.items():
-        for line in headline(summary):
-            say(f"{name}, seed {seed}: {line}")

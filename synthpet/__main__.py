@@ -11,5 +11,11 @@ Start with
   python -m synthpet.prepare bids_dir=<folder>      your own raw images
 Each command runs what it needs and is not there yet. To look for lesions: python -m uad"""
 
+
+def main() -> int:
+    """What is typed behind the package's name; return the exit code."""
+    return overview("synthpet", COMMANDS, START, sys.argv[1:])
+
+
 if __name__ == "__main__":
-    sys.exit(overview("synthpet", COMMANDS, START, sys.argv[1:]))
+    sys.exit(main())

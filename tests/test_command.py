@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -115,9 +116,17 @@ def test_a_package_lists_its_commands_in_the_order_of_the_data(package):
     [
         (["uad", "nonsense"], "python -m uad.train, python -m uad.evaluate"),
         (["synthpet", "trian"], "expected python -m synthpet.train."),
-        (["uad", "compare", "study=tiny"], "expected python -m uad.compare."),
+        (["uad", "_detect", "study=tiny"], "expected python -m uad.detect."),
     ],
 )
-def test_a_package_takes_no_arguments_and_names_the_command_that_was_meant(arguments, words):
+def test_a_package_names_the_command_that_was_meant(arguments, words):
     result = run(*arguments)
     assert result.returncode == 64 and words in result.stderr and result.stdout == ""
+
+
+def test_a_command_is_typed_behind_its_package_as_well():
+    program = Path(sys.executable).with_name("synthpet")
+    words = subprocess.run([program, "train", "--help"], capture_output=True, text=True, timeout=60)
+    assert words.returncode == 0 and words.stdout == run("synthpet.train", "--help").stdout
+    wrong = run("uad", "compare", "detectr=zmap")
+    assert wrong.returncode == 64 and "detector" in wrong.stderr

@@ -1,6 +1,8 @@
-"""``python -m synthpet`` and ``python -m uad``: the commands in the order of the data, and where to start."""
+"""``synthpet`` and ``uad`` (also by ``python -m``): run a command, or list them in the order of the data."""
 
 import re
+import runpy
+import sys
 import textwrap
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -12,22 +14,26 @@ WIDTH = 100
 
 
 def overview(package: str, configs: Sequence[str], start: str, arguments: Sequence[str]) -> int:
-    """Print the commands of a package, or refuse what was typed behind its name.
+    """Run the command that was typed, as ``synthpet train``; without one print all, and where to start.
 
     Args:
         package: ``synthpet`` or ``uad``.
         configs: files of ``configs/`` without ``.yaml``, one a command, whose help begins with what the command does.
         start: what a newcomer does first.
-        arguments: what was typed; there is nothing to type.
+        arguments: what was typed: a command and its options, or nothing.
 
     Returns:
         The exit code.
     """
     commands = dict(map(_command, configs))
+    if arguments and (module := f"{package}.{arguments[0]}") in commands:
+        sys.argv = [module, *arguments[1:]]
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+        return 0
     if arguments and arguments[0] not in ("-h", "--help"):
         near = get_close_matches(f"{package}.{arguments[0]}", commands, n=1) or list(commands)
         complain(
-            f"UsageError: {package} is no command by itself and takes no {arguments[0]!r}; expected "
+            f"UsageError: {package} has no command {arguments[0]!r}; expected "
             f"{', '.join(f'python -m {name}' for name in near)}. `python -m {package}` lists the commands"
         )
         return 64

@@ -11,6 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 DETECTORS = sorted(path.stem for path in (ROOT / "configs" / "detector").glob("*.yaml"))
+ALIKE = ("ocsvm_voxel_published", "residual", "svdd", "zmap_0mm", "zmap_6mm")  # other options of what runs anyhow
 WITH_AUTOENCODER = ("ocsvm", "svdd", "latent")
 
 
@@ -62,7 +63,7 @@ def test_both_generators_share_one_cohort_and_leave_nothing_elsewhere(tiny):
     }
 
 
-@pytest.mark.parametrize("detector", DETECTORS)
+@pytest.mark.parametrize("detector", [pytest.param(d, marks=pytest.mark.slow) if d in ALIKE else d for d in DETECTORS])
 def test_a_detector_ranks_clusters_in_patients(tiny, detector):
     options = ["study=tiny", f"detector={detector}", "normative=completed", "normative.force=true"]
     options += ["detector.autoencoder.n_steps=50"] if detector.startswith(WITH_AUTOENCODER) else []

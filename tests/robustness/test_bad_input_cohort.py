@@ -7,11 +7,12 @@ import shutil
 import numpy as np
 import pytest
 
-from synthpet.checks.cohort import VALIDATION, open_cohort, validate_cohort
+from synthpet.checks.cohort import open_cohort, validate_cohort
 from synthpet.checks.everything import check
 from synthpet.cohort import Cohort, read_image, write_image
 from synthpet.cohort.files import write_json
 from synthpet.cohort.names import sidecar_path
+from synthpet.cohort.paths import Paths
 from synthpet.cohort.text import read_table
 from synthpet.errors import DataError, IdError, UsageError
 from synthpet.prepare.pet import read_pet
@@ -208,7 +209,7 @@ def test_a_table_that_cannot_be_used_is_reported_like_everything(cohort, tmp_pat
     table.write_text(change(table.read_text()))
     with pytest.raises(DataError, match="E_INVALID"):
         check(study("validate", f"cohort={cohort.root}", f"work_dir={tmp_path / 'work'}"))
-    content = json.loads((tmp_path / "work" / VALIDATION).read_text())
+    content = json.loads(Paths(tmp_path / "work").validation.read_text())
     assert code in {problem["code"] for problem in content["problems"]}
 
 
@@ -232,7 +233,7 @@ def test_everything_is_found_at_once_and_written_before_work_starts(cohort, tmp_
     spoil(cohort, "sub-06", "pet", lambda data, mask: data[1:])
     with pytest.raises(DataError, match="3 errors in 3 of them") as error:
         open_cohort(settings(cohort, tmp_path))
-    content = json.loads((tmp_path / "work" / VALIDATION).read_text())
+    content = json.loads(Paths(tmp_path / "work").validation.read_text())
     assert [p["code"] for p in content["problems"] if p["level"] == "error"] == ["E_EMPTY", "E_MISSING", "E_GRID"]
     assert content["unusable"] == ["sub-00", "sub-04", "sub-06"] and set(content) == {*content["keys"], "keys"}
     assert all(f"{code:9}  {who}" in str(error.value) for code, who in (("E_EMPTY", "sub-00"), ("E_GRID", "sub-06")))
@@ -275,7 +276,7 @@ def test_b12_whom_skip_left_out_stands_in_the_notices_of_every_page_and_in_the_s
 def test_a17_results_within_the_cohort_are_refused(cohort, where):
     with pytest.raises(UsageError, match="lies in the cohort"):
         open_cohort(study("train", f"cohort={cohort.root}", f"work_dir={cohort.root / where}"))
-    assert not (cohort.root / "results").exists() and not (cohort.root / VALIDATION).exists()
+    assert not (cohort.root / "results").exists() and not Paths(cohort.root).validation.exists()
 
 
 def test_what_was_checked_is_not_read_again_until_it_changes(cohort, tmp_path, monkeypatch):
@@ -304,7 +305,7 @@ def test_a30_a_cohort_that_cannot_be_written_and_a_path_with_accents(made, tmp_p
     shutil.copytree(made.root, root)
     root.chmod(0o555)
     report = check(study("validate", f"cohort={root}", f"work_dir={tmp_path / 'wörk dir'}"))
-    assert not report.errors and (tmp_path / "wörk dir" / VALIDATION).is_file()
+    assert not report.errors and Paths(tmp_path / "wörk dir").validation.is_file()
     root.chmod(0o755)
 
 

@@ -1,5 +1,5 @@
 "use strict";
-// Tables sort by a click on a heading, pictures behind cells open in place, everything folded is open in print.
+// Tables sort by a click on a heading, pictures behind cells open in place; all pictures are loaded for a print.
 (() => {
   const number = (text) => {
     const found = text.replace("−", "-").match(/[-+]?\d+(\.\d+)?([eE][-+]?\d+)?/);
@@ -80,7 +80,6 @@
   }
 
   addEventListener("beforeprint", () => {
-    document.querySelectorAll("details").forEach((part) => { part.open = true; });
     document.querySelectorAll("img").forEach((image) => { image.loading = "eager"; });
   });
 })();

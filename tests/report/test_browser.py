@@ -162,6 +162,13 @@ def test_nothing_sticks_out_at_any_width(page, width, tmp_path):
     assert Image.open(tmp_path / "page.png").width == width
 
 
-def test_print_shows_everything_that_is_folded(page):
+def test_a_print_leaves_out_the_viewer_and_the_parameters_and_says_where_they_are(page):
+    page.send("Emulation.setEmulatedMedia", media="print")
+    hidden = "[...document.querySelectorAll('details, .viewer')].every((part) => part.getClientRects().length === 0)"
+    assert page.ask(hidden)
+    assert page.ask("document.querySelectorAll('details, .viewer').length") > 1
+    assert page.ask("document.querySelector('.printed').getClientRects().length") == 1
+    page.send("Emulation.setEmulatedMedia", media="")
+    assert page.ask("document.querySelector('.printed').getClientRects().length") == 0
     page.send("Page.printToPDF")
-    assert page.ask("[...document.querySelectorAll('details')].every((part) => part.open)")
+    assert page.ask("[...document.querySelectorAll('img')].every((image) => image.loading === 'eager')")

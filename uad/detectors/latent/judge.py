@@ -1,7 +1,7 @@
 """What is left of the latent vectors once the evidence has predicted them, and the machines that judge it."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -56,12 +56,13 @@ class Judge:
         left = self._left_out(deviations, controls.masks)
         maps = [[self._fill(rest[:, k]) for rest in left] for k in range(self.n_targets)]
         brains = [self._fill(mask) > 0 for mask in controls.masks]
-        self.spreads = [self._statistics(found, brains) for found in maps]
-        vectors = controls.array("vectors", left.shape)
+        self.spreads = [_about_0(self._statistics(found, brains)) for found in maps]
+        vectors, less = controls.array("vectors", left.shape), []
         for k, found in enumerate(maps):
             others = leave_one_out(found, brains, self.nodes.spacing_mm, spread_fwhm_mm=self.options.spread_fwhm_mm)
-            for i, one in enumerate(others):
-                vectors[i, :, k] = to_z(found[i], brains[i], one)[self.nodes.where]
+            for i, one in enumerate(others):  # machines see differences of vectors: these need a common origin
+                vectors[i, :, k] = to_z(found[i], brains[i], _about_0(one))[self.nodes.where]
+                less += [to_z(found[i], brains[i], one)] if k == 0 else []
         self.machines.fit(vectors, controls)
         scores = [self._fill(score) for score in self.machines.control_scores(vectors, controls).scores]
         spacing, pool = self.nodes.spacing_mm, self.options.pool_fwhm_mm
@@ -69,8 +70,8 @@ class Judge:
         self.scale = ControlStatistics.of(scored, spacing, mean_fwhm_mm=pool, spread_fwhm_mm=pool)
         others = leave_one_out(scores, brains, spacing, mean_fwhm_mm=pool, spread_fwhm_mm=pool)
         return [
-            self._judged(score, self._fill(vector[:, 0]), brain, one)
-            for score, vector, brain, one in zip(scores, vectors, brains, others, strict=True)
+            self._judged(score, first, brain, one)
+            for score, first, brain, one in zip(scores, less, brains, others, strict=True)
         ]
 
     def judge(self, deviations: NDArray[np.float32], brain: NDArray[np.bool_]) -> Judged:
@@ -96,10 +97,10 @@ class Judge:
         self.machines.restore(folder / f"{name}-support")
 
     def _left_out(self, deviations: NDArray[np.float32], masks: NDArray[np.bool_]) -> NDArray[np.float32]:
-        """What is left of each control's targets, predicted by the others: (n_controls, n_voxels, k).
+        """What is left of each control's targets, by slopes of the others: (n_controls, n_voxels, k), about the mean.
 
-        Others' mean, and their moments about it, follow from those of all: x - m' = w (x - m) with w = n / (n - 1),
-        and the sum of products falls by w times the control's own.
+        Moments of the others about their own mean follow from those of all: they are less by n / (n - 1) times the
+        control's own.
         """
         targets = slice(0, self.n_targets)
         n = masks.sum(axis=0)
@@ -109,7 +110,7 @@ class Judge:
         left = np.empty((*deviations.shape[:2], self.n_targets), np.float32)
         for i, (one, mask) in enumerate(zip(deviations, masks, strict=True)):
             ridge = self.nodes.solve(total - self._moments(one, mask * weights))
-            left[i] = (one[:, targets] - ridge.predict(one[:, self.columns])) * (mask * weights)[:, None]
+            left[i] = (one[:, targets] - ridge.predict(one[:, self.columns])) * mask[:, None]
         return left
 
     def _moments(self, one: NDArray[np.float32], weights: NDArray[Any]) -> NDArray[np.float64]:
@@ -128,6 +129,11 @@ class Judge:
         volume = np.zeros(self.nodes.where.shape, np.float32)
         volume[self.nodes.where] = values
         return volume
+
+
+def _about_0(found: ControlStatistics) -> ControlStatistics:
+    """Without a mean: deviations already are about that of all controls."""
+    return replace(found, mean=np.zeros_like(found.mean))
 
 
 def leave_one_out(

@@ -178,7 +178,7 @@ def _froc(detector: str, columns: Mapping[str, Outcome], settings: Settings) -> 
             axes.plot(x, y, drawstyle="steps-post", label=name, color=colour, linestyle=dash, linewidth=width)
     axes.axvline(settings.false_per_scan, color="0.6", linewidth=0.8)
     axes.set(ylim=(-0.02, 1.02), xlim=(0, 2 * settings.false_per_scan))
-    axes.set_xlabel("false clusters per held-out control")
+    axes.set_xlabel("false clusters per real control")
     axes.set_ylabel("share of lesions detected")
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(fontsize=9, frameon=False, loc="lower right")

@@ -40,7 +40,7 @@ DEFINITIONS = {
     "sums of ranks; difference of the means, this minus the other, with its 95 % bootstrap interval; negative: better",
     "at_rank": "share of patients whose lesion is among the first k clusters, with its 95 % Wilson interval; "
     "difference to the other with its 95 % bootstrap interval over patients",
-    "froc_area": "area under sensitivity against false clusters per held-out control over all thresholds, up to the "
+    "froc_area": "area under sensitivity against false clusters per real control over all thresholds, up to the "
     "accepted rate and divided by it; difference with its 95 % bootstrap interval over patients (the controls' rates "
     "taken as known); null: the evaluation wrote no froc.tsv",
     "seeds": "mean, sample standard deviation, least and most over the detector's seeds; tests are of the first",

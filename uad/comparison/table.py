@@ -35,7 +35,7 @@ ROWS = {  # below the patients
     "detected, range": "[least–most] over the seeds",
     "censored, all seeds": "as detected, all seeds, of the censored mean rank",
     "censored, range": "[least–most] over the seeds",
-    "false per control": "mean number of kept clusters of a held-out control",
+    "false per control": "mean number of kept clusters of a real control",
     **{
         METRIC_WORDS[name]: f"mean ± standard deviation over patients; {words}" for name, words in VOXEL_METRICS.items()
     },
@@ -45,7 +45,7 @@ ROWS = {  # below the patients
 class Froc(NamedTuple):
     """What the FROC curve is made of, a setting a threshold, by rising rate of false clusters."""
 
-    false_per_scan: NDArray[np.float64]  # (s,), mean number of clusters of a held-out control
+    false_per_scan: NDArray[np.float64]  # (s,), mean number of clusters of a real control
     found: NDArray[np.float64]  # (s, n patients) of 0 or 1
 
 

@@ -3,4 +3,4 @@
 A new one is one file, one YAML of configs/detector, and one line of ``registry`` (or an entry point).
 """
 
-__all__ = ["base", "deviation", "options", "train", "zmap"]
+__all__ = ["base", "deviation", "left_out", "options", "train", "zmap"]

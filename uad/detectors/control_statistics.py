@@ -63,24 +63,8 @@ class ControlStatistics:
 
         Source: running moments: Welford, Technometrics 4 (1962) 419.
         """
-        n_seen, mean, squares, n_controls = _moments(maps)
-        n = n_seen if n is None else n
-        judged = n >= max(2, int(np.ceil(MIN_SHARE * n_controls)))
-        if not judged.any():
-            raise DataError(f"E_CONTROLS {n_controls} controls have no voxel in common; expected at least 2 that do")
-        pooled = _pool(mean, n_seen, mean_fwhm_mm, spacing_mm)
-        squares = squares + n_seen * (mean - pooled) ** 2
-        freedom = np.maximum(n_seen - 1, 0)
-        variance = _pool(squares / np.maximum(freedom, 1), freedom, spread_fwhm_mm, spacing_mm)
-        spread = np.sqrt(np.maximum(variance, 0))
-        floor = MIN_RELATIVE_SPREAD * np.median(spread[judged])
-        spread = np.maximum(spread, floor if floor > 0 else 1.0)
-        return cls(
-            n=n.astype(np.int32),
-            mean=np.where(judged, pooled, 0).astype(np.float32),
-            spread=np.where(judged, spread, 1).astype(np.float32),
-            judged=judged,
-        )
+        moments = Moments.of(maps)
+        return moments.statistics(spacing_mm, mean_fwhm_mm=mean_fwhm_mm, spread_fwhm_mm=spread_fwhm_mm, n=n)
 
     def save(self, path: Path) -> Path:
         """Write as ``.npz`` without pickled objects, whole or not at all."""
@@ -152,27 +136,85 @@ def _check_direction(direction: str) -> None:
         raise UsageError(f"direction={direction}: expected one of {', '.join(DIRECTIONS)}")
 
 
-def _moments(
-    maps: Iterable[tuple[NDArray, NDArray[np.bool_]]],
-) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64], int]:
-    """Per voxel: number of controls, mean and sum of squared deviations within their masks; number of controls."""
-    n_controls = 0
-    for raw, mask in maps:
+@dataclass(frozen=True)
+class Moments:
+    """Per voxel, (I, J, K): number of controls, mean and sum of squared deviations within their masks.
+
+    ``n_controls``: how many there are in all.
+    """
+
+    n: NDArray[np.int64]
+    mean: NDArray[np.float64]
+    squares: NDArray[np.float64]
+    n_controls: int
+
+    @classmethod
+    def of(cls, maps: Iterable[tuple[NDArray, NDArray[np.bool_]]]) -> "Moments":
+        """Of raw maps and masks, one at a time in memory.
+
+        Raises:
+            DataError: fewer than two controls, different shapes, or values that are not finite.
+        """
+        n_controls = 0
+        for raw, mask in maps:
+            mask = np.asarray(mask, bool)
+            if n_controls == 0:
+                n, mean, squares = np.zeros(mask.shape, np.int64), np.zeros(mask.shape), np.zeros(mask.shape)
+            if not raw.shape == mask.shape == n.shape:
+                raise DataError(
+                    f"E_GRID control {n_controls + 1}: shapes {raw.shape}, {mask.shape}; expected {n.shape}"
+                )
+            if bad := int(np.count_nonzero(~np.isfinite(raw[mask]))):
+                raise DataError(f"E_NONFINITE control {n_controls + 1}: n={bad} voxels of the raw map are not finite")
+            n_controls += 1
+            n[mask] += 1
+            delta = raw[mask] - mean[mask]
+            mean[mask] += delta / n[mask]
+            squares[mask] += delta * (raw[mask] - mean[mask])
+        if n_controls < 2:
+            raise DataError(f"E_CONTROLS found {n_controls} control maps; expected at least 2")
+        return cls(n, mean, squares, n_controls)
+
+    def without(self, raw: NDArray, mask: NDArray[np.bool_]) -> "Moments":
+        """Those of all others, (raw, mask) being one of the controls."""
         mask = np.asarray(mask, bool)
-        if n_controls == 0:
-            n, mean, squares = np.zeros(mask.shape, np.int64), np.zeros(mask.shape), np.zeros(mask.shape)
-        if not raw.shape == mask.shape == n.shape:
-            raise DataError(f"E_GRID control {n_controls + 1}: shapes {raw.shape}, {mask.shape}; expected {n.shape}")
-        if bad := int(np.count_nonzero(~np.isfinite(raw[mask]))):
-            raise DataError(f"E_NONFINITE control {n_controls + 1}: n={bad} voxels of the raw map are not finite")
-        n_controls += 1
-        n[mask] += 1
-        delta = raw[mask] - mean[mask]
-        mean[mask] += delta / n[mask]
-        squares[mask] += delta * (raw[mask] - mean[mask])
-    if n_controls < 2:
-        raise DataError(f"E_CONTROLS found {n_controls} control maps; expected at least 2")
-    return n, mean, squares, n_controls
+        n = self.n - mask
+        others = mask & (n > 0)
+        mean, squares = self.mean.copy(), self.squares.copy()
+        delta = raw[others] - self.mean[others]
+        mean[others] -= delta / n[others]
+        squares[others] = np.maximum(squares[others] - delta * (raw[others] - mean[others]), 0)
+        mean[mask & ~others] = squares[mask & ~others] = 0
+        return Moments(n, mean, squares, self.n_controls - 1)
+
+    def statistics(
+        self, spacing_mm: Sequence[float], *, mean_fwhm_mm: float = 0.0, spread_fwhm_mm: float = 0.0,
+        n: NDArray[np.int64] | None = None,
+    ) -> ControlStatistics:  # fmt: skip
+        """Mean and spread, pooled; arguments as for ``ControlStatistics.of``.
+
+        Raises:
+            DataError: no voxel in common.
+        """
+        n = self.n if n is None else n
+        judged = n >= max(2, int(np.ceil(MIN_SHARE * self.n_controls)))
+        if not judged.any():
+            raise DataError(
+                f"E_CONTROLS {self.n_controls} controls have no voxel in common; expected at least 2 that do"
+            )
+        pooled = _pool(self.mean, self.n, mean_fwhm_mm, spacing_mm)
+        squares = self.squares + self.n * (self.mean - pooled) ** 2
+        freedom = np.maximum(self.n - 1, 0)
+        variance = _pool(squares / np.maximum(freedom, 1), freedom, spread_fwhm_mm, spacing_mm)
+        spread = np.sqrt(np.maximum(variance, 0))
+        floor = MIN_RELATIVE_SPREAD * np.median(spread[judged])
+        spread = np.maximum(spread, floor if floor > 0 else 1.0)
+        return ControlStatistics(
+            n=n.astype(np.int32),
+            mean=np.where(judged, pooled, 0).astype(np.float32),
+            spread=np.where(judged, spread, 1).astype(np.float32),
+            judged=judged,
+        )
 
 
 def _pool(

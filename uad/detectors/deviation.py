@@ -1,7 +1,7 @@
 """What the rivals share: one signed map per person, judged voxel by voxel against that of controls."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -14,9 +14,10 @@ from synthpet.cohort.scan import Scan
 from synthpet.runtime.options import own_options
 from synthpet.template.smoothing import smooth_within
 from uad.detectors.base import SHARED, Assignment
-from uad.detectors.control_statistics import ControlStatistics, to_z, towards
+from uad.detectors.control_statistics import ControlStatistics, Moments, to_z, towards
+from uad.detectors.left_out import LeftOut
 from uad.detectors.mirror import Mirror
-from uad.normative.sets import NormativeSet, check_normative
+from uad.normative.sets import Member, NormativeSet, check_normative
 
 STATISTICS, MIRROR, PLAIN = "statistics.npz", "mirror.npz", "plain.npz"
 Measure = tuple[NDArray[np.float32], NDArray[np.bool_]]
@@ -93,6 +94,24 @@ class PetDeviation(ABC):
         self.statistics_ = self._learn(self._less_mirror(*found) for found in self._measure_controls(normative, cohort))
         return self
 
+    def left_out(self, normative: NormativeSet, cohort: Cohort) -> LeftOut:
+        """The maps of the controls whose image is measured, each by mean and spread of all others.
+
+        The slope on the mirror side is that of all.
+        """
+        found = LeftOut()
+        pooling = {"spread_fwhm_mm": self.options.spread_fwhm_mm}
+        less = Moments.of(self._less_mirror(*one) for one in self._measure_controls(normative, cohort))
+        plain = Moments.of(self._measure_controls(normative, cohort)) if self.options.mirror else less
+        members = self._members(normative, cohort)
+        for member, (raw, where) in zip(members, self._measure_controls(normative, cohort), strict=True):
+            if member.synthetic != self.image:
+                own = self._less_mirror(raw, where)[0]
+                statistics = (m.without(x, where).statistics(self.spacing_mm_, **pooling)  # type: ignore[arg-type]
+                              for m, x in ((less, own), (plain, raw)))  # fmt: skip
+                found.add(member.participant_id, self._maps(raw, where, *statistics)["z"])
+        return found
+
     def z_map(self, scan: Scan) -> dict[str, NDArray[np.float32]]:
         """The maps of one person that the detector has not learned from.
 
@@ -104,13 +123,7 @@ class PetDeviation(ABC):
             expected (``z_t1w`` of a detector of the T1); Crawford-Howell t as z, (I, J, K) float32, 0 outside the
             brain and where fewer than half of the controls have brain.
         """
-        raw, where = self.measure(scan)
-        signed = to_z(*self._less_mirror(raw, where), self.statistics_, small_sample=True)
-        z = towards(signed, self.options.direction)
-        if self.options.mirror:
-            signed = to_z(raw, where, self.plain_, small_sample=True)
-            z = np.mean([z, towards(signed, self.options.direction)], axis=0, dtype=np.float32)
-        return {"z": z, f"z_{self.image}": signed}
+        return self._maps(*self.measure(scan), self.statistics_, self.plain_ if self.options.mirror else None)
 
     def files(self, normative: NormativeSet, cohort: Cohort) -> tuple[Path, ...]:
         """Every image that determines what ``fit`` learns from this set."""
@@ -133,6 +146,21 @@ class PetDeviation(ABC):
     @abstractmethod
     def measure(self, scan: Scan) -> Measure:
         """The raw map of one person, (I, J, K), and where it is defined."""
+
+    def _maps(
+        self, raw: NDArray[np.float32], where: NDArray[np.bool_], less: ControlStatistics,
+        plain: ControlStatistics | None,
+    ) -> dict[str, NDArray[np.float32]]:  # fmt: skip
+        signed = to_z(*self._less_mirror(raw, where), less, small_sample=True)
+        z = towards(signed, self.options.direction)
+        if self.options.mirror and plain is not None:
+            signed = to_z(raw, where, plain, small_sample=True)
+            z = np.mean([z, towards(signed, self.options.direction)], axis=0, dtype=np.float32)
+        return {"z": z, f"z_{self.image}": signed}
+
+    def _members(self, normative: NormativeSet, cohort: Cohort) -> Sequence[Member]:
+        """Whose maps ``_measure_controls`` gives."""
+        return normative.members
 
     def _measure_controls(self, normative: NormativeSet, cohort: Cohort) -> Iterator[Measure]:
         return map(self.measure, normative.scans())

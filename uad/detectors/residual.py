@@ -82,8 +82,11 @@ class Residual(PetDeviation):
     def _residual(self, pet: NDArray[np.float32], expected: NDArray[np.float32], mask: NDArray[np.bool_]) -> Measure:
         return self._smooth(pet - expected, mask), mask
 
+    def _members(self, normative: NormativeSet, cohort: Cohort) -> list[Member]:
+        return with_real_pet(normative, cohort)
+
     def _measure_controls(self, normative: NormativeSet, cohort: Cohort) -> Iterator[Measure]:
-        members = with_real_pet(normative, cohort)
+        members = self._members(normative, cohort)
         subjects = {s.participant_id: s for s in cohort.subjects}
         check_synthetic(cohort, self.synthetic_folder, [(subjects[m.participant_id], "synthetic_pet") for m in members])
         expected = replace(cohort, root=self.synthetic_folder)

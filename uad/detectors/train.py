@@ -13,6 +13,7 @@ from synthpet.quality.run import ensure_evaluated
 from synthpet.runtime.options import plain
 from synthpet.runtime.stage import Stage
 from uad.detectors.base import SYNTHESIS, Assignment, Detector
+from uad.detectors.left_out import LeavesOut
 from uad.detectors.options import DetectorStudy
 from uad.detectors.registry import DETECTORS
 from uad.normative.sets import NormativeSet, normative_set
@@ -91,10 +92,13 @@ def _ensure_detector(
     generators = generators_source(study) if synthetic is not None else None
     assignment = Assignment(folder, seed, cohort, study.trainer.accelerator, synthetic, generators)
     detector = DETECTORS.load(study.detector.method).of(plain(study.detector), assignment)
+    config["left_out"] = isinstance(detector, LeavesOut)  # folders of before have no such maps
     stage = Stage(f"detector {folder.parent.name} seed {seed}", folder, config, detector.files(normative, cohort))
 
     def make() -> list[Path]:
         written = detector.fit(normative, cohort).save(folder)
+        if isinstance(detector, LeavesOut):
+            written.append(detector.left_out(normative, cohort).save(folder))
         options = {key: config[key] for key in ("detector", "normative", "seed")}
         card = write_model_card(folder, DETECTOR, folder.parent.name, cohort, config["members"], options, written)
         return [*written, card]

@@ -14,7 +14,7 @@ from uad.findings.options import EvaluationStudy
 from uad.findings.records import CalibratedDetector
 from uad.normative.sets import NormativeSet
 from uad.patient.page import notices, provenance, settings_of
-from uad.patient.words import settings_table
+from uad.patient.words import control_words, range_words, settings_table
 from uad.pictures.figures import controls, froc_curve
 
 MOST_PICTURES = 40  # projections on the page; the others are in the patients' own pages
@@ -90,9 +90,9 @@ def _froc(results: Sequence[SeedResult]) -> Picture:
     return Picture(
         froc_curve({f"seed {result.seed}": result.curve for result in results}, rate),
         f"Share of the {len(results[0].scored)} lesions that a candidate touches, while the threshold falls and more "
-        "false clusters appear in held-out controls. Dotted: the calibrated threshold. Further up and to the left is "
+        "false clusters appear in real controls. Dotted: the calibrated threshold. Further up and to the left is "
         "better; with few patients, each step is one of them.",
-        "FROC curve: sensitivity against false clusters per held-out control.",
+        "FROC curve: sensitivity against false clusters per real control.",
     )
 
 
@@ -100,7 +100,7 @@ def _control_words(calibrated: CalibratedDetector) -> list[str]:
     found, calibration = calibrated.heldout, calibrated.calibration
     counts = ", ".join(f"{who} {n}" for who, n in found.kept.items())
     return [
-        f"Threshold z > {calibration.threshold:.2f}: {calibration.n_scans} held-out controls keep "
+        f"Threshold z > {calibration.threshold:.2f}: {control_words(calibration)} keep "
         f"{calibration.achieved:.2f} clusters each (95 % interval {calibration.interval.low:.2f} to "
         f"{calibration.interval.high:.2f}; asked for: at most {calibration.false_per_scan:g}). {_left_out(calibrated)}",
         f"Clusters of each: {counts}.",
@@ -123,8 +123,8 @@ def _left_out(calibrated: CalibratedDetector) -> str:
     if calibration.left_out is None or calibration.left_out_empty is None:
         return "With a single control nothing can be said about the next one."
     return (
-        f"Each at the threshold of the others: {calibration.left_out:.2f}, and {100 * calibration.left_out_empty:.0f} "
-        "% of them have no candidate."
+        f"Each at the threshold of the others: {calibration.left_out:.2f}{range_words(calibration)}, which is what to "
+        f"expect of a healthy person, and {100 * calibration.left_out_empty:.0f} % of them have no candidate."
     )
 
 
@@ -133,7 +133,7 @@ def edge_words(edge: Mapping[str, Any]) -> str:
     share, above = 100 * edge["share_of_brain"], edge["share_above_threshold"]
     near = f"within {edge['within_mm']:g} mm of the brain mask's edge"
     if above is None:
-        return f"No voxel of a held-out control lies above the threshold ({share:.0f} % of the brain is {near})."
+        return f"No voxel of a real control lies above the threshold ({share:.0f} % of the brain is {near})."
     return (
         f"Of the voxels above the threshold in held-out controls, {100 * above:.0f} % lie {near}; of all brain voxels, "
         f"{share:.0f} % do. "

@@ -19,10 +19,10 @@ from uad.scores.voxel_metrics import VoxelMetrics, mean_and_sd
 WHO = {"participant_id": "BIDS id", "seed": "of the detector"}
 FROC_COLUMNS = {
     "seed": "of the detector",
-    "threshold": "clusters are voxels with z above it; from where no held-out control has a cluster to where they have "
+    "threshold": "clusters are voxels with z above it; from where no real control has a cluster to where they have "
     "the most",
     "sensitivity": "share of the lesions that a kept cluster touches",
-    "false_per_scan": "mean number of kept clusters per held-out control",
+    "false_per_scan": "mean number of kept clusters per real control",
 }
 DEFINITIONS = {
     **RANK_DEFINITIONS,
@@ -97,7 +97,7 @@ def headline(summary: Mapping[str, Any]) -> list[str]:
             f"{summary['n_detected']} of {summary['n_patients']} lesions detected (95 % interval {low:.0f} to "
             f"{high:.0f} %), mean rank {'n/a' if rank is None else f'{rank:.1f}'} (misses counted as "
             f"{summary['rank_of_a_miss']}: {summary['mean_rank_censored']:.1f}), "
-            f"{summary['false_clusters_per_control']:.1f} clusters per held-out control"
+            f"{summary['false_clusters_per_control']:.1f} clusters per real control"
         )
     if free := summary["lesion_free"]["n"]:
         lines.append(f"{free} patients without a known lesion, {summary['lesion_free']['n_no_candidate']} no candidate")

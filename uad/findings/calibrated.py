@@ -1,7 +1,11 @@
-"""A detector with its threshold: calibrated once on held-out controls, for the evaluation and for new patients."""
+"""A detector with its threshold: calibrated once on real controls, for the evaluation and for new patients.
+
+They are the held-out controls and, where the detector can leave one of its own controls out, those as well
+(``detectors.left_out``).
+"""
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,12 +25,13 @@ from synthpet.runtime.console import progress
 from synthpet.runtime.options import plain
 from synthpet.runtime.stage import Stage
 from uad.detectors.base import Detector
+from uad.detectors.left_out import LOWEST_Z, LeftOut
 from uad.detectors.train import detector_folder
 from uad.detectors.zmap import ZMap
 from uad.findings.examine import covered, side_by_side
 from uad.findings.options import EvaluationStudy
 from uad.findings.records import CalibratedDetector, HeldOut
-from uad.findings.threshold import LOWEST_Z, Calibration, ClusterCounts, calibrate_threshold, cluster_counts
+from uad.findings.threshold import Calibration, ClusterCounts, calibrate_counts, cluster_counts
 from uad.normative.sets import NormativeSet
 from uad.statistics.intervals import Interval
 
@@ -35,13 +40,15 @@ OPTIONS = ("false_per_scan", "min_volume_mm3", "max_clusters")  # those that the
 EDGE_MM = 6.0  # Not in the paper: what counts as near the edge of the brain mask
 DEFINITIONS = {
     "threshold": "clusters are voxels with z above it",
-    "false_per_scan": "the accepted mean number of kept clusters per held-out control",
+    "false_per_scan": "the accepted mean number of kept clusters per real control",
     "achieved": "that number at the threshold",
     "interval": "of achieved: 95 %, exact Poisson; too narrow where controls differ in their own rate",
     "left_out": "mean number in each control at the threshold calibrated on the others: what to expect of a new scan",
+    "left_out_interval": "of left_out: 95 %, exact Poisson, widened by how much more than at random the numbers differ",
+    "n_learned_from": "of the controls, those that the detector has learned from: their maps are as if left out",
     "left_out_empty": "share of controls without any cluster, each at the threshold calibrated on the others",
-    "n_scans": "held-out controls",
-    "control_counts": "kept clusters of each held-out control at the threshold",
+    "n_scans": "held-out controls, and those learned from where the detector can leave them out",
+    "control_counts": "kept clusters of each of these controls at the threshold",
     "edge": f"voxels within {EDGE_MM:g} mm of the brain mask's edge: their share of all brain voxels, and of those "
     "above the threshold (null: none is), over the held-out controls; equal shares: the edge does not dominate",
 }
@@ -122,7 +129,9 @@ def read_calibration(folder: Path) -> tuple[Calibration, HeldOut]:
     try:
         kept, edge = found.pop("control_counts"), found.pop("edge")
         del found["definitions"]
-        calibration = Calibration(**found | {"interval": Interval(*found["interval"])})
+        expected = found["left_out_interval"]
+        limits = {"interval": Interval(*found["interval"]), "left_out_interval": expected and Interval(*expected)}
+        calibration = Calibration(**found | limits)
         names = [f"{who}_{what}" for who in kept for what in ("levels", "changes")]
     except (KeyError, TypeError) as error:
         raise DataError(
@@ -172,26 +181,24 @@ class _Calibrator:
     options: Mapping[str, Any]
 
     def write(self, folder: Path, n_jobs: int) -> list[Path]:
-        """Calibrate, and keep of the held-out controls what later steps ask for."""
+        """Calibrate, and keep of the controls what later steps ask for."""
         sums = _Sums(self.cohort.grid)
         counts: dict[str, ClusterCounts] = {}
-        masks = (self.cohort.load_mask(control.participant_id) for control in self.controls)
-        running = progress(
-            side_by_side(self._scan, self.controls, n_jobs), "held-out controls", total=len(self.controls)
-        )
-
-        def maps() -> Iterator[NDArray[np.float32]]:
-            for control, scanned in zip(self.controls, running, strict=True):
-                counts[control.participant_id] = scanned.counts
-                sums.add(scanned.z, scanned.mask)
-                yield scanned.z
-
-        options = {name: self.options[name] for name in OPTIONS}
-        calibration = calibrate_threshold(maps(), masks, self.cohort.grid, **options)
+        running = side_by_side(self._scan, self.controls, n_jobs)
+        for control, scanned in zip(
+            self.controls, progress(running, "held-out controls", total=len(self.controls)), strict=True
+        ):
+            counts[control.participant_id] = scanned.counts
+            sums.add(scanned.z, scanned.mask)
+        own = {who: self._counts(z, self.cohort.load_mask(who)) for who, z in LeftOut.load(folder).maps()}
+        counts |= own
+        options = {name: self.options[name] for name in ("false_per_scan", "max_clusters")}
+        calibration = replace(calibrate_counts(counts.values(), **options), n_learned_from=len(own))
         exceedance, edge = sums.above(calibration.threshold)
         content = {
             **asdict(calibration),
             "interval": list(calibration.interval),
+            "left_out_interval": calibration.left_out_interval and list(calibration.left_out_interval),
             "control_counts": {who: scan.at(calibration.threshold) for who, scan in counts.items()},
             "edge": edge,
             "definitions": DEFINITIONS,
@@ -207,8 +214,11 @@ class _Calibrator:
         scan = self.normative.evaluated(self.cohort, control.participant_id)
         seen = covered(scan)
         z = self.detector.z_map(replace(scan, mask=seen))["z"]
+        return _Scanned(z, seen, self._counts(z, seen))
+
+    def _counts(self, z: NDArray[np.float32], mask: NDArray[np.bool_]) -> ClusterCounts:
         options = {name: self.options[name] for name in ("min_volume_mm3", "max_clusters")}
-        return _Scanned(z, seen, cluster_counts(z, seen, self.cohort.grid, **options))
+        return cluster_counts(z, mask, self.cohort.grid, **options)
 
 
 class _Sums:

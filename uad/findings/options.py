@@ -11,7 +11,7 @@ class DetectionOptions(Options):
     """How clusters are found and kept.
 
     Args:
-        false_per_scan: accepted mean number of false clusters per held-out control.
+        false_per_scan: accepted mean number of false clusters per real control.
         min_volume_mm3: smaller clusters are dropped.
         max_clusters: kept per scan.
         rank_by: mass, size or mean.

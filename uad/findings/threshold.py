@@ -11,11 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthpet.cohort.images import Grid
+from uad.detectors.left_out import LOWEST_Z
 from uad.findings.clusters import MAX_CLUSTERS, min_voxels
 from uad.findings.merging import changes_of_number, falling
-from uad.statistics.intervals import Interval, poisson_interval
-
-LOWEST_Z = 1.0  # Not in the paper: no threshold below it is looked at; fewer false clusters are then accepted
+from uad.statistics.intervals import Interval, dispersed_interval, poisson_interval
 
 
 @dataclass(frozen=True)
@@ -32,6 +31,9 @@ class Calibration:
         left_out_empty: share of the controls without any cluster, each at the threshold calibrated on the others: how
             often a healthy scan should be reported as "no candidate"; None for a single control.
         n_scans: number of controls.
+        left_out_interval: of ``left_out``: 95 %, exact Poisson, widened by how much more than at random the controls'
+            numbers differ; None for a single control.
+        n_learned_from: how many of the controls the detector has learned from; their maps are those of ``left_out``.
     """
 
     threshold: float
@@ -41,6 +43,8 @@ class Calibration:
     left_out: float | None
     left_out_empty: float | None
     n_scans: int
+    left_out_interval: Interval | None = None
+    n_learned_from: int = 0
 
 
 @dataclass(frozen=True)
@@ -77,14 +81,22 @@ def calibrate_threshold(
     Raises:
         ValueError: no control, or a rate that every threshold would keep.
     """
+    scans = (
+        cluster_counts(z, mask, grid, min_volume_mm3=min_volume_mm3, max_clusters=max_clusters)
+        for z, mask in zip(control_maps, masks, strict=True)
+    )
+    return calibrate_counts(scans, false_per_scan=false_per_scan, max_clusters=max_clusters)
+
+
+def calibrate_counts(
+    counts: Iterable[ClusterCounts], *, false_per_scan: float, max_clusters: int = MAX_CLUSTERS
+) -> Calibration:
+    """As ``calibrate_threshold``, from the numbers of clusters of each control."""
     if not 0 < false_per_scan < max_clusters:
         raise ValueError(
             f"false_per_scan: found {false_per_scan}; expected above 0 and below the {max_clusters} clusters kept"
         )
-    scans = [
-        cluster_counts(z, mask, grid, min_volume_mm3=min_volume_mm3, max_clusters=max_clusters)
-        for z, mask in zip(control_maps, masks, strict=True)
-    ]
+    scans = list(counts)
     if not scans:
         raise ValueError("control_maps: found none; expected at least one held-out control to calibrate on")
     threshold = _smallest_threshold(scans, false_per_scan)
@@ -98,6 +110,7 @@ def calibrate_threshold(
         left_out=None if n == 1 else float(np.mean(left_out)),
         left_out_empty=None if n == 1 else left_out.count(0) / n,
         n_scans=n,
+        left_out_interval=None if n == 1 else dispersed_interval(left_out),
     )
 
 

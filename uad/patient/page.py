@@ -23,6 +23,7 @@ from uad.patient.native import NativePlace
 from uad.patient.words import (
     candidate_words,
     candidates_table,
+    control_words,
     definitions,
     known_words,
     place,
@@ -179,7 +180,7 @@ def settings_of(
         "Detector": str(study.detector.name),
         "Normative set": f"{normative.name}: {len(normative.members)} controls, PET of {n_synthetic} of them synthetic"
         + smoothed,
-        "Threshold": f"z > {calibration.threshold:.2f}, calibrated on {calibration.n_scans} held-out controls: at "
+        "Threshold": f"z > {calibration.threshold:.2f}, calibrated on {control_words(calibration)}: at "
         f"most {calibration.false_per_scan:g} candidates each on average",
         "Smallest candidate": f"{study.detection.min_volume_mm3:g} mm³",
         "Ranked by": f"{study.detection.rank_by}; the first {study.detection.max_clusters} are kept",

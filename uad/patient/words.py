@@ -19,8 +19,9 @@ PET_WORDS = {"hypo": "lower", "hyper": "higher"}
 
 def result_words(clusters: Sequence[Cluster], calibration: Calibration) -> list[str]:
     """The result in sentences, with how often healthy people show as much."""
-    n = calibration.n_scans
-    healthy = f"{n} healthy control{'s' if n > 1 else ''} that the detector had never seen"
+    n, own = calibration.n_scans, calibration.n_learned_from
+    seen = f" or (in {own} cases) was made to forget" if own else ""
+    healthy = f"{n} healthy control{'s' if n > 1 else ''} that the detector had never seen{seen}"
     empty = calibration.left_out_empty
     if not clusters:
         often = "" if empty is None else f" Of {healthy}, {100 * empty:.0f} % have no candidate either."
@@ -32,6 +33,7 @@ def result_words(clusters: Sequence[Cluster], calibration: Calibration) -> list[
         ]
     rate = calibration.achieved if calibration.left_out is None else calibration.left_out
     none = "" if empty is None else f", and {100 * empty:.0f} % of them have none"
+    none = f"{range_words(calibration)}{none}"
     return [
         f"{len(clusters)} candidate{'s' if len(clusters) > 1 else ''}. The most suspicious one: {place(clusters[0])}, "
         f"{clusters[0].volume_mm3 / 1000:.1f} cm³, mean z {clusters[0].mean_z:.1f}.",
@@ -39,6 +41,18 @@ def result_words(clusters: Sequence[Cluster], calibration: Calibration) -> list[
         "or all of the candidates here may therefore be normal. Look at them in the order of their rank, and ask "
         "whether each fits the seizures and the other examinations.",
     ]
+
+
+def range_words(calibration: Calibration) -> str:
+    """Within which limits the number of false clusters of a healthy person is known; empty: with a single control."""
+    limits = calibration.left_out_interval
+    return "" if limits is None else f" (95 % interval {limits.low:.1f} to {limits.high:.1f})"
+
+
+def control_words(calibration: Calibration) -> str:
+    """Which controls the threshold rests on."""
+    own, n = calibration.n_learned_from, calibration.n_scans
+    return f"{n} controls ({n - own} held out, {own} left out one by one)" if own else f"{n} held-out controls"
 
 
 def known_words(found: Detection | None) -> list[str]:

@@ -119,7 +119,7 @@ def planes(
 
 
 def froc_curve(curves: Mapping[str, Sequence[FrocPoint]], at: float) -> bytes:
-    """PNG of FROC curves: share of lesions found against false clusters per held-out control.
+    """PNG of FROC curves: share of lesions found against false clusters per real control.
 
     Args:
         curves: points from strict to lenient, by name.
@@ -136,7 +136,7 @@ def froc_curve(curves: Mapping[str, Sequence[FrocPoint]], at: float) -> bytes:
         axes.step(rate, found, where="post", label=name, linewidth=1.8)
     axes.axvline(at, color="0.5", linestyle=":", label="calibrated threshold")
     axes.set(ylim=(-0.02, 1.02), xlim=(0, None))
-    axes.set_xlabel("false clusters per held-out control")
+    axes.set_xlabel("false clusters per real control")
     axes.set_ylabel("share of lesions found")
     axes.grid(color="0.9")
     axes.legend(fontsize=8, frameon=False, loc="lower right")

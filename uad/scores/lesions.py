@@ -35,7 +35,7 @@ DEFINITIONS = {
     "sensitivity_at_rank": "share of patients whose true cluster has at most this rank",
     "mean_rank": "over the detected patients only, as published: flatters a detector that finds few; null: none found",
     "mean_rank_censored": "over all patients, a miss taken as the worst kept rank plus one",
-    "false_clusters_per_control": "mean number of kept clusters per held-out control; null: no control",
+    "false_clusters_per_control": "mean number of kept clusters per real control; null: no control",
     "false_clusters_interval": "95 %, exact Poisson, per control; too narrow where controls differ in their own rate",
     "strict": f"the same where, besides, the cluster's centre of mass lies within {STRICT_MM:g} mm of the lesion",
 }
@@ -122,7 +122,7 @@ def summarise(
 
     Args:
         detections: one per patient, of one seed.
-        control_counts: (n,) kept clusters of each held-out control, at the patients' threshold.
+        control_counts: (n,) kept clusters of each real control, at the patients' threshold.
         max_clusters: how many are kept per scan.
 
     Raises:
@@ -197,7 +197,7 @@ def found_over_thresholds(
 
 
 def froc(settings: Sequence[float], found: NDArray, false_clusters: NDArray) -> list[FrocPoint]:
-    """The FROC curve: sensitivity against the mean number of false clusters per held-out control.
+    """The FROC curve: sensitivity against the mean number of false clusters per real control.
 
     Not in the paper: false clusters are counted in controls, where every cluster is false, not in patients.
 

@@ -1,5 +1,6 @@
 """Intervals of a proportion and of a count."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -42,7 +43,25 @@ def clopper_pearson_interval(n_found: int, n: int, level: float = LEVEL) -> Inte
     return Interval(float(low), float(high))
 
 
-def poisson_interval(count: int, level: float = LEVEL) -> Interval:
+def dispersed_interval(counts: Sequence[int], level: float = LEVEL) -> Interval:
+    """Interval of the mean of counts that differ by more than Poisson counts do: of the mean a scan.
+
+    Garwood's limits for as many independent events as the dispersion leaves, variance over mean, at least 1.
+
+    Args:
+        counts: (n,), n at least 2.
+        level: of confidence.
+
+    Source: quasi-likelihood, McCullagh and Nelder, Generalized Linear Models (1989), 6.2.3.
+    """
+    values = np.asarray(counts, float)
+    mean = float(values.mean())
+    dispersion = max(1.0, float(values.var(ddof=1)) / mean) if mean else 1.0
+    limits = poisson_interval(float(values.sum()) / dispersion, level)
+    return Interval(*(limit * dispersion / len(values) for limit in limits))
+
+
+def poisson_interval(count: float, level: float = LEVEL) -> Interval:
     """Exact interval of the mean of a Poisson count; divide by the number of scans for a rate per scan.
 
     Too narrow when scans differ in their own rate (over-dispersion).

@@ -8,7 +8,7 @@ image of T1 and PET (``evidence``). At each voxel
 
 are deviations from the controls' mean. What ``LocalRidge`` predicts of y from x is taken out; the rest, in units of its
 spread, is what a one-class SVM judges at each voxel. What both sides have is then hardly seen, so there is a second
-prediction without the mirror image, whose map counts where it is the higher one even after it has been lowered.
+prediction without the mirror image, and the map is a weighted mean of both.
 
 A control's own vectors do not predict themselves: slopes, means and spreads are those of the other controls.
 
@@ -41,6 +41,7 @@ from uad.detectors.latent.representation.latents import dense_latents
 from uad.detectors.latent.representation.options import AutoencoderOptions
 from uad.detectors.latent.representation.storage import load_autoencoder
 from uad.detectors.latent.scorers.controls import Controls
+from uad.detectors.left_out import LeftOut
 from uad.detectors.residual import Synthesise, synthesiser, with_real_pet
 from uad.normative.sets import NormativeSet, check_normative, check_synthetic
 
@@ -48,7 +49,7 @@ SPACE, MIRROR, PLAIN = "space.npz", "mirror", "plain"
 AUTOENCODER = ("autoencoder.safetensors", "autoencoder.json", "representation.json")
 IMAGES = ("t1w", "pet")
 N_SIMULATED = 6  # Not in the paper: controls in which lower uptake is simulated
-LOWERED = 1.0  # Not in the paper: how far the map without the mirror image is lowered before the higher one counts
+MIRROR_SHARE = 0.75  # Not in the paper: weight of the map that knows the mirror image, beside the one that does not
 
 
 @dataclass(frozen=True)
@@ -171,6 +172,13 @@ class ConditionalDetector:
         controls.remove()
         return self
 
+    def left_out(self, normative: NormativeSet, cohort: Cohort) -> LeftOut:
+        """The controls' maps by slopes, means, spreads and machines of all others; the autoencoder saw everybody."""
+        found = LeftOut()
+        for member, *judged in zip(with_real_pet(normative, cohort), *self.left_out_, strict=True):
+            found.add(member.participant_id, _joined(judged)["z"])
+        return found
+
     def save(self, folder: Path) -> list[Path]:
         """Write what ``fit`` learned beside the autoencoder; return every file."""
         found = self.evidence_
@@ -255,5 +263,5 @@ def _stack(scan: Scan, expected: NDArray[np.float32]) -> NDArray[np.float32]:
 def _joined(found: list[Judged]) -> dict[str, NDArray[np.float32]]:
     """The map without the mirror image, which comes first, and with it, as one."""
     plain, *mirror = found
-    z = np.maximum(mirror[0].z, plain.z - LOWERED) if mirror else plain.z
-    return {"z": z, "z_pet": -plain.less}
+    z = MIRROR_SHARE * mirror[0].z + (1 - MIRROR_SHARE) * plain.z if mirror else plain.z
+    return {"z": z.astype(np.float32), "z_pet": -plain.less}

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from uad.detectors.control_statistics import ControlStatistics, to_z, weight_by_direction
+from uad.detectors.control_statistics import ControlStatistics, Moments, to_z, weight_by_direction
 from uad.detectors.latent.local_ridge import LocalRidge, Nodes
 from uad.detectors.latent.scorers.base import DISTANCE, Scorer
 from uad.detectors.latent.scorers.controls import Controls
@@ -141,7 +141,7 @@ def leave_one_out(
     spread_fwhm_mm: float = 0.0,
 ) -> Iterator[ControlStatistics]:  # fmt: skip
     """Of each control the statistics of all others; arguments as for ``ControlStatistics.of``."""
-    pairs = list(zip(maps, brains, strict=True))
-    for i in range(len(pairs)):
-        others = pairs[:i] + pairs[i + 1 :]
-        yield ControlStatistics.of(others, spacing_mm, mean_fwhm_mm=mean_fwhm_mm, spread_fwhm_mm=spread_fwhm_mm)
+    moments = Moments.of(zip(maps, brains, strict=True))
+    for one, brain in zip(maps, brains, strict=True):
+        others = moments.without(one, brain)
+        yield others.statistics(spacing_mm, mean_fwhm_mm=mean_fwhm_mm, spread_fwhm_mm=spread_fwhm_mm)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from synthpet.template.icbm import template_grid
-from synthpet.template.regions import NAMES, cortical_lobe, grey_matter, named_regions, nearest_region, seitzman_points
+from synthpet.template.regions import NAMES, cortical_lobe, grey_matter, named_regions, seitzman_points
 
 
 @pytest.mark.parametrize(
@@ -49,22 +49,6 @@ def test_every_region_has_voxels_and_left_has_negative_x():
         assert x.size and ((x < 0) == name.startswith("left")).all()
 
 
-@pytest.mark.parametrize(
-    ("point", "name"),
-    [
-        ((-26, -16, -20), "hippocampus and amygdala"),
-        ((8, -18, 8), "thalamus"),
-        ((30, -60, -40), "cerebellum"),
-        ((-36, 14, -34), "temporal pole"),  # the nearest labelled points are frontal
-        ((-38, 6, 0), "insula"),
-    ],
-)
-def test_the_nearest_region_of_a_landmark_is_its_own_on_either_side(point, name):
-    assert nearest_region(point)[0] == name
-    assert nearest_region((-point[0], *point[1:])) == nearest_region(point)
-    assert nearest_region(point)[1] < 15
-
-
 def test_the_labelled_points_are_those_of_the_library():
     from nilearn.datasets import fetch_coords_seitzman_2018
 
@@ -78,7 +62,7 @@ def test_the_labelled_points_are_those_of_the_library():
 
 def test_naming_a_region_imports_no_data_frames():
     code = (
-        "import sys; from synthpet.template.regions import nearest_region; nearest_region((8, -18, 8)); "
+        "import sys, numpy; from uad.findings.places import place_of; place_of(numpy.array([[8.0, -18, 8]])); "
         "sys.exit('pandas' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

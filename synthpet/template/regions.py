@@ -63,21 +63,6 @@ def named_regions(grid: Grid) -> Regions:
     return Regions(labels, tuple(f"{side} {name}" for name in NAMES for side in ("left", "right")))
 
 
-def nearest_region(point_mm: tuple[float, float, float]) -> tuple[str, float]:
-    """The name without side of the region nearest to a point, and the distance in mm of the labelled point there.
-
-    A cortical neighbour says that the point belongs to the cortex; the lobe follows from the point's own coordinates,
-    since labelled points are sparse where lobes face each other (temporal pole and orbital cortex).
-
-    Args:
-        point_mm: (x, y, z) in template space, RAS+.
-    """
-    points, region = _labelled_points()
-    distance = np.linalg.norm(points - (abs(point_mm[0]), *point_mm[1:]), axis=1)
-    name = NAMES[region[distance.argmin()]]
-    return name if name in STRUCTURES.values() else cortical_lobe(*point_mm), float(distance.min())
-
-
 def cortical_lobe(x: float, y: float, z: float) -> str:
     """The lobe in which a point of the cortex lies, from its MNI coordinates in mm."""
     x = abs(x)

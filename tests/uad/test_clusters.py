@@ -9,6 +9,7 @@ from scipy import ndimage
 from synthpet.cohort.images import Grid, GridMismatchError
 from synthpet.errors import DataError
 from uad.findings.clusters import COLUMNS, Cluster, ClusterRule, find_clusters, min_voxels
+from uad.findings.places import Place, place_of
 
 SHAPE = (21, 16, 14)
 AFFINE = np.array([[4, 0, 0, -40], [0, 4, 0, -30], [0, 0, 4, -20], [0, 0, 0, 1.0]])
@@ -141,12 +142,34 @@ def test_sides_follow_the_coordinate_and_not_the_index(i, side):
     assert cluster.side == side
 
 
-def test_a_cluster_has_the_name_of_the_nearest_region():
+def test_a_cluster_has_the_names_of_its_regions_and_how_much_of_it_belongs_to_each():
     z = blank()
     z[12, 3, 7] = 5  # (8, -18, 8) mm
     (cluster,), _ = found(z, ALL)
-    assert (cluster.side, cluster.region) == ("right", "thalamus")
-    assert cluster.region_distance_mm < 8
+    assert (cluster.side, cluster.region, cluster.region_share) == ("right", "thalamus", 1.0)
+    assert cluster.regions == "thalamus 100 %"
+
+
+@pytest.mark.parametrize(
+    ("point_mm", "region"),
+    [
+        ((26, -16, -20), "hippocampus"),
+        ((30, -60, -30), "cerebellar cortex"),
+        ((36, 14, -34), "temporal pole"),
+        ((38, 6, 0), "insula"),
+        ((40, -10, 60), "precentral"),
+        ((8, -60, 30), "precuneus"),
+        ((22, -30, 30), "deep white matter"),
+    ],
+)
+def test_a_landmark_lies_in_its_region_on_either_side(point_mm, region):
+    left = (-point_mm[0], *point_mm[1:])
+    assert place_of(np.array([point_mm, left], float)) == Place(region, 1.0, f"{region} 100 %")
+
+
+def test_regions_are_named_in_the_order_of_their_shares_and_small_ones_are_not():
+    points_mm = [(26, -16, -20)] * 12 + [(22, -30, 30)] * 7 + [(38, 6, 0)]
+    assert place_of(np.array(points_mm, float)) == Place("hippocampus", 0.6, "hippocampus 60 %, deep white matter 35 %")
 
 
 @pytest.mark.parametrize(("volume", "n"), [(0, 1), (64, 1), (64.1, 2), (128, 2), (200, 4)])

@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from synthpet.cohort.images import Grid, GridMismatchError
 from synthpet.errors import DataError
-from synthpet.template.regions import nearest_region
+from uad.findings.places import place_of
 
 MAX_CLUSTERS = 10  # kept per scan
 NEIGHBOURS = np.ones((3, 3, 3), bool)  # 26-connectivity
@@ -26,8 +26,9 @@ COLUMNS = {
     "peak_mm": "where, x, y, z in template space, RAS+",
     "centre_mm": "centre of mass, weighted by z - threshold, x, y, z in template space, RAS+",
     "side": f"left, right, or midline: centre of mass less than {MIDLINE_MM:g} mm from x = 0",
-    "region": "approximate: the named region nearest to the centre of mass",
-    "region_distance_mm": "distance to the labelled point there; a large one says that no named region is near",
+    "region": "gyrus or nucleus that most of the cluster belongs to, with the white matter below it; approximate",
+    "region_share": "how much of the cluster belongs to it, 0 to 1",
+    "regions": "all of which a tenth of the cluster or more belongs to, with the shares",
     "mean_t1w_z": "mean over the cluster of the z-map of the T1 alone",
     "mean_pet_z": "mean over the cluster of the signed z-map of the PET alone, negative: less uptake than normal",
     "pet_direction": "hypo or hyper, the sign of mean_pet_z",
@@ -50,7 +51,8 @@ class Cluster:
     centre_mm: tuple[float, float, float]
     side: str
     region: str
-    region_distance_mm: float
+    region_share: float
+    regions: str
     mean_t1w_z: float | None = None
     mean_pet_z: float | None = None
     pet_direction: str | None = None
@@ -172,7 +174,7 @@ def _describe(
     excess = values - threshold
     xyz = np.column_stack(voxels) @ grid.matrix[:3, :3].T + grid.matrix[:3, 3]
     centre = _point(excess @ xyz / excess.sum())
-    region, distance = nearest_region(centre)
+    place = place_of(xyz)
     pet_mean = None if pet_z is None else float(pet_z[voxels].mean(dtype=np.float64))
     return Cluster(
         rank=rank,
@@ -184,8 +186,9 @@ def _describe(
         peak_mm=_point(xyz[values.argmax()]),
         centre_mm=centre,
         side="midline" if abs(centre[0]) < MIDLINE_MM else "left" if centre[0] < 0 else "right",
-        region=region,
-        region_distance_mm=distance,
+        region=place.region,
+        region_share=place.share,
+        regions=place.regions,
         mean_t1w_z=None if t1w_z is None else float(t1w_z[voxels].mean(dtype=np.float64)),
         mean_pet_z=pet_mean,
         pet_direction=None if pet_mean is None else "hypo" if pet_mean < 0 else "hyper",

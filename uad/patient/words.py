@@ -82,14 +82,14 @@ def candidates_table(
     """
     own = ("Peak in own T1, mm",) if native else ()
     header = (
-        "Candidate", "Side", "Region (mm to it)", "Peak x y z, mm", "Centre x y z, mm", *own, "Volume, mm³", "Mean z",
+        "Candidate", "Side", "Regions", "Peak x y z, mm", "Centre x y z, mm", *own, "Volume, mm³", "Mean z",
         "z in T1", "z in PET", "PET", "PET change, %", "Asymmetry, %",
     )  # fmt: skip
     rows = [
         [
             str(c.rank),
             c.side,
-            f"{c.region} ({c.region_distance_mm:.0f})",
+            c.regions,
             point(c.peak_mm),
             point(c.centre_mm),
             *([point(native[k].peak_mm)] if native else []),

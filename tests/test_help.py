@@ -27,7 +27,8 @@ def explained(config_name: str, *overrides: str):
 
 @pytest.mark.parametrize(
     ("config_name", "override"),
-    [(name, "") for name in CONFIG_NAMES] + [("uad_compare", file.replace("/", "=")) for file in FILES],
+    [(name, "") for name in CONFIG_NAMES]
+    + [("prepare" if file.startswith("dataset/") else "uad_compare", file.replace("/", "=")) for file in FILES],
 )
 def test_every_option_has_a_comment(config_name, override):
     found = explained(config_name, *filter(None, [override]))

@@ -93,8 +93,11 @@ def test_a_misspelt_option_in_the_readme_would_fail():
 @pytest.mark.parametrize("yaml", YAMLS)
 def test_every_yaml_composes(yaml):
     group, _, name = yaml.removesuffix(".yaml").rpartition("/")
-    cfg = compose("uad_compare", f"{group}={name}") if group else compose(name)
+    command = "prepare" if group == "dataset" else "uad_compare"
+    cfg = compose(command, f"{group}={name}") if group else compose(name)
     assert not group or group == "study" or group in cfg
+    if group == "dataset":
+        assert cfg.dataset.name == name
     if group == "study":
         assert cfg.study_name == name
 

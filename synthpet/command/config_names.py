@@ -20,7 +20,7 @@ def config_names() -> list[str]:
 
     for path in root.rglob("*.yaml"):
         group = path.parent.relative_to(root).as_posix()
-        walk(OmegaConf.load(path), "" if group in (".", "study") else f"{group}.")
+        walk(OmegaConf.load(path), "" if group in (".", "study", "dataset") else f"{group}.")
         if group != ".":
             names |= {group, f"{group}/{path.stem}"}
     return sorted(names)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from synthpet.command.main import command, typed
 from synthpet.errors import UsageError
 from synthpet.prepare.bids_app import to_overrides
+from synthpet.prepare.recipes import LIST, list_recipes
 from synthpet.runtime.console import complain
 
 if TYPE_CHECKING:
@@ -22,7 +23,10 @@ def prepare(cfg: "DictConfig") -> None:
 
 
 def main() -> None:
-    """Understand ``<bids_dir> <out_dir> participant`` as well as ``key=value``."""
+    """Understand ``<bids_dir> <out_dir> participant`` as well as ``key=value``; ``dataset=?`` lists and ends."""
+    if LIST in sys.argv[1:]:
+        list_recipes()
+        return
     try:
         sys.argv[1:] = to_overrides(sys.argv[1:])
     except UsageError as error:

@@ -27,6 +27,7 @@ def ensure_prepared(study: PrepareStudy) -> Cohort:
     """
     settings, compute = study.settings, study.compute
     out, bids_dir = _folders(study)
+    study.dataset.announce()
     raw = read_raw(bids_dir, study.reading)
     t1s = {person.subject.participant_id: person.t1w for person in raw.people if person.t1w is not None}
     claim(out, PREPARED, Source.of(bids_dir, t1s))

@@ -1,11 +1,12 @@
 """The options of ``python -m synthpet.prepare``: what is read, who is who, what is done."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
 from synthpet.prepare.raw import RawOptions
+from synthpet.prepare.recipes import Recipe
 from synthpet.prepare.settings import Settings
 from synthpet.runtime.options import Study
 
@@ -20,6 +21,7 @@ class PrepareStudy(Study):
         participant_label: only these people; None: everybody.
         reading: how the folder is read, and who is who.
         settings: what is done with each person's images.
+        dataset: the public data set that was named.
     """
 
     bids_dir: Path
@@ -27,14 +29,21 @@ class PrepareStudy(Study):
     participant_label: tuple[str, ...] | None = None
     reading: RawOptions
     settings: Settings
+    dataset: Recipe = field(default_factory=Recipe)
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:
-        """As ``Options.of``; the groups are made from the same values, which the file has side by side."""
+        """As ``Options.of``; the groups are made from the same values, which the file has side by side.
+
+        Raises:
+            UsageError: a value that cannot be used, or one that this data set needs was not given.
+        """
         labels = values.get("participant_label")
         groups = {
             "reading": {**values, "leave_out": values["out"]},
             "settings": {**values, "resolution_mm": values["cohort"].get("resolution_mm")},
             "participant_label": None if labels is None else tuple(map(str, labels)),
         }
-        return super().of({**values, **groups})
+        study = super().of({**values, **groups})
+        study.dataset.check_table(study.bids_dir, study.reading.participants)
+        return study

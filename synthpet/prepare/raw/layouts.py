@@ -67,7 +67,7 @@ def classifier(layout: str, patterns: Mapping[str, str], folder: str = "") -> Cl
         for kind, matcher in matchers.items():
             match = matcher.fullmatch(str(path))
             if match:
-                return _of_pattern(path, kind, folder if alone else match["label"])
+                return _of_pattern(path, kind, match.groupdict() | ({"label": folder} if alone else {}))
         found = by_name(path)
         if isinstance(found, Scan) and found.kind in matchers:
             return f"does not match the pattern {found.kind}="
@@ -77,7 +77,9 @@ def classifier(layout: str, patterns: Mapping[str, str], folder: str = "") -> Cl
 
 
 def compile_pattern(pattern: str, kind: str, *, alone: bool = False) -> re.Pattern[str]:
-    """A path pattern as a regular expression: ``*``, ``?`` within a name, ``**/`` for any folders, a placeholder.
+    """A path pattern as a regular expression: ``*``, ``?`` within a name, ``**/`` for any folders, placeholders.
+
+    Letters of either case match: one data set can write ``ct`` and ``CT``.
 
     Args:
         pattern: the path below the folder that is read.
@@ -88,27 +90,33 @@ def compile_pattern(pattern: str, kind: str, *, alone: bool = False) -> re.Patte
         UsageError: without ``{participant_id}`` or ``{label}`` nobody could be told apart.
     """
     placeholders = re.findall(r"\{([^}]*)\}", pattern)
-    if not (placeholders or alone) or set(placeholders) - {"participant_id", "label"}:
+    nobody = not {"participant_id", "label"} & set(placeholders) and not alone
+    if nobody or set(placeholders) - {"participant_id", "label", "site"}:
         raise UsageError(
             f"{kind}={pattern!r}: expected a path below bids_dir with {{participant_id}} (the folder's whole name, "
-            "sub-01) or {label} (01)"
+            "sub-01) or {label} (01), and {site} before it where ids repeat from site to site"
         )
-    token = re.compile(r"\{participant_id\}|\{label\}|\*\*/|\*\*|\*|\?|[^{}*?]+")
-    text, named = "", False
+    token = re.compile(r"\{participant_id\}|\{label\}|\{site\}|\*\*/|\*\*|\*|\?|[^{}*?]+")
+    text, named, placed = "", False, False
     for part in token.findall(pattern.removeprefix("./")):
         if part in ("{participant_id}", "{label}"):
             before = "(?:sub-)?" if part == "{participant_id}" else ""
             text += before + ("(?P=label)" if named else "(?P<label>[^/]+?)")
             named = True
+        elif part == "{site}":  # of one folder or several: Utrecht, Amsterdam/GE3T
+            text += "(?P=site)" if placed else "(?P<site>.+?)"
+            placed = True
         else:
             text += {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}.get(part) or re.escape(part)
-    return re.compile(text)
+    return re.compile(text, re.IGNORECASE)
 
 
-def _of_pattern(path: PurePosixPath, kind: str, label: str) -> Scan:
+def _of_pattern(path: PurePosixPath, kind: str, named: Mapping[str, str]) -> Scan:
+    site = named.get("site", "")
     entities, _ = entities_of(path)
     session = next((part[4:] for part in path.parts[:-1] if part.startswith("ses-")), entities.get("ses", ""))
-    return Scan(path, kind, f"sub-{label}", session, ANY_SPACE, entities=entities)
+    known_as = f"sub-{site}{named['label']}"
+    return Scan(path, kind, known_as, session, ANY_SPACE, entities=entities, site=re.sub(r"[^0-9a-zA-Z]", "", site))
 
 
 def _no_pattern(path: PurePosixPath) -> str:

@@ -72,7 +72,8 @@ def read_raw(bids_dir: Path, options: RawOptions | None = None) -> RawData:
     clear = []
     for pid in ids:
         own = [scan for scan in scans if scan.participant_id == pid]
-        person, dropped = _person(bids_dir, pid, own, identify(pid, table, options.rules, asked=bool(asked)), options)
+        identity = _at_site(identify(pid, table, options.rules, asked=bool(asked)), own)
+        person, dropped = _person(bids_dir, pid, own, identity, options)
         clear.append(person.refused(ambiguous[pid]) if pid in ambiguous else person)
         not_used += dropped
     clear, more_notes = one_site_spelling(clear)
@@ -125,6 +126,12 @@ def _table(bids_dir: Path, options: RawOptions, ids: Sequence[str]) -> tuple[Par
         return Participants(columns=("",), problems=(problem,)), []
     table = matched(read_participants(path, options.rules.columns), ids)
     return table, list(table.notes)
+
+
+def _at_site(identity: Identity, scans: Iterable[Scan]) -> Identity:
+    """With the site that the paths of somebody's images name, where the table says none."""
+    site = identity.subject.site or next((scan.site for scan in scans if scan.site), None)
+    return replace(identity, subject=replace(identity.subject, site=site))
 
 
 def _person(

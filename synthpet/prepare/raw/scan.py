@@ -15,7 +15,8 @@ class Scan:
     """An image below the folder that is read.
 
     ``path``: relative to that folder; ``session``: the label, empty without sessions; ``space``: empty for the
-    person's own T1 space, otherwise the template's name or ``ANY_SPACE``; ``rank``: the preferred variant has 0.
+    person's own T1 space, otherwise the template's name or ``ANY_SPACE``; ``rank``: the preferred variant has 0;
+    ``site``: where the path names it, otherwise empty.
     """
 
     path: PurePosixPath
@@ -25,6 +26,7 @@ class Scan:
     space: str = ""
     rank: int = 0
     entities: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), hash=False)
+    site: str = ""
 
     def order(self) -> tuple[object, ...]:
         """Sort key: the preferred variant first, then by session and name, run-2 before run-10."""

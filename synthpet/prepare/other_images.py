@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import SimpleITK as sitk  # noqa: N813 - the library's customary name
 from numpy.typing import NDArray
 
 from synthpet.cohort.images import Grid, read_image
@@ -33,12 +34,17 @@ def flair_on_template(
     Raises:
         DataError: the brain lies outside the FLAIR, or the FLAIR is constant there.
     """
-    own = resample(mask.astype(np.float32), t1w_grid, grid, transform.rigid["flair"].GetInverse()) >= 0.5
+    own = brain_on_flair(mask, t1w_grid, grid, transform)
     if not own.any() or not np.ptp(flair[own]) > 0:
         raise DataError(f"E_CONSTANT {name}: constant within the brain; expected a FLAIR of the same head as the T1")
     corrected = correct_bias(flair, own, grid)
     smooth = antialias(corrected, grid, min(target.spacing_mm))
     return scale_t1w(resample(smooth, grid, target, transform.template_to("flair")), brain)
+
+
+def brain_on_flair(mask: NDArray[np.bool_], t1w_grid: Grid, grid: Grid, transform: Transform) -> NDArray[np.bool_]:
+    """The brain mask of the T1, (I, J, K) on ``t1w_grid``, on the FLAIR's ``grid``, by ``rigid["flair"]``."""
+    return resample(mask.astype(np.float32), t1w_grid, grid, transform.rigid["flair"].GetInverse()) >= 0.5
 
 
 def read_flair(path: Path, participant_id: str, xform: str | None = None) -> tuple[NDArray[np.float32], Grid]:
@@ -54,46 +60,47 @@ def read_flair(path: Path, participant_id: str, xform: str | None = None) -> tup
 
 
 def read_lesion(
-    path: Path, t1w: Path, t1w_grid: Grid, participant_id: str, xform: str | None = None, label: Label = None
+    path: Path, drawn_on: Path, drawn_grid: Grid, participant_id: str, xform: str | None = None, label: Label = None
 ) -> tuple[NDArray[np.bool_], tuple[str, ...]]:
-    """A lesion mask that was drawn on the T1, (I, J, K) on its grid, and how its values were understood.
+    """A lesion mask, (I, J, K) on the grid of the image that it was drawn on, and how its values were understood.
 
     Args:
         path: the mask.
-        t1w: the T1 that it was drawn on.
-        t1w_grid: of the whole T1.
+        drawn_on: the T1 or FLAIR that it was drawn on.
+        drawn_grid: of that whole image.
         participant_id: for messages.
         xform: which of sform and qform holds, as for ``read_image``.
         label: what a lesion is in it, as for ``cohort.lesions.lesion_voxels``.
 
     Raises:
-        DataError: cannot be read, lies on another grid than the T1, or holds values that could mean several things.
+        DataError: cannot be read, lies on another grid than that image, or holds values that could mean several things.
     """
     lesion, grid = read_image(path, xform=xform)
-    if not grid.matches(t1w_grid):
+    if not grid.matches(drawn_grid):
         raise DataError(
-            f"E_GRID {participant_id}: lesion mask and T1w are not on one grid.\n  {path}: {grid}\n"
-            f"  {t1w}: {t1w_grid}\n  Expected a mask drawn on this T1; resample it to the T1's grid (nearest neighbour)"
+            f"E_GRID {participant_id}: the lesion mask is not on the grid of the image that it was drawn on.\n"
+            f"  {path}: {grid}\n  {drawn_on}: {drawn_grid}\n  Expected the same grid; say what it was drawn on by "
+            "lesion_space=t1w|flair, or resample it to the T1's grid (nearest neighbour)"
         )
     voxels, words = lesion_voxels(lesion, f"{participant_id} ({path})", label)
     return voxels, (words,) if words else ()
 
 
 def lesion_on_template(
-    lesion: NDArray[np.bool_], grid: Grid, transform: Transform, target: Grid
+    lesion: NDArray[np.bool_], grid: Grid, transform: sitk.Transform, target: Grid
 ) -> tuple[NDArray[np.bool_], dict[str, float], tuple[str, ...]]:
     """Bring a lesion mask onto the template, nearest neighbour.
 
     Args:
         lesion: (I, J, K) on ``grid``.
-        grid: of the whole T1.
-        transform: between T1 and template.
+        grid: of the image that it was drawn on.
+        transform: maps points of the template to points of that image.
         target: the cohort's grid.
 
     Returns:
         The mask (I, J, K) on ``target``; ``lesion_native_ml`` and ``lesion_ml``; a note where nothing is left of it.
     """
-    warped = resample(lesion.astype(np.float32), grid, target, transform.template_to_native, nearest=True) > 0.5
+    warped = resample(lesion.astype(np.float32), grid, target, transform, nearest=True) > 0.5
     measures = {"lesion_native_ml": volume_ml(lesion, grid), "lesion_ml": volume_ml(warped, target)}
     if warped.any():
         return warped, measures, ()

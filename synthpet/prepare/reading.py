@@ -34,7 +34,7 @@ class Native:
         whole: of the T1 before it was cut.
         pet: where there is one.
         flair: where there is one, with its grid.
-        lesion: on ``whole``, where one was drawn.
+        lesion: where one was drawn, on ``whole`` or, by ``lesion_space``, on the FLAIR's grid.
         notes: for the reader.
         mask_from: where the brain mask is from, in words.
     """
@@ -72,9 +72,9 @@ def read_person(raw: RawSubject, settings: Settings) -> Native:
     t1w, gaps, grid = read_t1w(raw.t1w, participant_id, settings)
     pet = read_pet(raw.pet, participant_id, settings.pet_window_min, settings.xform) if raw.pet else None
     flair = read_flair(raw.flair, participant_id, settings.xform) if raw.flair else None
-    lesion, drawn = read_drawn(raw, raw.t1w, grid, settings) if raw.lesion_mask else (None, ())
+    lesion, drawn = read_drawn(raw, grid, flair[1] if flair else None, settings) if raw.lesion_mask else (None, ())
     anatomy = with_brain(raw, raw.t1w, t1w, gaps, grid, settings)
-    if lesion is not None:
+    if lesion is not None and settings.lesion_space == "t1w":  # on the FLAIR: when that is registered
         check_drawn(lesion, anatomy.mask, f"{participant_id} ({raw.lesion_mask})")
     cut = crop_to_brain(anatomy.t1w, anatomy.mask, grid)
     notes = (*remarks(raw), *anatomy.notes, *drawn)
@@ -144,10 +144,29 @@ def with_brain(
     return Anatomy(t1w, mask, grid, (*found, *notes, *raised), mask_from)
 
 
-def read_drawn(raw: RawSubject, t1w: Path, grid: Grid, settings: Settings) -> tuple[NDArray[np.bool_], tuple[str, ...]]:
-    """The lesion mask of a person who has one, (I, J, K) on the T1's ``grid``, and notes: see ``read_lesion``."""
-    path = Path(raw.lesion_mask or "")
-    return read_lesion(path, t1w, grid, raw.subject.participant_id, settings.xform, settings.lesion_label)
+def read_drawn(
+    raw: RawSubject, t1w_grid: Grid, flair_grid: Grid | None, settings: Settings
+) -> tuple[NDArray[np.bool_], tuple[str, ...]]:
+    """The lesion mask of a person who has one, (I, J, K) on the grid of what it was drawn on, and notes.
+
+    Args:
+        raw: the person.
+        t1w_grid: of the whole T1.
+        flair_grid: of the FLAIR; None: there is none, or it cannot be read.
+        settings: that say what it was drawn on, and what a lesion is in it.
+
+    Raises:
+        DataError: as of ``read_lesion``, or it was drawn on a FLAIR that is not there.
+    """
+    path, who = Path(raw.lesion_mask or ""), raw.subject.participant_id
+    on_flair = settings.lesion_space == "flair"
+    drawn_on, grid = (raw.flair, flair_grid) if on_flair else (raw.t1w, t1w_grid)
+    if drawn_on is None or grid is None:
+        raise DataError(
+            f"E_LESION {who} ({path}): drawn on a FLAIR (lesion_space=flair), and none of this person is used; "
+            "expected the FLAIR (flair=)"
+        )
+    return read_lesion(path, drawn_on, grid, who, settings.xform, settings.lesion_label)
 
 
 def check_drawn(lesion: NDArray[np.bool_], brain: NDArray[np.bool_], name: str) -> None:
@@ -160,7 +179,7 @@ def check_drawn(lesion: NDArray[np.bool_], brain: NDArray[np.bool_], name: str) 
     if lesion.any() and (inside.sum() < LEAST_INSIDE * lesion.sum() or inside.sum() > MOST_OF_BRAIN * brain.sum()):
         share = f"{inside.sum() / lesion.sum():.0%} of the lesion in the brain, {inside.sum() / brain.sum():.0%} of it"
         raise DataError(
-            f"E_LESION {name}: {share}; expected a lesion of the brain, 1 in it and 0 outside, drawn on this T1"
+            f"E_LESION {name}: {share}; expected a lesion of the brain, 1 in it and 0 outside, drawn on this image"
         )
 
 

@@ -30,6 +30,7 @@ class Settings(Options):
         smooth_to_fwhm_mm: common resolution of the PETs; None: the scanners' own.
         pet_fwhm_mm: the scanners' own resolution, one number or one a site; None: not known.
         xform: sform or qform, which holds where an image's header has two places; None: such an image is refused.
+        lesion_space: t1w or flair, the image that lesion masks were drawn on.
         lesion_label: the value that lesions have in their masks; None: 0/1, 0/255 or a probability.
     """
 
@@ -45,6 +46,7 @@ class Settings(Options):
     pet_fwhm_mm: float | Mapping[str, float] | None = None
     xform: str | None = None
     lesion_label: Label = None
+    lesion_space: str = "t1w"
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:
@@ -134,5 +136,6 @@ CHECKS: Mapping[str, Callable[[Any], Any]] = {  # value to value, by option; all
     "smooth_to_fwhm_mm": lambda mm: _optional(mm, "smooth_to_fwhm_mm"),
     "pet_fwhm_mm": _of_sites,
     "xform": check_xform,
+    "lesion_space": str,
     "lesion_label": check_label,
 }

@@ -49,7 +49,8 @@ def sidecar(
         return about | {"Type": "Brain"}
     if kind == "lesion_mask":
         volumes = {"NativeVolumeMl": measures["lesion_native_ml"], "VolumeMl": measures["lesion_ml"]}
-        return about | {"Type": "Lesion", "Interpolation": "nearest neighbour", **volumes}
+        drawn = {"DrawnOn": "FLAIR", "RegistrationToT1w": describe_rigid()} if settings.lesion_space == "flair" else {}
+        return about | {"Type": "Lesion", "Interpolation": "nearest neighbour", **volumes, **drawn}
     if kind in TISSUES:
         return about | {"Method": "three-class Gaussian mixture with the template's tissues as prior"}
     rigid = {"RegistrationToT1w": describe_rigid(), "Interpolation": INTERPOLATION, "Seed": settings.seed}

@@ -16,12 +16,12 @@ from synthpet.errors import DataError
 from synthpet.plausibility.alignment import correlation
 from synthpet.plausibility.measures import likeness
 from synthpet.prepare.brain import near_template_brain, trim_to_tissue, volume_ml
-from synthpet.prepare.other_images import flair_on_template, lesion_on_template
+from synthpet.prepare.other_images import brain_on_flair, flair_on_template, lesion_on_template
 from synthpet.prepare.pet import measured_box
 from synthpet.prepare.pet_on_template import alignment, normalised_mutual_information, pet_on_template
 from synthpet.prepare.raw import RawSubject
 from synthpet.prepare.raw.inheritance import sidecar_files
-from synthpet.prepare.reading import Native, read_person
+from synthpet.prepare.reading import Native, check_drawn, read_person
 from synthpet.prepare.settings import Settings
 from synthpet.prepare.sidecars import about_transforms, sidecar
 from synthpet.prepare.spaces.itk import antialias, correct_bias, resample
@@ -103,8 +103,8 @@ def prepare_subject(raw: RawSubject, settings: Settings) -> Prepared:
         t1w, native.grid, registration=settings.registration, engine=settings.engine, seed=settings.seed, name=name
     )
     prepared = _anatomy(native, transform, settings, name)
-    prepared = _with_lesion(prepared, native, settings)
     prepared = _with_flair(prepared, raw, native, settings)
+    prepared = _with_lesion(prepared, raw, native, settings)
     return _with_pet(prepared, raw, native, settings)
 
 
@@ -131,12 +131,15 @@ def _anatomy(native: Native, transform: Transform, settings: Settings, name: str
     return Prepared(images, transform, measures, native.whole, notes=native.notes, mask_from=native.mask_from)
 
 
-def _with_lesion(prepared: Prepared, native: Native, settings: Settings) -> Prepared:
+def _with_lesion(prepared: Prepared, raw: RawSubject, native: Native, settings: Settings) -> Prepared:
     if native.lesion is None:
         return prepared
-    lesion, measures, notes = lesion_on_template(
-        native.lesion, native.whole, prepared.transform, template_grid(settings.resolution_mm)
-    )
+    grid, transform = native.whole, prepared.transform.template_to_native
+    if settings.lesion_space == "flair" and native.flair is not None:
+        grid, transform = native.flair[1], prepared.transform.template_to("flair")
+        brain = brain_on_flair(native.mask, native.grid, grid, prepared.transform)
+        check_drawn(native.lesion, brain, f"{raw.subject.participant_id} ({raw.lesion_mask})")
+    lesion, measures, notes = lesion_on_template(native.lesion, grid, transform, template_grid(settings.resolution_mm))
     return replace(
         prepared,
         images={**prepared.images, "lesion_mask": lesion} if lesion.any() else prepared.images,

@@ -131,7 +131,8 @@ def test_bonn(tmp_path):
     raw = read(tmp_path, "bonn")
     patient, control = found(raw).values()
     assert patient[0] == "patient" and control[0] == "unpaired"
-    assert "lesion_mask" not in patient[1]  # it lies on the grid of the FLAIR
+    assert patient[1]["lesion_mask"] == "sub-00001/anat/sub-00001_acq-T2sel_FLAIR_roi.nii.gz"
+    assert study("prepare", "dataset=bonn", f"bids_dir={tmp_path}").settings.lesion_space == "flair"
     assert control[1]["flair"] == "sub-00002/anat/sub-00002_acq-tse3dvfl_FLAIR.nii.gz"
     assert raw.people[0].subject.lesion_site == "frontal"
 

@@ -137,6 +137,48 @@ def test_a_lesion_mask_on_another_grid_is_refused_with_both_files(raw, tmp_path)
         write_subject(replace(raw, lesion_mask=wrong), tmp_path, SETTINGS)
 
 
+@pytest.fixture(scope="module")
+def on_flair(raw, tmp_path_factory):
+    """The same person, whose lesion was drawn on a FLAIR that lies 12 mm off the T1; no PET."""
+    root = tmp_path_factory.mktemp("flair") / "sub-01"
+    (flair, grid), (lesion, drawn) = read_image(raw.flair), read_image(raw.lesion_mask)
+    same_head = np.linalg.inv(drawn.matrix) @ grid.matrix
+    thick = ndimage.affine_transform(lesion, same_head[:3, :3], same_head[:3, 3], output_shape=grid.shape, order=1)
+    moved = grid.matrix
+    moved[:3, 3] += [7.0, -6.0, 8.0]
+    moved = Grid.of(grid.shape, moved)
+    return replace(
+        raw,
+        flair=write_image(root / "anat/sub-01_FLAIR.nii.gz", flair, moved),
+        lesion_mask=write_image(root / "anat/sub-01_FLAIR_roi.nii.gz", thick > 0.5, moved),
+        pet=None,
+    )
+
+
+def test_a_lesion_drawn_on_the_flair_goes_with_the_flair(on_flair, tmp_path):
+    write_subject(on_flair, tmp_path, replace(SETTINGS, lesion_space="flair"))
+    lesion = load(tmp_path, "lesion_mask") > 0.5
+    centre = (template_grid(4.0).matrix @ [*np.argwhere(lesion).mean(0), 1])[:3]
+    np.testing.assert_allclose(centre, [-35, 30, 20], atol=3)
+    about = about_image(tmp_path, "lesion_mask")
+    assert (about["DrawnOn"], about["RawSources"]) == ("FLAIR", ["sub-01/anat/sub-01_FLAIR_roi.nii.gz"])
+    assert about["NativeVolumeMl"] == pytest.approx(4.19 / (1.05 * 1.08 * 1.03), rel=0.15)
+
+
+def test_a_lesion_drawn_on_the_flair_needs_it_and_lies_in_the_brain(on_flair, raw, tmp_path):
+    settings = replace(SETTINGS, lesion_space="flair")
+    with pytest.raises(DataError, match=r"E_LESION sub-01 .*none of this person is used"):
+        write_subject(replace(on_flair, flair=None), tmp_path, settings)
+    with pytest.raises(DataError, match=r"(?s)E_GRID sub-01: .*lesion_space=t1w\|flair"):
+        write_subject(on_flair, tmp_path, SETTINGS)
+    _, grid = read_image(on_flair.flair)
+    corner = np.zeros(grid.shape, bool)
+    corner[:6, :6, :6] = True
+    outside = replace(on_flair, lesion_mask=write_image(tmp_path / "outside_roi.nii.gz", corner, grid))
+    with pytest.raises(DataError, match=r"E_LESION sub-01 .*0% of the lesion in the brain"):
+        write_subject(outside, tmp_path, settings)
+
+
 def with_nan(raw, path, voxels):
     """The same person with a T1 that is NaN at some voxels."""
     t1w, grid = read_image(raw.t1w)

@@ -195,7 +195,8 @@ def _mask_kind(path: PurePosixPath, entities: Mapping[str, str], suffix: str) ->
         return f"a mask in the space {space}; expected the T1's own"
     drawn_on = next((word for word in ("FLAIR", "T2w", "pet", "bold") if f"_{word}_" in path.name), "")
     if drawn_on or "pet" in path.parts[-2:-1] or "func" in path.parts[-2:-1]:
-        return f"a mask in the space of the {drawn_on or path.parts[-2]}; expected the T1's (lesion_mask= takes it)"
+        where = drawn_on or path.parts[-2]
+        return f"a mask in the space of the {where}; expected the T1's (lesion_mask= takes it, see lesion_space=)"
     return "lesion_mask" if lesion else "brain_mask"
 
 

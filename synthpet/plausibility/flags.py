@@ -193,6 +193,12 @@ CHECKS: Mapping[str, Check] = {
         (80.0, None),
         (99.0, None),
     ),
+    "pet_body_mm": Check(
+        "PET of the body",
+        "the PET is of the whole body and was cut to what is highest in it",
+        "Compare PET and T1 in the pictures. Is it the head, or are arms raised above it?",
+        notice=(None, 0.0),
+    ),
     **_matched("pet", PET),
     "pet_gm_wm_ratio": Check(
         "PET: GM like WM",

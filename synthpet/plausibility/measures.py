@@ -64,6 +64,7 @@ MEASURES = {  # of the preparation, shown beside
     "pet_coverage": "share of the brain mask that the PET's field of view reaches",
     "pet_frames": "frames that the PET is the mean of",
     "pet_frame_shift_mm": "how far the frame that lies farthest off lies from their mean, mm",
+    "pet_body_mm": "length of the PET of the whole body that was cut to the head, mm",
     "pet_reference_mean": "mean of the reference region, in the PET's own unit",
     "pet_mutual_information": "normalised mutual information of PET and T1, 1 (nothing in common) to 2",
     "pet_gm_correlation": "correlation of the PET with the uptake expected from the person's tissues",

@@ -15,7 +15,8 @@ from synthpet.errors import DataError
 from synthpet.prepare.frames import frame_shift_mm, frame_timing, mean_frame
 from synthpet.prepare.raw.attenuation import said_uncorrected
 from synthpet.prepare.raw.inheritance import read_sidecar
-from synthpet.prepare.raw.look import MAX_LENGTH_MM, NOT_CORRECTED
+from synthpet.prepare.raw.look import NOT_CORRECTED
+from synthpet.prepare.whole_body import find_head
 
 COPIED = ("TracerName", "TracerRadionuclide", "Units", "ReconMethodName", "AttenuationCorrection",
           "ImageDecayCorrected")  # fmt: skip
@@ -29,9 +30,9 @@ class RawPet:
     Args:
         data: (I, J, K) on ``grid``, in the scanner's unit, 0 where nothing was measured.
         view: (I, J, K), what was measured: the field of view without padding (``cohort.coverage``).
-        grid: the native grid.
+        grid: the native grid; of a PET of the whole body, its part around the head.
         about: for the sidecar, BIDS names.
-        measures: ``pet_frames``, ``pet_frame_shift_mm``.
+        measures: ``pet_frames``, ``pet_frame_shift_mm``; ``pet_body_mm``, where it was cut to the head.
         notes: for the reader.
     """
 
@@ -54,9 +55,11 @@ def read_pet(
         window_min: minutes after injection of the frames that count; None: all.
         xform: which of sform and qform holds, as for ``read_image``.
 
+    A PET of the whole body is cut to the head (``whole_body.find_head``).
+
     Raises:
-        DataError: no whole image, wrong frame times, not finite inside, constant, values that no PET has, or a field of
-            view that is far longer than a head.
+        DataError: no whole image, wrong frame times, not finite inside, constant, values that no PET has, or a whole
+            body in which no head is found.
     """
     name = f"{participant_id} ({path})"
     frames, about = read_frames(path, xform=xform), read_sidecar(path)
@@ -67,9 +70,13 @@ def read_pet(
         )
     timing = frame_timing(about, frames.n, name, window_min)
     mean = mean_frame(frames, timing.weights)
-    data, view, notes = _measured(mean, name)
-    _check_length(view, frames.grid, name)
     moved_mm = frame_shift_mm(frames, timing.weights, mean)
+    head, grid = find_head(mean, frames.grid, name), frames.grid
+    if head:
+        mean, grid = head.cut(mean, grid)
+    data, view, notes = _measured(mean, name)
+    cut = {"pet_body_mm": head.length_mm} if head else {}
+    notes = (*([head.note] if head else []), *notes)
     n_used = int((timing.weights > 0).sum())
     if moved_mm > MOVED_MM:
         notes = (*notes, f"PET: a frame lies {moved_mm:.0f} mm from their mean; motion is not corrected")
@@ -78,23 +85,11 @@ def read_pet(
         notes = (*notes, f"PET: {NOT_CORRECTED} ({uncorrected})")
     if "Units" not in about:
         notes = (*notes, "PET: no Units in a sidecar; SUVR does not need them")
-    return RawPet(
-        data, view, frames.grid,
-        _about(about, frames.n, timing.start_s, timing.duration_s),
-        {"pet_frames": n_used, "pet_frame_shift_mm": moved_mm},
-        (*(f"PET: {note}" for note in timing.notes), *notes),
-    )  # fmt: skip
-
-
-def _check_length(view: NDArray[np.bool_], grid: Grid, name: str) -> None:
-    """Refuse a PET of the whole body, measured in ``view`` (I, J, K): registration finds heart or bladder there."""
-    measured = np.flatnonzero(view.any(axis=(0, 1)))
-    length_mm = (measured[-1] - measured[0] + 1) * grid.spacing_mm[2]
-    if length_mm > MAX_LENGTH_MM:
-        raise DataError(
-            f"E_BODY {name}: the PET is {length_mm:.0f} mm long from head to foot; expected a PET of the head, "
-            f"{MAX_LENGTH_MM:.0f} mm at most; cut it to the head (fslroi, or nibabel's slicer along the head-foot axis)"
-        )
+    said = _about(about, frames.n, timing.start_s, timing.duration_s)
+    if head:
+        said["CutToHead"] = f"from {head.length_mm:.0f} mm head to foot"
+    measures = {"pet_frames": n_used, "pet_frame_shift_mm": moved_mm, **cut}
+    return RawPet(data, view, grid, said, measures, (*(f"PET: {note}" for note in timing.notes), *notes))
 
 
 def _about(

@@ -56,9 +56,11 @@ def test_what_is_padded_with_zeros_or_nan_was_not_measured(tmp_path):
     np.testing.assert_allclose(grid.matrix[:3, 3], [0, 6, 0])
 
 
-def test_a_pet_far_longer_than_a_head_is_refused_and_padding_does_not_count(tmp_path):
+def test_a_pet_far_longer_than_a_head_without_one_is_refused_and_padding_does_not_count(tmp_path):
     data = np.random.default_rng(0).uniform(10, 50, (4, 4, 260)).astype(np.float32)
-    with pytest.raises(DataError, match=r"E_BODY sub-01 .*the PET is 780 mm long from head to foot; .*cut it to"):
+    with pytest.raises(
+        DataError, match=r"E_BODY sub-01 .*the PET is 780 mm long from head to foot, .*no head .*cut it to"
+    ):
         read_pet(write(tmp_path, data), "sub-01")
     data[:, :, :110] = 0
     assert read_pet(write(tmp_path, data), "sub-01").view.sum() == 4 * 4 * 150

@@ -1,5 +1,6 @@
 """Public data sets by name: who gets which image on trees of the same names, with images of a few voxels."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -8,9 +9,13 @@ import pytest
 
 from synthpet.command.main import compose
 from synthpet.errors import UsageError
+from synthpet.phantom.raw_dataset import write_raw_subject
+from synthpet.phantom.template import load_template
+from synthpet.prepare.cohort import ensure_prepared
 from synthpet.prepare.raw import RawData, read_raw
 from synthpet.prepare.recipes import Recipe, recipes
 from tests.conftest import study
+from tests.prepare.test_known_alignment import visit_of
 from tests.prepare.trees import make, with_sidecar
 
 ADNI = "ses-M000/pet/sub-ADNI1_ses-M000_trc-18FFDG"
@@ -214,3 +219,45 @@ def test_the_list_is_shown_and_a_near_name_offered(tmp_path):
     refused = run("dataset=hedipet")
     assert refused.returncode == 64
     assert "Did you mean: dataset/hedypet" in refused.stderr
+
+
+def simulated(folder: Path, draws: tuple[int, ...]) -> list[dict[str, Path]]:
+    """Raw T1, PET and the PET's sidecar of simulated people."""
+    found = []
+    for draw in draws:
+        visit = visit_of(draw, load_template(3.0))
+        write_raw_subject(folder, visit)
+        own = folder / visit.plan.participant_id
+        (t1w,), (pet,), (about,) = own.glob("anat/*_T1w.nii.gz"), own.glob("pet/*.nii.gz"), own.glob("pet/*_pet.json")
+        found.append({"t1w": t1w, "pet": pet, "about": about})
+    return found
+
+
+@pytest.mark.slow
+def test_people_in_the_layout_of_ds003382_are_prepared_as_from_plain_files(tmp_path):
+    def copy(source: Path, to: str) -> None:
+        (tmp_path / to).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, tmp_path / to)
+
+    for k, files in enumerate(simulated(tmp_path / "raw", (0, 1)), start=2):
+        stem = f"named/sub-0{k}/pet/sub-0{k}_task-checkerboard_trc-18FFDG_rec"
+        copy(files["t1w"], f"named/sub-0{k}/anat/sub-0{k}_run-001_T1w.nii.gz")
+        copy(files["pet"], f"{stem}-acstat_run-001_pet.nii.gz")
+        copy(files["about"], f"{stem}-acstat_run-001_pet.json")
+        make(tmp_path, *(f"{stem}-{rec}_run-001_pet.nii.gz" for rec in ("acdyn", "nacstat")))
+        copy(files["t1w"], f"plain/sub-0{k}/T1.nii.gz")
+        copy(files["pet"], f"plain/sub-0{k}/PET.nii.gz")
+        copy(files["about"], f"plain/sub-0{k}/PET.json")
+    quick = ("registration=affine", "cohort.resolution_mm=4", "compute.n_jobs=1")
+    patterns = ("t1w='{participant_id}/T1.nii.gz'", "pet='{participant_id}/PET.nii.gz'")
+    cohorts = []
+    for name, options in (("named", ("dataset=ds003382",)), ("plain", patterns)):
+        more = (f"bids_dir={tmp_path / name}", f"work_dir={tmp_path / 'out' / name}")
+        cohorts.append(ensure_prepared(study("prepare", *options, *more, *quick)))
+    named, plain = (cohort.root for cohort in cohorts)
+    assert [(s.participant_id, s.role) for s in cohorts[0].subjects] == [("sub-02", "paired"), ("sub-03", "paired")]
+    images = sorted(path.relative_to(named) for path in named.rglob("*.nii.gz"))
+    assert len([path for path in images if path.name.endswith("_pet.nii.gz")]) == 2
+    assert images == sorted(path.relative_to(plain) for path in plain.rglob("*.nii.gz"))
+    for path in images:
+        assert (named / path).read_bytes() == (plain / path).read_bytes(), path

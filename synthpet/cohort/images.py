@@ -2,10 +2,9 @@
 
 import gzip
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import EllipsisType
 
 import nibabel as nib
 import numpy as np
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 
 from synthpet.cohort.files import write_bytes
 from synthpet.cohort.header import Header, read_forms, read_header, remark_on_unit
-from synthpet.cohort.stream import HEAD_BYTES, read_content
+from synthpet.cohort.stream import HEAD_BYTES, MAX_BYTES, LargeContent, read_content
 from synthpet.errors import DataError
 
 LARGEST = 1e9  # no unit in use makes an image's values as large
@@ -148,7 +147,7 @@ def read_image_with_gaps(
         raise DataError(
             f"E_DIM {path}: found {len(shape)}D, shape {shape}{frames}; expected one 3D volume; average or choose one"
         )
-    data = voxels.scaled(...)
+    data = _scaled(voxels.stored, voxels.header)
     lowest, highest = float(data.min()), float(data.max())  # NaN where there is one
     gaps = np.zeros(data.shape, bool)
     if not np.isfinite([lowest, highest]).all():
@@ -156,7 +155,8 @@ def read_image_with_gaps(
         data = np.where(gaps, np.float32(0), data)
         lowest, highest = float(data.min()), float(data.max())
     check_range(path, lowest, highest)
-    return np.array(voxels.turned(data), order="C"), np.array(voxels.turned(gaps), order="C"), voxels.grid
+    turned = (np.array(_turned(array, voxels.header), order="C") for array in (data, gaps))
+    return next(turned), next(turned), voxels.grid
 
 
 def check_range(path: Path | str, lowest: float, highest: float) -> None:
@@ -180,19 +180,20 @@ class _Voxels:
     stored: NDArray
     grid: Grid
 
-    def scaled(self, index: EllipsisType | tuple[EllipsisType, int]) -> NDArray[np.float32]:
-        """Voxels as float32 after slope and intercept, in the file's order of axes: (i, j, k), or all frames."""
-        stored, header = self.stored[index], self.header
-        with np.errstate(over="ignore", invalid="ignore"):  # what overflows is infinite, and refused as that
-            if header.slope == 1 and header.inter == 0:
-                return stored.astype(np.float32, copy=False)
-            exact = np.dtype(np.float32 if stored.dtype.itemsize <= 2 else np.float64)
-            scaled = stored.astype(exact) * exact.type(header.slope) + exact.type(header.inter)
-            return np.asarray(scaled, np.float32)
 
-    def turned(self, data: NDArray) -> NDArray:
-        """(I, J, K) in RAS+ order."""
-        return nib.apply_orientation(data, nib.io_orientation(self.header.affine))
+def _scaled(stored: NDArray, header: Header) -> NDArray[np.float32]:
+    """Stored voxels, (i, j, k) in the file's order of axes, as float32 after slope and intercept."""
+    with np.errstate(over="ignore", invalid="ignore"):  # what overflows is infinite, and refused as that
+        if header.slope == 1 and header.inter == 0:
+            return stored.astype(np.float32, copy=False)
+        exact = np.dtype(np.float32 if stored.dtype.itemsize <= 2 else np.float64)
+        scaled = stored.astype(exact) * exact.type(header.slope) + exact.type(header.inter)
+        return np.asarray(scaled, np.float32)
+
+
+def _turned(data: NDArray, header: Header) -> NDArray:
+    """From the file's order of axes to (I, J, K) in RAS+ order."""
+    return nib.apply_orientation(data, nib.io_orientation(header.affine))
 
 
 def _read_voxels(path: Path, xform: str | None) -> _Voxels:
@@ -200,46 +201,71 @@ def _read_voxels(path: Path, xform: str | None) -> _Voxels:
     header = read_header(path, bytes(content[:HEAD_BYTES]), xform)
     count = int(np.prod(header.shape))
     stored = np.frombuffer(content, header.dtype, count, header.offset).reshape(header.shape, order="F")
-    while len(header.shape) > 3 and header.shape[-1] == 1:
-        header = replace(header, shape=header.shape[:-1])
+    header = _without_single_axes(header)
     grid = _canonical_grid(header) if len(header.shape) >= 3 else Grid.of((1, 1, 1), np.eye(4))
     return _Voxels(header, stored.reshape(header.shape, order="F"), grid)
+
+
+def _without_single_axes(header: Header) -> Header:
+    """Without axes of one element behind the third."""
+    while len(header.shape) > 3 and header.shape[-1] == 1:
+        header = replace(header, shape=header.shape[:-1])
+    return header
 
 
 @dataclass(frozen=True)
 class Frames:
     """A 3D or 4D image whose frames are converted one at a time: a dynamic PET as float32 need not fit in memory.
 
-    ``path``; ``grid`` of every frame (RAS+); ``n``, how many there are; ``frame(k)``, (I, J, K) float32, not checked
-    for NaN and infinity.
+    Args:
+        path: of the image.
+        grid: of every frame (RAS+).
+        header: of the file.
+        stored: its voxels; None: too large to hold, each frame is read anew.
     """
 
     path: Path
     grid: Grid
-    voxels: _Voxels
+    header: Header
+    stored: NDArray | None
 
     @property
     def n(self) -> int:
         """How many frames there are; 1 for a 3D image."""
-        shape = self.voxels.header.shape
-        return 1 if len(shape) == 3 else shape[3]
+        return 1 if len(self.header.shape) == 3 else self.header.shape[3]
 
-    def frame(self, k: int) -> NDArray[np.float32]:
-        """Frame ``k``, (I, J, K)."""
-        index = ... if len(self.voxels.header.shape) == 3 else (..., k)
-        return np.array(self.voxels.turned(self.voxels.scaled(index)), order="C")
+    def each(self, which: Iterable[int]) -> Iterator[tuple[int, NDArray[np.float32]]]:
+        """Some frames, with their numbers, which have to ascend: (I, J, K), not checked for NaN and infinity."""
+        for k, stored in self._stored(which):
+            yield k, np.array(_turned(_scaled(stored, self.header), self.header), order="C")
+
+    def _stored(self, which: Iterable[int]) -> Iterator[tuple[int, NDArray]]:
+        """As ``each``, (i, j, k) as they are in the file."""
+        if self.stored is not None:
+            yield from ((k, self.stored if self.stored.ndim == 3 else self.stored[..., k]) for k in which)
+            return
+        shape, at = self.header.shape[:3], 0
+        n_bytes = int(np.prod(shape)) * self.header.dtype.itemsize
+        with LargeContent(self.path, self.header.size) as content:
+            content.skip(self.header.offset)
+            for k in which:
+                content.skip((k - at) * n_bytes)
+                at = k + 1
+                yield k, np.frombuffer(content.take(n_bytes), self.header.dtype).reshape(shape, order="F")
 
     @property
     def scale_lost(self) -> bool:
         """Whether the voxels fill the whole range of 16-bit integers, as scaled images do, but no scale is stored."""
-        stored, header = self.voxels.stored, self.voxels.header
-        if header.scaled or stored.dtype.kind not in "iu" or stored.dtype.itemsize != 2:
+        dtype = self.header.dtype
+        if self.header.scaled or dtype.kind not in "iu" or dtype.itemsize != 2:
             return False
-        return int(stored.max()) >= np.iinfo(stored.dtype).max - 1
+        return any(int(stored.max()) >= np.iinfo(dtype).max - 1 for _, stored in self._stored(range(self.n)))
 
 
 def read_frames(path: Path, *, xform: str | None = None) -> Frames:
     """Read a 3D or 4D NIfTI file in RAS+ order, after reading its stream to the end.
+
+    A file of more than ``MAX_BYTES`` is read to the end, too, but none of it is held: a frame at a time is later.
 
     Args:
         path: ``.nii`` or ``.nii.gz``.
@@ -249,13 +275,19 @@ def read_frames(path: Path, *, xform: str | None = None) -> Frames:
         DataError: not a whole NIfTI image, or neither 3D nor 4D.
     """
     path = Path(path)
+    head = bytes(read_content(path, lambda head: 0, head_only=True))
+    header = _without_single_axes(read_header(path, head, xform))
+    if len(header.shape) == 4 and header.size > MAX_BYTES >= header.size / header.shape[3]:
+        with LargeContent(path, header.size) as content:
+            content.check()
+        return Frames(path, _canonical_grid(header), header, None)
     voxels = _read_voxels(path, xform)
     shape = voxels.header.shape
     if len(shape) not in (3, 4):
         raise DataError(
             f"E_DIM {path}: found {len(shape)}D, shape {shape}; expected a 3D or 4D image; convert it again"
         )
-    return Frames(path, voxels.grid, voxels)
+    return Frames(path, voxels.grid, voxels.header, voxels.stored)
 
 
 def read_grid(path: Path, *, xform: str | None = None) -> Grid:

@@ -3,17 +3,20 @@
 nibabel stops reading a ``.nii.gz`` before the checksum: about 75 % of single-byte corruptions load with wrong voxels.
 """
 
+import gzip
 import os
 import stat
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO, Self
 
 from synthpet.cohort.formats import DICOM_FOLDER, is_nifti, other_format
 from synthpet.errors import DataError
 
 HEAD_BYTES = 4096  # of the content: the header and the start of its extensions
-MAX_BYTES = 4_000_000_000  # of one uncompressed image
+MAX_BYTES = 4_000_000_000  # of one uncompressed image, or of a frame
+MOST_BYTES = 100_000_000_000  # of an image whose frames are read one after the other
 BOMB_BYTES, BOMB_RATIO = 256_000_000, 200  # larger and better compressed than any image of a person
 STEP_BYTES = 65536  # inflated in one go: what fits in a processor's cache is faster
 GZIP = b"\x1f\x8b"
@@ -55,6 +58,79 @@ def read_content(path: Path, size_of: Callable[[bytes], int], *, head_only: bool
     return content
 
 
+class LargeContent:
+    """The uncompressed bytes of a file that is too large to hold, from its beginning on; nothing of it is kept."""
+
+    def __init__(self, path: Path, needed: int) -> None:
+        """Of a file of which ``needed`` bytes are promised by its header.
+
+        Raises:
+            DataError: more than an image can have, or than the file can hold.
+        """
+        self.path, self.needed = path, needed
+        on_disk = path.stat().st_size
+        if needed > MOST_BYTES or needed > BOMB_RATIO * on_disk:
+            raise DataError(
+                f"E_TOO_BIG {path}: {needed:,} bytes by its header, in a file of {on_disk:,}; expected at most "
+                f"{MOST_BYTES:,}, and {BOMB_RATIO} times the file; check where it comes from, or convert it again"
+            )
+
+    def __enter__(self) -> Self:
+        """Open the file."""
+        opened = gzip.open(self.path) if is_compressed(self.path) else self.path.open("rb")
+        self.stream: BinaryIO = opened  # type: ignore[assignment]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the file."""
+        self.stream.close()
+
+    def take(self, n: int) -> bytearray:
+        """The next ``n`` bytes.
+
+        Raises:
+            DataError: there are fewer, or they are damaged.
+        """
+        content, filled = bytearray(n), 0
+        view = memoryview(content)
+        while filled < n:
+            filled += self._some(view[filled : filled + STEP_BYTES])
+        return content
+
+    def skip(self, n: int) -> None:
+        """Leave out the next ``n`` bytes; errors as of ``take``."""
+        room = memoryview(bytearray(STEP_BYTES))
+        while n > 0:
+            n -= self._some(room[:n])
+
+    def check(self) -> None:
+        """Read all to the end, where gzip has its checksum.
+
+        Raises:
+            DataError: cut, damaged, or longer than the header says.
+        """
+        self.skip(self.needed)
+        if self._into(memoryview(bytearray(1))):
+            raise DataError(
+                f"E_SIZE {self.path}: more bytes than the {self.needed:,} that its header says; expected an image and "
+                "nothing else; convert it again"
+            )
+
+    def _some(self, room: memoryview) -> int:
+        if found := self._into(room):
+            return found
+        raise DataError(
+            f"E_TRUNCATED {self.path}: it ends too early; expected {self.needed:,} bytes, which its header promises; "
+            "copy it again"
+        )
+
+    def _into(self, room: memoryview) -> int:
+        try:
+            return self.stream.readinto(room)  # type: ignore[attr-defined]
+        except (zlib.error, EOFError, OSError) as error:
+            raise _damaged(self.path, error) from error
+
+
 def _read(path: Path, most: int | None) -> bytes:
     """The file as it lies on the disk, whole or its first bytes."""
     try:
@@ -63,7 +139,7 @@ def _read(path: Path, most: int | None) -> bytes:
             raise DataError(f"E_NOT_FILE {path}: a folder; expected a NIfTI image; name the image. {DICOM_FOLDER}")
         if not stat.S_ISREG(found.st_mode):  # a pipe would wait for ever
             raise DataError(f"E_NOT_FILE {path}: not a file; expected a NIfTI image; name the image itself")
-        if found.st_size > MAX_BYTES:
+        if most is None and found.st_size > MAX_BYTES:
             raise DataError(f"E_TOO_BIG {path}: {found.st_size:,} bytes; expected at most {MAX_BYTES:,}; crop it")
         with path.open("rb") as stream:
             return stream.read() if most is None else stream.read(most)

@@ -146,8 +146,7 @@ def mean_frame(frames: Frames, weights: NDArray[np.float64]) -> NDArray[np.float
     half of the mean uptake, such as one before the tracer comes, may be empty and is not looked at.
     """
     total, means, padded = np.zeros(frames.grid.shape, np.float64), {}, {}
-    for k in np.flatnonzero(weights):
-        frame = frames.frame(int(k))
+    for k, frame in frames.each(np.flatnonzero(weights).tolist()):
         total += weights[k] * frame
         means[k] = float(np.nan_to_num(frame, posinf=0, neginf=0).mean())
         padded[k] = constant_ends(frame)
@@ -179,8 +178,8 @@ def frame_shift_mm(frames: Frames, weights: NDArray[np.float64], mean: NDArray[n
     spacing = np.asarray(step) * frames.grid.spacing_mm
     reference = _binned(mean, step)
     shifts = []
-    for k in chosen:
-        frame = _binned(frames.frame(int(k)), step)
+    for _, whole in frames.each(chosen.tolist()):
+        frame = _binned(whole, step)
         if not np.ptp(frame) > 0:  # before the tracer comes
             continue
         shifts.append(phase_cross_correlation(reference, frame, upsample_factor=10, normalization=None)[0])

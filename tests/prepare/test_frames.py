@@ -1,12 +1,15 @@
 """Frames of a dynamic PET: times, weights, mean, motion."""
 
+import gzip
 import json
+import tracemalloc
 
 import nibabel as nib
 import numpy as np
 import pytest
 from scipy import ndimage
 
+from synthpet.cohort import images
 from synthpet.cohort.images import read_frames
 from synthpet.errors import DataError
 from synthpet.prepare.frames import frame_shift_mm, frame_timing, mean_frame
@@ -115,6 +118,57 @@ def test_frames_turn_to_ras_as_a_volume_does(tmp_path):
     affine = np.array([[0, 0, -4.0, 3], [2.0, 0, 0, 5], [0, -3.0, 0, 7], [0, 0, 0, 1]])
     frames = write_4d(tmp_path / "pet.nii.gz", data, affine)
     expected = nib.as_closest_canonical(nib.load(tmp_path / "pet.nii.gz"))
-    np.testing.assert_array_equal(frames.frame(1), expected.get_fdata(dtype=np.float32)[..., 1])
+    np.testing.assert_array_equal(next(frames.each([1]))[1], expected.get_fdata(dtype=np.float32)[..., 1])
     np.testing.assert_allclose(frames.grid.matrix, expected.affine)
     assert frames.grid.shape == expected.shape[:3]
+
+
+@pytest.fixture
+def large(tmp_path, monkeypatch):
+    """Frames that are held, and the same ones where files of 1 MB count as too large to hold."""
+
+    def write(name="pet.nii.gz"):
+        data = np.random.default_rng(0).uniform(0, 100, (24, 20, 22, 40)).astype(np.float32)
+        turned = np.array([[-2.0, 0, 0, 40], [0, 2, 0, 0], [0, 0, 2, 0], [0, 0, 0, 1]])
+        held = write_4d(tmp_path / name, data, turned)
+        monkeypatch.setattr(images, "MAX_BYTES", 1_000_000)
+        return held, read_frames(tmp_path / name)
+
+    return write
+
+
+@pytest.mark.parametrize("name", ["pet.nii.gz", "pet.nii"])
+def test_frames_that_are_not_held_give_the_same_mean_and_motion(large, name):
+    held, streamed = large(name)
+    assert (held.stored is None, streamed.stored is None) == (False, True)
+    assert (streamed.n, streamed.grid, streamed.scale_lost) == (held.n, held.grid, held.scale_lost)
+    weights = np.zeros(40)
+    weights[[3, 4, 17, 39]] = 0.25
+    mean = mean_frame(held, weights)
+    np.testing.assert_array_equal(mean_frame(streamed, weights), mean)
+    assert frame_shift_mm(streamed, weights, mean) == frame_shift_mm(held, weights, mean)
+
+
+def test_of_frames_that_are_not_held_few_are_in_memory(large):
+    _, streamed = large()
+    frame_bytes = 24 * 20 * 22 * 4
+    tracemalloc.start()
+    mean_frame(streamed, np.full(40, 1 / 40))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 14 * frame_bytes  # of 40; the sum has twice the bytes of a frame
+
+
+def test_a_large_file_is_checked_to_its_end(large, tmp_path):
+    large()
+    path = tmp_path / "pet.nii.gz"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-5000])
+    with pytest.raises(DataError, match="E_TRUNCATED"):
+        read_frames(path)
+    path.write_bytes(whole[:-8] + bytes(4) + whole[-4:])
+    with pytest.raises(DataError, match=r"E_TRUNCATED .*damaged"):
+        read_frames(path)
+    path.write_bytes(whole + gzip.compress(b"x", mtime=0))
+    with pytest.raises(DataError, match="E_SIZE"):
+        read_frames(path)

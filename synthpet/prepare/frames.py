@@ -145,13 +145,18 @@ def mean_frame(frames: Frames, weights: NDArray[np.float64]) -> NDArray[np.float
     Frames that were realigned are padded at different ends; their mean would be too low there. A frame with less than
     half of the mean uptake, such as one before the tracer comes, may be empty and is not looked at.
     """
+    chosen = np.flatnonzero(weights).tolist()
+    if len(chosen) == 1:  # no sum in float64, which of a whole body is large
+        frame = next(frames.each(chosen))[1]
+        frame[~np.isfinite(frame)] = np.nan
+        return frame
     total, means, padded = np.zeros(frames.grid.shape, np.float64), {}, {}
-    for k, frame in frames.each(np.flatnonzero(weights).tolist()):
+    for k, frame in frames.each(chosen):
         total += weights[k] * frame
         means[k] = float(np.nan_to_num(frame, posinf=0, neginf=0).mean())
         padded[k] = constant_ends(frame)
     usual = sum(weights[k] * mean for k, mean in means.items())
-    ends = [planes for k, planes in padded.items() if len(padded) > 1 and means[k] >= FULL_SHARE * usual]
+    ends = [planes for k, planes in padded.items() if means[k] >= FULL_SHARE * usual]
     gone = ~np.isfinite(total)
     for axis in range(3):
         planes = np.logical_or.reduce([frame[axis] for frame in ends]) if ends else np.zeros(total.shape[axis], bool)

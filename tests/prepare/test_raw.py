@@ -156,6 +156,15 @@ def test_a_lesion_drawn_on_the_flair_is_taken_only_where_the_user_says_so(tmp_pa
     assert only(named).lesion_mask == tmp_path / roi
 
 
+def test_the_flair_that_a_lesion_mask_names_is_used(tmp_path):
+    flairs = [f"sub-01/anat/sub-01_acq-{acq}_FLAIR.nii.gz" for acq in ("T2", "T2sel")]
+    make(tmp_path, T1W, *flairs, "sub-01/anat/sub-01_acq-T2sel_FLAIR_roi.nii.gz")
+    assert only(read_raw(tmp_path)).flair == tmp_path / flairs[0]
+    named = read_raw(tmp_path, RawOptions(patterns={"lesion_mask": "{participant_id}/anat/*_FLAIR_roi.nii.gz"}))
+    assert only(named).flair == tmp_path / flairs[1]
+    assert reasons(named)[flairs[0]] == "the lesion mask was drawn on another FLAIR"
+
+
 def test_masks_are_found_by_a_pattern_and_a_missing_one_is_a_problem(tmp_path):
     make(tmp_path, T1W, "sub-02/anat/sub-02_T1w.nii.gz", "derivatives/bet/sub-01/anat/sub-01_mask.nii.gz")
     options = RawOptions(patterns={"brain_mask": "derivatives/bet/{participant_id}/**/*_mask.nii.gz"})

@@ -68,8 +68,10 @@ def choose(scans: Sequence[Scan], look: Look, *, session: str | Mapping[str, str
             f"E_SESSION {t1w.participant_id}: of {_short(t1w)} and {_short(pet)} one was taken after surgery, as its "
             "name says; expected both from before surgery; narrow the patterns t1w= and pet="
         )
-    for kind in ("flair", "lesion_mask"):
-        _choose_kind(kind, _with_t1w([s for s in scans if s.kind == kind], t1w, choice), t1w, choice)
+    masks = _with_t1w([s for s in scans if s.kind == "lesion_mask"], t1w, choice)
+    flairs = _with_t1w([s for s in scans if s.kind == "flair"], t1w, choice)
+    _choose_kind("flair", _drawn_on(masks, flairs, choice), t1w, choice)
+    _choose_kind("lesion_mask", masks, t1w, choice)
     _choose_brain_mask([s for s in scans if s.kind == "brain_mask"], t1w, choice, look)
     return choice
 
@@ -138,6 +140,16 @@ def _with_t1w(scans: list[Scan], t1w: Scan, choice: Choice) -> list[Scan]:
         else:
             fitting.append(scan)
     return fitting
+
+
+def _drawn_on(masks: list[Scan], flairs: list[Scan], choice: Choice) -> list[Scan]:
+    """The FLAIRs whose whole name that of a lesion mask begins with; all of them where there is none."""
+    names = {scan: scan.path.name.removesuffix(".gz").removesuffix(".nii") for scan in flairs}
+    named = [scan for scan in flairs if any(mask.path.name.startswith(f"{names[scan]}_") for mask in masks)]
+    if not named:
+        return flairs
+    choice.drop([scan for scan in flairs if scan not in named], "the lesion mask was drawn on another FLAIR")
+    return named
 
 
 def _choose_kind(kind: str, scans: list[Scan], t1w: Scan, choice: Choice) -> None:

@@ -220,7 +220,10 @@ def test_generators_of_another_study_name_the_folders_by_their_own_translation(t
     write_folds(tmp_path / "folds.json", [Fold(0, ("sub-01",), ("sub-02",))])
     write_text(tmp_path / "fold-0" / "config.yaml", yaml.safe_dump({"gan": stored.values, "precision": "32-true"}))
     cfg = study("uad_evaluate", "normative=completed", f"complete.generators={tmp_path}")
-    assert evaluation_folder(with_translation(cfg)).name == "evaluation-ocsvm_voxel-completed-patch3d-t1w+flair-to-pet"
+    assert (
+        evaluation_folder(with_translation(cfg)).name
+        == "evaluation-ocsvm_conditional-completed-patch3d-t1w+flair-to-pet"
+    )
     real = study("uad_evaluate", "detector=zmap", f"complete.generators={tmp_path / 'none'}")
     assert with_translation(real) == real  # generators that nobody uses are not looked at
 

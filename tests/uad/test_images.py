@@ -13,8 +13,9 @@ from uad.detectors.registry import DETECTORS
 from uad.evaluation.run import ensure_evaluation
 from uad.new_patient.run import ensure_detection
 
+OCSVM = "detector=ocsvm_voxel"
 FEW = (
-    "study=tiny", "cohort.modalities=[t1w,flair,pet]", "logger=local", "compute.n_jobs=1", "cohort.n_paired=3",
+    OCSVM, "study=tiny", "cohort.modalities=[t1w,flair,pet]", "logger=local", "compute.n_jobs=1", "cohort.n_paired=3",
     "cohort.n_unpaired=1", "cohort.resolution_mm=6", "detector.autoencoder.n_steps=4", "detector.pool_fwhm_mm=20",
     "detector.autoencoder.latent_dim=8", "detector.n_directions=1",
 )  # fmt: skip
@@ -52,13 +53,13 @@ def test_ocsvm_voxel_on_four_sets_of_images(work_dir, images, latents, n_control
 
 
 def test_the_latent_vector_has_an_equal_share_for_each_image():
-    values = study("uad_train", "detector.images=[t1w,flair,pet]").detector.values
+    values = study("uad_train", OCSVM, "detector.images=[t1w,flair,pet]").detector.values
     found = DETECTORS.load("ocsvm_voxel").of(values, Assignment(None, 0, None))
     assert found.images == ("t1w", "flair", "pet") and found.options.autoencoder.latent_dim == 33
 
 
 def test_an_option_that_the_autoencoder_does_not_have_is_refused_before_any_work():
-    values = study("uad_train").detector.values
+    values = study("uad_train", OCSVM).detector.values
     strange = {**values, "autoencoder": {**values["autoencoder"], "depth": 3}}
     with pytest.raises(UsageError, match=r"autoencoder\.depth: no option of detector\.autoencoder; it has mod"):
         DETECTORS.load("ocsvm_voxel").check(strange)
@@ -70,7 +71,7 @@ def test_one_image_explains_nothing_of_another(tmp_path):
 
 
 def test_images_that_are_not_asked_for_are_not_in_the_manifest():
-    assert "images" not in study("uad_train").detector.values  # or every finished detector would be trained anew
+    assert "images" not in study("uad_train", OCSVM).detector.values  # or every finished detector would be trained anew
     assert DetectorOptions.of({"name": "a", "method": "zmap", "seeds": [0], "images": None}).looks_at == ("pet",)
 
 

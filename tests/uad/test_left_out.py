@@ -31,8 +31,9 @@ def test_moments_without_one_are_those_of_the_others():
 
 
 @pytest.mark.parametrize("name", ["zmap", "asymmetry", "residual"])
-def test_a_control_left_out_has_the_map_of_a_detector_without_it(people, name):  # noqa: F811
+def test_a_control_left_out_has_the_map_of_a_detector_without_it(people, name, monkeypatch):  # noqa: F811
     cohort, folder = people
+    monkeypatch.setattr("uad.detectors.residual.is_crossfitted", lambda folder: False)
     normative = normative_set(cohort, "real")
     found = detector(name, folder).fit(normative, cohort)
     assert isinstance(found, LeavesOut)
@@ -42,8 +43,24 @@ def test_a_control_left_out_has_the_map_of_a_detector_without_it(people, name): 
     others = replace(normative, members=tuple(m for m in normative.members if m != member))
     again = detector(name, folder).fit(others, cohort)
     measured = list(found._measure_controls(normative, cohort))[3]
-    z = again._maps(*measured, again.statistics_, None)["z"]
+    z = again._maps(*measured, again.statistics_)["z"]
     np.testing.assert_allclose(left[member.participant_id], np.where(z > LOWEST_Z, z, 0), atol=2e-3)
+
+
+def test_residuals_of_generators_that_saw_the_others_are_about_the_mean_of_all():
+    """Generators that know nothing but the mean of those whom they saw: residuals left out are as wide as new ones."""
+    rng, n, folds = np.random.default_rng(0), 20, 4
+    ratios = []
+    for _ in range(400):
+        x, new = rng.normal(size=n), rng.normal()
+        fold = np.arange(n) % folds
+        residual = x - np.array([x[fold != k].mean() for k in fold])
+        expected = np.mean([x[fold != k].mean() for k in range(folds)])
+        others = residual - (residual.sum() - residual) / (n - 1)
+        ratios.append([np.mean(residual**2), np.mean(others**2), (new - expected - residual.mean()) ** 2])
+    about_all, about_others, unseen = np.sqrt(np.mean(ratios, axis=0))
+    assert about_all == pytest.approx(1.03, abs=0.02) and about_others == pytest.approx(1.09, abs=0.02)
+    assert unseen == pytest.approx(1.02, abs=0.08)
 
 
 def test_synthetic_pet_calibrates_nothing(people):  # noqa: F811

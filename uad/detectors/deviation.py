@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -55,6 +55,7 @@ class PetDeviation(ABC):
     needs: ClassVar[tuple[str, ...]] = ()
     images_vary: ClassVar[bool] = False
     image = "pet"  # what the signed map is about
+    mean_of_others = True  # about which a control that is left out is judged, or about that of all
 
     def __init__(self, **options: Any) -> None:
         self.options = self.Options(**options)
@@ -100,16 +101,15 @@ class PetDeviation(ABC):
         The slope on the mirror side is that of all.
         """
         found = LeftOut()
-        pooling = {"spread_fwhm_mm": self.options.spread_fwhm_mm}
-        less = Moments.of(self._less_mirror(*one) for one in self._measure_controls(normative, cohort))
-        plain = Moments.of(self._measure_controls(normative, cohort)) if self.options.mirror else less
+        moments = [Moments.of(self._less_mirror(*one) for one in self._measure_controls(normative, cohort))]
+        if self.options.mirror:
+            moments.append(Moments.of(self._measure_controls(normative, cohort)))
         members = self._members(normative, cohort)
         for member, (raw, where) in zip(members, self._measure_controls(normative, cohort), strict=True):
             if member.synthetic != self.image:
-                own = self._less_mirror(raw, where)[0]
-                statistics = (m.without(x, where).statistics(self.spacing_mm_, **pooling)  # type: ignore[arg-type]
-                              for m, x in ((less, own), (plain, raw)))  # fmt: skip
-                found.add(member.participant_id, self._maps(raw, where, *statistics)["z"])
+                own = (self._less_mirror(raw, where)[0], raw)
+                others = [self._others(m, x, where) for m, x in zip(moments, own, strict=False)]
+                found.add(member.participant_id, self._maps(raw, where, *others)["z"])
         return found
 
     def z_map(self, scan: Scan) -> dict[str, NDArray[np.float32]]:
@@ -149,7 +149,7 @@ class PetDeviation(ABC):
 
     def _maps(
         self, raw: NDArray[np.float32], where: NDArray[np.bool_], less: ControlStatistics,
-        plain: ControlStatistics | None,
+        plain: ControlStatistics | None = None,
     ) -> dict[str, NDArray[np.float32]]:  # fmt: skip
         signed = to_z(*self._less_mirror(raw, where), less, small_sample=True)
         z = towards(signed, self.options.direction)
@@ -157,6 +157,11 @@ class PetDeviation(ABC):
             signed = to_z(raw, where, plain, small_sample=True)
             z = np.mean([z, towards(signed, self.options.direction)], axis=0, dtype=np.float32)
         return {"z": z, f"z_{self.image}": signed}
+
+    def _others(self, moments: Moments, own: NDArray[np.float32], where: NDArray[np.bool_]) -> ControlStatistics:
+        pooling: dict[str, Any] = {"spread_fwhm_mm": self.options.spread_fwhm_mm}
+        found = moments.without(own, where).statistics(self.spacing_mm_, **pooling)
+        return found if self.mean_of_others else replace(found, mean=moments.mean.astype(np.float32))
 
     def _members(self, normative: NormativeSet, cohort: Cohort) -> Sequence[Member]:
         """Whose maps ``_measure_controls`` gives."""

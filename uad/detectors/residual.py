@@ -10,9 +10,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from synthpet.cohort import Cohort, read_image
+from synthpet.cohort import Cohort, read_folds, read_image
 from synthpet.cohort.manifest import MANIFEST, Manifest
-from synthpet.cohort.paths import Paths
+from synthpet.cohort.paths import FOLDS, Paths
 from synthpet.cohort.scan import Scan
 from synthpet.errors import DataError, DataLeakageError, UsageError
 from synthpet.generators.trained import TrainedGenerator
@@ -21,6 +21,7 @@ from synthpet.runtime.options import own_options
 from synthpet.template.smoothing import smooth_within
 from uad.detectors.base import SHARED, SYNTHESIS, Assignment
 from uad.detectors.deviation import Measure, PetDeviation
+from uad.detectors.left_out import LeftOut
 from uad.normative.sets import Member, NormativeSet, check_synthetic, generator_hashes
 
 Synthesise = Callable[[Scan], NDArray[np.float32]]
@@ -82,6 +83,15 @@ class Residual(PetDeviation):
     def _residual(self, pet: NDArray[np.float32], expected: NDArray[np.float32], mask: NDArray[np.bool_]) -> Measure:
         return self._smooth(pet - expected, mask), mask
 
+    def left_out(self, normative: NormativeSet, cohort: Cohort) -> LeftOut:
+        """As ``PetDeviation.left_out``; with generators of the cohort's own, about the mean of all controls.
+
+        Those of the other controls were trained on the one that is left out, so that the mean of their residuals leans
+        away from it by about as much as its own share would: to take it out would count it twice.
+        """
+        self.mean_of_others = not is_crossfitted(self.synthetic_folder)
+        return super().left_out(normative, cohort)
+
     def _members(self, normative: NormativeSet, cohort: Cohort) -> list[Member]:
         return with_real_pet(normative, cohort)
 
@@ -94,6 +104,11 @@ class Residual(PetDeviation):
             scan = normative.load(member)
             path = expected.path(member.participant_id, "synthetic_pet")
             yield self._residual(scan["pet"], read_image(path, grid=cohort.grid)[0], scan.mask)
+
+
+def is_crossfitted(synthetic_folder: Path) -> bool:
+    """Whether the generators were trained on this cohort's own controls, each fold's without those that it is for."""
+    return any(fold.test for fold in read_folds(synthetic_folder / FOLDS))
 
 
 def with_real_pet(normative: NormativeSet, cohort: Cohort) -> list[Member]:

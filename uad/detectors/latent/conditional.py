@@ -42,7 +42,7 @@ from uad.detectors.latent.representation.options import AutoencoderOptions
 from uad.detectors.latent.representation.storage import load_autoencoder
 from uad.detectors.latent.scorers.controls import Controls
 from uad.detectors.left_out import LeftOut
-from uad.detectors.residual import Synthesise, synthesiser, with_real_pet
+from uad.detectors.residual import Synthesise, is_crossfitted, synthesiser, with_real_pet
 from uad.normative.sets import NormativeSet, check_normative, check_synthetic
 
 SPACE, MIRROR, PLAIN = "space.npz", "mirror", "plain"
@@ -168,7 +168,8 @@ class ConditionalDetector:
         self.evidence_ = replace(evidence, directions=self._directions(evidence, volumes))
         deviations = self._deviations(controls)
         self.judges_ = self._new_judges()
-        self.left_out_ = [judge.fit(deviations, controls) for judge in self.judges_.values()]
+        independent = not is_crossfitted(self._expected(cohort).root)
+        self.left_out_ = [judge.fit(deviations, controls, independent=independent) for judge in self.judges_.values()]
         controls.remove()
         return self
 

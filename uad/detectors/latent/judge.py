@@ -46,12 +46,14 @@ class Judge:
         own = {"nu": options.nu, "gamma": options.gamma, "score": DISTANCE, "score_every": 1}
         self.machines: Scorer = SCORERS.load("ocsvm_voxel").of(own, 0, device)
 
-    def fit(self, deviations: NDArray[np.float32], controls: Controls) -> list[Judged]:
+    def fit(self, deviations: NDArray[np.float32], controls: Controls, *, independent: bool) -> list[Judged]:
         """Learn from controls; return the maps of each as if it had been left out.
 
         Args:
             deviations: (n_controls, n_voxels, width) of the evidence from its mean, 0 where unknown.
             controls: theirs.
+            independent: the expected PET of a control knows nothing of the other controls. Where they trained the
+                generators, what is left of the others leans away from a control already: see ``Residual.left_out``.
         """
         left = self._left_out(deviations, controls.masks)
         maps = [[self._fill(rest[:, k]) for rest in left] for k in range(self.n_targets)]
@@ -61,14 +63,16 @@ class Judge:
         for k, found in enumerate(maps):
             others = leave_one_out(found, brains, self.nodes.spacing_mm, spread_fwhm_mm=self.options.spread_fwhm_mm)
             for i, one in enumerate(others):  # machines see differences of vectors: these need a common origin
-                vectors[i, :, k] = to_z(found[i], brains[i], _about_0(one))[self.nodes.where]
-                less += [to_z(found[i], brains[i], one)] if k == 0 else []
+                z = to_z(found[i], brains[i], _about_0(one))
+                vectors[i, :, k] = z[self.nodes.where]
+                less += [to_z(found[i], brains[i], one) if independent else z] if k == 0 else []
         self.machines.fit(vectors, controls)
         scores = [self._fill(score) for score in self.machines.control_scores(vectors, controls).scores]
         spacing, pool = self.nodes.spacing_mm, self.options.pool_fwhm_mm
         scored = zip(scores, brains, strict=True)
         self.scale = ControlStatistics.of(scored, spacing, mean_fwhm_mm=pool, spread_fwhm_mm=pool)
         others = leave_one_out(scores, brains, spacing, mean_fwhm_mm=pool, spread_fwhm_mm=pool)
+        others = others if independent else (replace(one, mean=self.scale.mean) for one in others)
         return [
             self._judged(score, first, brain, one)
             for score, first, brain, one in zip(scores, less, brains, others, strict=True)

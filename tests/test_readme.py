@@ -1,4 +1,4 @@
-"""README.md is run: each command composes or runs, each name in it exists; each YAML of configs/ composes."""
+"""README.md and the manual are run: commands compose or run, names in them exist; each YAML of configs/ composes."""
 
 import importlib
 import re
@@ -14,7 +14,9 @@ from synthpet.command.main import compose
 from synthpet.prepare.bids_app import to_overrides
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text()
+MANUAL = sorted(path for path in (ROOT / "docs").glob("*.md") if path.name != "extending.md")  # which has own tests
+DOCS = [ROOT / "README.md", *MANUAL]
+README = "\n".join(path.read_text() for path in DOCS)
 FENCED = re.findall(r"```bash\n(.*?)```", README, re.DOTALL)
 TICKED = re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", README, flags=re.DOTALL))
 GROUPS = sorted(path.name for path in (ROOT / "configs").iterdir() if path.is_dir() and not path.name.startswith("_"))
@@ -111,7 +113,8 @@ def test_make_targets_of_the_readme_exist():
 
 def test_files_of_the_repository_that_the_readme_names_exist():
     rooms = r"(?:tests|configs|synthpet|uad|notebooks)/[\w./-]*|[A-Z]+\.md|constraints\.txt|pyproject\.toml"
-    links = [link for link in re.findall(r"\]\(([^)#]+)", README) if "://" not in link]
+    linked = ((path.parent, link) for path in DOCS for link in re.findall(r"\]\(([^)#]+)", path.read_text()))
+    links = [folder / link for folder, link in linked if "://" not in link]
     named = {path for text in [*TICKED, *FENCED] for path in re.findall(rf"(?<![\w/.])(?:{rooms})", text)}
     missing = [path for path in {*named, *links} if not (ROOT / path).exists()]
     assert not missing

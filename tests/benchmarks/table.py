@@ -1,4 +1,4 @@
-"""The table of README's "How fast": what a row is, how two ways are timed side by side, and what prints it.
+"""The table of docs/speed.md: what a row is, how two ways are timed side by side, and what prints it.
 
 ``make bench`` (or ``python tests/benchmarks/table.py [name ...]``) imports each ``bench_<name>.py`` of this folder,
 takes the rows of its ``rows()`` and writes them to ``outputs/benchmarks/table.md`` as well. ``rows(tiny=True)`` gives

@@ -11,7 +11,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 DETECTORS = sorted(path.stem for path in (ROOT / "configs" / "detector").glob("*.yaml"))
-ALIKE = ("ocsvm_voxel_published", "residual", "svdd", "zmap_0mm", "zmap_6mm")  # other options of what runs anyhow
+# other options of what runs anyhow
+ALIKE = ("latent_zmap", "ocsvm_voxel_published", "residual", "svdd", "zmap_0mm", "zmap_6mm")
 WITH_AUTOENCODER = ("ocsvm", "svdd", "latent")
 
 

@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from synthpet.plausibility.alignment import residual_motion
 from synthpet.plausibility.flags import CHECKS, Norm, Verdict, judge
-from synthpet.plausibility.measures import COLUMNS, asymmetry, measure_header, measure_images
+from synthpet.plausibility.measures import COLUMNS, MEASURES, asymmetry, measure_header, measure_images
 from synthpet.prepare.qc.cohort import Checked, judge_cohort, left_right, table_rows
 from synthpet.template.icbm import template_grid, template_images
 
@@ -155,7 +155,7 @@ def test_an_outlier_of_five_people_is_a_notice_with_both_numbers():
 
 def test_every_check_says_what_to_do_in_whole_sentences():
     for column, check in CHECKS.items():
-        assert column in COLUMNS
+        assert column in COLUMNS or column in MEASURES
         assert check.words and check.advice.endswith((".", "?")), column
 
 

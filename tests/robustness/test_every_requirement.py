@@ -192,7 +192,7 @@ HELD |= {  # P: what a reader of raw data must not guess
             "links_within_the_folder_and_into_the_annex_of_its_data_set_are_followed "
             "a_table_or_sidecar_that_is_a_link_out_of_the_folder_is_not_read a_pipe_among_the_images_is_passed_by"},
     "P07": {"prepare/test_frames.py": "a_single_frame_needs_no_times",
-            "prepare/test_pet.py": "a_pet_far_longer_than_a_head_is_refused_and_padding_does_not_count"},
+            "prepare/test_pet.py": "a_pet_far_longer_than_a_head_without_one_is_refused_and_padding_does_not_count"},
     "P09": {"prepare/test_raw.py": "what_converters_write_tells_the_tracer a_pet_without_trc_is_known_by_its_sidecar "
             "other_and_unknown_tracers_are_not_used_with_the_reason "
             "a_known_other_tracer_alone_leaves_a_person_unpaired_without_a_problem"},

@@ -25,7 +25,7 @@ from uad.patient.native import native_places, write_native_maps
 GRID = template_grid(4.0)
 NATIVE = Grid.of((80, 96, 70), np.array([[2.0, 0.3, 0, 11], [-0.3, 2.0, 0.1, -7], [0, -0.1, 2.5, 30], [0, 0, 0, 1]]))
 LESION_MM = (-44.0, -20.0, -20.0)  # left temporal lobe
-OPTIONS = ("study=tiny", "detector=zmap")
+OPTIONS = ("study=tiny", "detector=zmap", "detection.false_per_scan=0.5")
 
 
 def to_native() -> np.ndarray:
@@ -128,10 +128,10 @@ def test_a_raw_patient_is_prepared_examined_and_shown_in_the_own_space(work, raw
     assert "sub-new_T1w.nii.gz is not on the cohort's grid: it is prepared first" in capsys.readouterr().out
     about = json.loads(next((folder / "prepared").rglob("*_T1w.json")).read_text())
     assert "affine" in about["Registration"]  # as the cohort's manifest says
-    first = read_tsv(folder / "clusters.tsv")[0]
-    peak = [float(x) for x in first["peak_native_mm"].split()]
     true = np.linalg.inv(native_to_template()) @ [*LESION_MM, 1]
-    assert np.linalg.norm(peak - true[:3]) < 20  # of a hole 30 mm wide
+    rows = read_tsv(folder / "clusters.tsv")[:2]  # four controls: another place may be as suspicious as the hole
+    off_mm = [np.linalg.norm(np.array(row["peak_native_mm"].split(), float) - true[:3]) for row in rows]
+    assert min(off_mm) < 20  # of a hole 30 mm wide
     labels = read_image(next(folder.glob("*space-T1w_desc-clusters_dseg.nii.gz")), grid=read_image(t1w)[1])[0]
     assert labels.max() >= 1
     page = (folder / "report.html").read_text()

@@ -14,6 +14,7 @@ RESEARCH_USE = "For research only. Not a medical device: nothing on this page ma
 HREF = re.compile(
     r"#[\w.-]+|(\.\./[\w-][\w.-]*/)?[\w-][^:/\\]*(/[\w-][^:/\\]*)*"
 )  # below the page, or beside its folder
+VIEWER_SCRIPTS = ("viewer_layers.js", "viewer_planes.js", "viewer_panel.js", "viewer.js")  # in this order
 
 
 @dataclass(frozen=True)
@@ -133,4 +134,4 @@ class Page:
 
     def _scripts(self) -> list[str]:
         shows = any(isinstance(part, Viewer) for section in self.sections for part in section.parts)
-        return ["page.js", "viewer.js"] if shows else ["page.js"]
+        return ["page.js", *VIEWER_SCRIPTS] if shows else ["page.js"]

@@ -1,204 +1,206 @@
 "use strict";
-// Three linked planes of each volume. Left of the brain is left of the picture. Bytes are read, not pictures, so that
-// the values under the cross are those that were written, to 1 in 255.
+// Three linked planes of each volume, one volume a row; any other can be laid over the first. Images are unpacked one
+// after another once the reader comes near them, and only pictures that can be seen are drawn.
 (() => {
-  const PLANES = [["axial", 0, 1, 2], ["coronal", 0, 2, 1], ["sagittal", 1, 2, 0]];  // across, up, through
-  const SIDES = [["L", "R"], ["P", "A"], ["I", "S"]];
-  const PIXELS = 2;  // of the canvas for each mm
-
-  const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
-  const unpack = async (text) => {
-    const stream = new Blob([bytes(text)]).stream().pipeThrough(new DecompressionStream("gzip"));
-    return new Uint8Array(await new Response(stream).arrayBuffer());
+  const { Layer, unpack } = viewerLayers, { PLANES, Space, Picture, outlineOf } = viewerPlanes;
+  const { Panel, make, slider, button, chosen, switched } = viewerPanel;
+  const AXES = ["x (left to right of the patient)", "y (back to front)", "z (down to up)"];
+  const SIDES = {
+    false: ["Neurological: left of the picture is the left of the patient", "Switch to radiological"],
+    true: ["Radiological: left of the picture is the right of the patient", "Switch to neurological"],
   };
-  const make = (tag, options = {}, ...inside) => {
-    const element = Object.assign(document.createElement(tag), options);
-    element.append(...inside);
-    return element;
-  };
+  const HINT = "click: go there; arrow keys: move; page up and down, or the wheel after a click: next slice";
 
   class Viewer {
     constructor(root, content) {
-      Object.assign(this, content);
       this.root = root;
-      this.canvases = [];
-      this.sliders = [];
-      this.crossed = true;
+      this.sources = [...root.querySelectorAll("script")];  // of the layers, then of the outlines
+      this.space = new Space(content);
+      this.layers = content.layers.map((about) => new Layer(about, content.palettes));
+      this.outlines = content.outlines.map((one) => ({ ...one, drawn: true, values: null, paths: {} }));
+      this.places = content.places;
+      this.place = this.space.nearest(
+        this.places.length ? this.places[0].mm : content.shape.map((n, axis) => this.space.mm(n / 2, axis)));
+      Object.assign(this, { radiological: content.radiological, crossed: true, over: null, opacity: 0.6 });
+      this.pictures = [];
+      this.panels = this.layers.map((layer) => new Panel(layer, (act) => this.rescale(layer, act)));
     }
 
-    async start() {
-      const volumes = await Promise.all([...this.layers, ...this.outlines].map((one) => unpack(one.data)));
-      [...this.layers, ...this.outlines].forEach((one, k) => { one.values = volumes[k]; });
-      this.layers.forEach((layer) => { layer.table = this.table(layer); });
+    start() {
       this.root.querySelector(".waiting").remove();
-      this.root.prepend(this.planes(), this.controls());
-      this.go(this.places.length ? this.places[0].mm : this.shape.map((n, a) => this.mm(n / 2, a)));
-      this.root.dataset.ready = "yes";
+      this.root.prepend(this.bar(), this.controls(), this.planes());
+      this.watch();
+      this.rescale(this.layers[0], () => {});
+      this.turn(this.radiological);
     }
 
-    table(layer) {  // byte to colour, on the fixed scale
-      const colours = bytes(layer.colours), [low, high] = layer.shown;
-      return Uint32Array.from({ length: 256 }, (_, byte) => {
-        const share = (this.value(layer, byte) - low) / (high - low);
-        const k = 3 * Math.round(255 * Math.min(1, Math.max(0, share)));
-        return (255 << 24 | colours[k + 2] << 16 | colours[k + 1] << 8 | colours[k]) >>> 0;
+    // Where the crosshair is and the values there: stays in sight while the page scrolls.
+    bar() {
+      this.output = make("output");
+      this.output.setAttribute("aria-live", "polite");
+      return make("div", { className: "here" }, this.output);
+    }
+
+    controls() {
+      const jumps = this.places.map((place) => button(place.name, () => this.show(this.space.nearest(place.mm))));
+      this.side = make("span");
+      this.turner = button("", () => this.turn(!this.radiological));
+      this.sliders = AXES.map((_, axis) => slider(0, this.space.shape[axis] - 1, 1, (n) => this.set(axis, n)));
+      const shown = [
+        switched("crosshair", true, (on) => { this.crossed = on; this.redraw(); }),
+        ...this.outlines.map((one) => switched(`outline: ${one.name}`, true, (on) => { one.drawn = on; this.redraw(); })),
+      ];
+      const groups = [jumps, [make("span", {}, this.side, " ", this.turner), ...this.fusion()],
+        AXES.map((name, axis) => make("label", {}, `${name} `, this.sliders[axis])), [...shown, ...this.rows()]];
+      return make("div", { className: "controls" },
+        ...groups.filter((group) => group.length).map((group) => make("div", {}, ...group)));
+    }
+
+    rows() {
+      if (this.layers.length < 2) return [];
+      return ["Rows:", ...this.layers.map((layer, k) => switched(layer.title, true, (on) => {
+        const pictures = this.pictures.filter((one) => one.layer === layer).map((one) => one.canvas);
+        [...pictures, this.panels[k].root].forEach((element) => { element.hidden = !on; });
+      }))];
+    }
+
+    fusion() {
+      if (this.layers.length < 2) return [];
+      const options = [["", "none"], ...this.layers.slice(1).map((layer, k) => [String(k + 1), layer.title])];
+      const over = chosen(options, (k) => {
+        this.over = k ? this.layers[+k] : null;
+        this.rescale(this.layers[0], () => {});
       });
+      const share = make("span", { textContent: "60 %" });
+      const opacity = slider(0, 100, 1, (percent) => {
+        this.opacity = percent / 100;
+        share.textContent = `${percent} %`;
+        this.redraw();
+      });
+      opacity.value = 60;
+      return [make("span", {}, make("label", {}, `Over the ${this.layers[0].title}: `, over), " ",
+        make("label", {}, "opacity ", opacity, " ", share))];
     }
-
-    value(layer, byte) { return layer.range[0] + byte / 255 * (layer.range[1] - layer.range[0]); }
-    mm(index, axis) { return this.first_mm[axis] + index * this.step_mm[axis]; }
-    index(mm, axis) {
-      return Math.min(this.shape[axis] - 1, Math.max(0, Math.round((mm - this.first_mm[axis]) / this.step_mm[axis])));
-    }
-    at(i, j, k) { return i + this.shape[0] * (j + this.shape[1] * k); }
 
     planes() {
-      const size = this.shape.map((n, a) => n * this.step_mm[a]);
       const rows = make("div", { className: "rows" });
-      rows.style.gridTemplateColumns = `${PLANES.map(([, a]) => `${Math.round(size[a])}fr`).join(" ")} 5.5rem`;
+      rows.style.gridTemplateColumns = `${PLANES.map(({ across }) => `${Math.round(this.space.size(across))}fr`).join(" ")} 9rem`;
       this.layers.forEach((layer, row) => {
-        PLANES.forEach((plane) => rows.append(this.canvas(layer, plane, size, row)));
-        rows.append(this.scale(layer));
+        PLANES.forEach((plane) => rows.append(this.picture(layer, plane, row)));
+        rows.append(this.panels[row].root);
       });
       return make("div", { className: "planes" }, rows);
     }
 
-    canvas(layer, plane, size, row) {
-      const [name, across, up, through] = plane;
-      const canvas = make("canvas", {
-        width: Math.round(PIXELS * size[across]), height: Math.round(PIXELS * size[up]), tabIndex: row ? -1 : 0,
-        title: "click: go there; arrow keys: move; page up and down, or the wheel after a click: next slice",
-      });
+    picture(layer, plane, row) {
+      const one = new Picture(this.space, layer, plane), { canvas } = one, { across, up, through } = plane;
+      Object.assign(canvas, { tabIndex: row ? -1 : 0, title: HINT });
       canvas.setAttribute("role", "img");
-      canvas.setAttribute("aria-label", `${layer.title}, ${name} plane`);
-      const follow = (event) => {
-        const box = canvas.getBoundingClientRect(), place = [...this.place];
-        place[across] = Math.floor((event.clientX - box.left) / box.width * this.shape[across]);
-        place[up] = Math.floor((box.bottom - event.clientY) / box.height * this.shape[up]);
-        this.show(place);
-      };
+      canvas.setAttribute("aria-label", `${layer.title}, ${plane.name} plane`);
+      const follow = (event) => this.show(one.under(event, this));
       canvas.addEventListener("pointerdown", (event) => { canvas.focus({ preventScroll: true }); follow(event); });
       canvas.addEventListener("pointermove", (event) => event.buttons && follow(event));
       canvas.addEventListener("wheel", (event) => {
         if (document.activeElement !== canvas) return;  // else the page scrolls
         event.preventDefault();
-        this.move(through, -Math.sign(event.deltaY));
+        this.set(through, this.place[through] - Math.sign(event.deltaY));
       }, { passive: false });
       canvas.addEventListener("keydown", (event) => {
-        const moves = { ArrowLeft: [across, -1], ArrowRight: [across, 1], ArrowDown: [up, -1], ArrowUp: [up, 1],
+        const right = one.mirrored(this) ? -1 : 1;
+        const moves = { ArrowLeft: [across, -right], ArrowRight: [across, right], ArrowDown: [up, -1], ArrowUp: [up, 1],
           PageDown: [through, -1], PageUp: [through, 1] };
         if (!(event.key in moves)) return;
         event.preventDefault();
-        this.move(...moves[event.key]);
+        const [axis, by] = moves[event.key];
+        this.set(axis, this.place[axis] + by);
       });
-      const small = make("canvas", { width: this.shape[across], height: this.shape[up] });
-      this.canvases.push({ canvas, small, layer, plane });
+      this.pictures.push(one);
       return canvas;
     }
 
-    scale(layer) {
-      const bar = make("canvas", { width: 1, height: 256, className: "bar" }), colours = bytes(layer.colours);
-      const shown = bar.getContext("2d").createImageData(1, 256);
-      for (let k = 0; k < 256; k++) shown.data.set([...colours.slice(3 * k, 3 * k + 3), 255], 4 * (255 - k));
-      bar.getContext("2d").putImageData(shown, 0, 0);
-      const [low, high] = layer.shown.map((end) => make("b", { textContent: String(end) }));
-      return make("div", { className: "scale" }, bar, high, make("b", { textContent: layer.unit }), low);
+    // Draw what comes into sight; unpack when the first picture comes near.
+    watch() {
+      const near = new IntersectionObserver((entries) => {
+        entries.forEach(({ target, isIntersecting }) => {
+          this.pictures.find((one) => one.canvas === target).seen = isIntersecting;
+        });
+        if (entries.some((entry) => entry.isIntersecting)) this.load();
+        this.redraw();
+      }, { rootMargin: "50%" });
+      this.pictures.forEach((one) => near.observe(one.canvas));
     }
 
-    controls() {
-      const found = make("div", { className: "controls" });
-      this.places.forEach((place) => {
-        const button = make("button", { type: "button", textContent: place.name });
-        button.addEventListener("click", () => this.go(place.mm));
-        found.append(button);
-      });
-      ["x (left to right)", "y (back to front)", "z (down to up)"].forEach((name, axis) => {
-        const slider = make("input", { type: "range", min: 0, max: this.shape[axis] - 1, step: 1 });
-        slider.addEventListener("input", () => this.show(this.place.map((n, a) => a === axis ? +slider.value : n)));
-        this.sliders.push(slider);
-        found.append(make("label", {}, `${name} `, slider));
-      });
-      const switches = [["cross", this, "crossed"], ...this.outlines.map((o) => [`outline: ${o.name}`, o, "drawn"])];
-      switches.forEach(([name, owner, key]) => {
-        owner[key] = true;
-        const box = make("input", { type: "checkbox", checked: true });
-        box.addEventListener("change", () => { owner[key] = box.checked; this.show(this.place); });
-        found.append(make("label", {}, box, ` ${name}`));
-      });
-      this.output = make("output");
-      this.output.setAttribute("aria-live", "polite");
-      found.append(this.output);
-      return found;
+    load() {
+      this.loading ??= (async () => {
+        const [first, ...others] = this.layers;
+        for (const one of [first, ...this.outlines, ...others]) {
+          const source = this.sources[[...this.layers, ...this.outlines].indexOf(one)];
+          one.values = await unpack(source.textContent, this.space.shape);
+          source.remove();
+          this.show(this.place);
+        }
+        this.root.dataset.ready = "yes";
+      })().catch((error) => { this.output.textContent = `The images could not be unpacked: ${error.message}`; });
     }
 
-    go(mm) { this.show(mm.map((x, axis) => this.index(x, axis))); }
-    move(axis, by) { this.show(this.place.map((n, a) => a === axis ? n + by : n)); }
+    // Change the scale or the colours of a layer, and those of every PET with one of them.
+    rescale(layer, act) {
+      this.layers.filter((one) => one === layer || (one.pet && layer.pet)).forEach(act);
+      this.panels.forEach((panel, k) => panel.show(k ? null : this.over));
+      this.redraw();
+    }
+
+    turn(radiological) {
+      this.radiological = radiological;
+      [this.side.textContent, this.turner.textContent] = SIDES[radiological];
+      this.root.dataset.convention = radiological ? "radiological" : "neurological";
+      this.show(this.place);
+    }
+
+    set(axis, n) { this.show(this.place.map((old, a) => a === axis ? n : old)); }
 
     show(place) {
-      this.place = place.map((n, a) => Math.min(this.shape[a] - 1, Math.max(0, n)));
-      this.canvases.forEach((one) => this.draw(one));
-      this.sliders.forEach((slider, axis) => {
-        slider.value = this.place[axis];
-        slider.setAttribute("aria-valuetext", `${Math.round(this.mm(this.place[axis], axis))} mm`);
+      this.place = this.space.within(place);
+      const at = this.space.at(this.place), mm = this.place.map((n, axis) => Math.round(10 * this.space.mm(n, axis)) / 10 + 0);
+      this.sliders.forEach((one, axis) => {
+        one.value = this.place[axis];
+        one.setAttribute("aria-valuetext", `${mm[axis]} mm`);
       });
-      const here = this.at(...this.place);
-      const values = this.layers.map((layer) => {
-        const digits = (layer.range[1] - layer.range[0]) / 255 > 0.01 ? 1 : 2;  // as many as 255 steps can tell
-        return `${layer.unit} ${this.value(layer, layer.values[here]).toFixed(digits)}`;
-      });
-      const mm = this.place.map((n, a) => Math.round(this.mm(n, a)) + 0);
-      this.output.textContent = `At ${mm.join(" ")} mm: ${values.join("; ")}.`;
+      this.panels.forEach((panel) => { panel.value.textContent = panel.layer.reading(at); });
+      const values = this.layers.map((layer) => `${layer.title} ${layer.reading(at)}`).join("; ");
+      const outside = this.layers[0].values && !this.layers[0].values[at];
+      this.output.textContent = `At ${mm.join(" ")} mm: ${outside ? "outside the brain" : values}.`;
+      this.redraw();
     }
 
-    draw({ canvas, small, layer, plane: [, across, up, through] }) {
-      const [wide, high] = [this.shape[across], this.shape[up]], spot = [0, 0, 0];
-      spot[through] = this.place[through];
-      const position = (c, r) => { spot[across] = c; spot[up] = r; return this.at(...spot); };
-      const pen = small.getContext("2d"), picture = pen.createImageData(wide, high);
-      const pixels = new Uint32Array(picture.data.buffer);
-      for (let r = 0; r < high; r++)
-        for (let c = 0; c < wide; c++) pixels[(high - 1 - r) * wide + c] = layer.table[layer.values[position(c, r)]];
-      pen.putImageData(picture, 0, 0);
-      const big = canvas.getContext("2d"), [sx, sy] = [canvas.width / wide, canvas.height / high];
-      big.imageSmoothingEnabled = false;
-      big.drawImage(small, 0, 0, canvas.width, canvas.height);
-      this.outlines.filter((o) => o.drawn).forEach((outline) => {
-        const inside = (c, r) => c >= 0 && r >= 0 && c < wide && r < high && outline.values[position(c, r)] > 0;
-        big.beginPath();
-        for (let r = -1; r < high; r++)
-          for (let c = -1; c < wide; c++) {
-            const [x, y] = [(c + 1) * sx, canvas.height - (r + 1) * sy];
-            if (inside(c, r) !== inside(c + 1, r)) { big.moveTo(x, y); big.lineTo(x, y + sy); }
-            if (inside(c, r) !== inside(c, r + 1)) { big.moveTo(x - sx, y); big.lineTo(x, y); }
-          }
-        big.strokeStyle = outline.colour;
-        big.lineWidth = 2;
-        big.stroke();
-      });
-      if (this.crossed) this.cross(big, canvas, (this.place[across] + 0.5) * sx, canvas.height - (this.place[up] + 0.5) * sy);
-      big.fillStyle = "#ffffff";
-      big.font = "bold 20px sans-serif";
-      SIDES[across].forEach((side, k) => {
-        big.textAlign = k ? "right" : "left";
-        big.fillText(side, k ? canvas.width - 6 : 6, 22);
+    redraw() {  // once before the next frame, however much has changed
+      this.frame ??= requestAnimationFrame(() => {
+        this.frame = null;
+        const { place, radiological, crossed, opacity } = this;
+        this.pictures.filter((one) => one.seen).forEach((one) => {
+          const over = one.layer === this.layers[0] ? this.over : null;
+          one.draw({ place, radiological, crossed, opacity, over, outlines: this.paths(one.plane) });
+        });
       });
     }
 
-    cross(pen, canvas, x, y) {
-      pen.beginPath();
-      const gap = 14;  // the place itself stays free
-      for (const [a, b, c, d] of [[x, 0, x, y - gap], [x, y + gap, x, canvas.height], [0, y, x - gap, y],
-        [x + gap, y, canvas.width, y]]) { pen.moveTo(a, b); pen.lineTo(c, d); }
-      pen.strokeStyle = "rgb(255 255 255 / 70%)";
-      pen.lineWidth = 1.5;
-      pen.stroke();
+    // Outlines of a plane: the same for every layer, so computed once for each slice.
+    paths(plane) {
+      const index = this.place[plane.through];
+      return this.outlines.filter((one) => one.drawn && one.values).map((one) => {
+        const known = one.paths[plane.name];
+        const path = known?.index === index ? known.path : outlineOf(one.values, this.space, plane, index);
+        one.paths[plane.name] = { index, path };
+        return [one.colour, path];
+      });
     }
   }
 
   document.querySelectorAll(".viewer").forEach((root) => {
-    const viewer = new Viewer(root, JSON.parse(root.dataset.content));
-    viewer.start().catch(() => {
+    if (!("DecompressionStream" in window)) {
       root.querySelector(".waiting").textContent = "This browser is too old for the viewer; the other pictures do not need it.";
-    });
+      return;
+    }
+    new Viewer(root, JSON.parse(root.dataset.content)).start();
   });
 })();

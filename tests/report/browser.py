@@ -112,7 +112,8 @@ class Browser:
 
     def press(self, key: str) -> None:
         """Press a key, as a reader would."""
-        codes = {"Enter": 13, "Escape": 27, "Tab": 9, "PageUp": 33, "ArrowLeft": 37, "ArrowRight": 39, "ArrowDown": 40}
+        codes = {"Enter": 13, "Escape": 27, "Tab": 9, "PageUp": 33, "PageDown": 34, "ArrowLeft": 37, "ArrowRight": 39,
+                 "ArrowDown": 40}  # fmt: skip
         about = {"key": key, "code": key, "windowsVirtualKeyCode": codes[key]}
         text = {"text": "\r"} if key == "Enter" else {}
         self.send("Input.dispatchKeyEvent", type="keyDown", **about, **text)

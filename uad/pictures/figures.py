@@ -46,7 +46,7 @@ def t1w_layer(t1w: NDArray) -> Layer:
 def pet_layer(pet: NDArray, normal: NDArray | None = None) -> Layer:
     """The PET in SUVR, on the one scale of its controls' mean PET ``normal`` (I, J, K; NaN: unknown there)."""
     top = suvr_top([] if normal is None or np.isnan(normal).all() else [float(np.nanmax(normal))])
-    return Layer("PET", pet, PET_COLOURS, (0.0, top), "PET, SUVR")
+    return Layer("PET", pet, PET_COLOURS, (0.0, top), "PET, SUVR", pet=True)
 
 
 def other_layer(name: str, image: NDArray) -> Layer:

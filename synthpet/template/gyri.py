@@ -13,6 +13,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from synthpet.cohort.images import Grid
+from synthpet.template.regions import Regions, grey_matter
+
 
 class Points(NamedTuple):
     """The points of the right side: ``xyz_mm`` (n, 3) RAS+ with x >= 0, and ``region`` (n,), an index of ``names``."""
@@ -44,3 +47,16 @@ def gyrus_of(points_mm: NDArray) -> NDArray[np.int16]:
     nearest = cKDTree(known.xyz_mm).query(np.column_stack([np.abs(x), y, z]))[1]
     labels = np.where(x == 0, 0, 1 + 2 * known.region[nearest] + (x > 0))
     return labels.reshape(points_mm.shape[1:]).astype(np.int16)
+
+
+@cache
+def named_gyri(grid: Grid) -> Regions:
+    """Give each grey-matter voxel of the template its gyrus or nucleus; voxels at x = 0 get none.
+
+    Args:
+        grid: an axis-aligned RAS+ grid in template space.
+    """
+    grey = grey_matter(grid)
+    labels = np.zeros(grid.shape, np.int16)
+    labels[grey] = gyrus_of((np.argwhere(grey) @ grid.matrix[:3, :3].T + grid.matrix[:3, 3]).T)
+    return Regions(labels, tuple(f"{side} {name}" for name in gyrus_points().names for side in ("left", "right")))

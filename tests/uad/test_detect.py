@@ -76,6 +76,8 @@ def test_the_command_examines_a_patient_and_finds_it_up_to_date_the_second_time(
     )
     page = (folder / "report.html").read_text()
     assert 10_000 < len(page) < 3_000_000
+    assert "PET uptake by region" in page and len(read_tsv(folder / "regions.tsv")) == 84
+    assert {"regions.tsv", "regions.json"} <= set(json.loads((folder / "run.json").read_text())["outputs"])
     assert "For research only" in page and "SIMULATED CONTROLS" in page  # no sidecar says that the patient is, too
     assert str(tmp_path) not in page
 
@@ -96,6 +98,7 @@ def test_without_a_pet_the_cost_is_told(work, images, capsys):
     said = capsys.readouterr().out
     summary = json.loads((folder / "summary.json").read_text())
     assert (summary["detector"], summary["pet"]) == ("zmap_t1w", False)
+    assert not (folder / "regions.tsv").exists() and "by region" not in (folder / "report.html").read_text()
     both, alone = (
         json.loads((work / f"evaluation-{d}-real" / "summary.json").read_text())["n_detected"]
         for d in ("zmap", "zmap_t1w")

@@ -17,6 +17,7 @@ from synthpet.cohort.files import write_bytes
 from synthpet.errors import DataError, UsageError
 from synthpet.learning.model_files import read_arrays
 from synthpet.template.smoothing import FWHM_PER_SIGMA
+from uad.statistics.single_case import crawford_howell_z
 
 DIRECTIONS = ("hypo", "hyper", "both")
 MIN_SHARE = 0.5  # Not in the paper: a voxel is judged where at least this share of the controls has brain
@@ -98,7 +99,7 @@ def to_z(
     where = np.asarray(mask, bool) & statistics.judged
     deviation = (raw[where].astype(np.float64) - statistics.mean[where]) / statistics.spread[where]
     z = np.zeros(where.shape, np.float32)
-    z[where] = _t_to_z(deviation, statistics.n[where]) if small_sample else deviation
+    z[where] = crawford_howell_z(deviation, statistics.n[where]) if small_sample else deviation
     return z
 
 
@@ -227,9 +228,3 @@ def _pool(
     total = ndimage.gaussian_filter(weights.astype(np.float64), sigma, mode="constant")
     pooled = ndimage.gaussian_filter(values * weights, sigma, mode="constant")
     return np.divide(pooled, total, out=np.zeros_like(pooled), where=total > 1e-6)
-
-
-def _t_to_z(deviation: NDArray[np.float64], n: NDArray[np.int32]) -> NDArray[np.float64]:
-    t = np.abs(deviation) / np.sqrt((n + 1) / n)
-    tail = np.maximum(stats.t.sf(t, n - 1), np.finfo(float).tiny)  # z is at most 37.5
-    return np.sign(deviation) * stats.norm.isf(tail)

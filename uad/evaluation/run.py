@@ -29,9 +29,12 @@ from uad.findings.examine import examine, side_by_side, write_maps
 from uad.findings.options import EvaluationStudy
 from uad.findings.records import CalibratedDetector, Findings
 from uad.normative.normal_image import normal_pet
+from uad.normative.regional import regional_controls
 from uad.normative.sets import NormativeSet
 from uad.patient.native import native_places
 from uad.patient.page import Case, make_page, notices, projections_of, provenance, settings_of
+from uad.patient.regions import COLUMNS as REGION_COLUMNS
+from uad.patient.regions import RegionalUptake, regional_uptake
 from uad.scores.lesions import COLUMNS as RANK_COLUMNS
 from uad.scores.lesions import Detection, detect_lesion, found_over_thresholds, froc
 from uad.scores.voxel_metrics import DEFINITIONS as METRICS
@@ -49,7 +52,7 @@ def ensure_evaluation(study: EvaluationStudy) -> Path:
 
     Returns:
         The folder: ``report.html``, ``ranks.tsv``, ``clusters.tsv``, ``voxel_metrics.tsv``, ``froc.tsv``,
-        ``froc_found.tsv``, ``summary.json``; maps, projections and a page of each patient.
+        ``froc_found.tsv``, ``summary.json``; maps, projections, ``regions.tsv`` and a page of each patient.
 
     Raises:
         DataError: no patient, or no held-out control to calibrate on.
@@ -213,6 +216,7 @@ class Evaluation:
             native=native_places(findings.clusters, native) if native is not None else (),
             normal=normal_pet(self.normative),
             settings=settings_of(self.study, self.normative, calibrated.calibration, self.cohort.grid),
+            regions=regional_uptake(findings, regional_controls(self.normative), self.cohort.grid),
         )
         folder, grid = self.folder / who, self.cohort.grid
         picture = projections_of(case, findings, grid)
@@ -220,6 +224,7 @@ class Evaluation:
         return [
             *write_maps(findings, grid, folder, f"{who}_space-{self.cohort.space}_res-{self.cohort.res}"),
             write_bytes(folder / f"{who}_projections.png", picture),
+            *write_regions(folder, case.regions),
             write_text(folder / "report.html", page.render()),
         ]
 
@@ -265,3 +270,8 @@ def write_table(path: Path, rows: Sequence[Mapping[str, Any]], columns: Mapping[
     """Write a TSV and the JSON beside it that says what each column means; return both."""
     about = {name: {"Description": words} for name, words in columns.items()}
     return [write_tsv(path, rows, columns), write_json(path.with_suffix(".json"), about)]
+
+
+def write_regions(folder: Path, found: RegionalUptake | None) -> list[Path]:
+    """Write ``regions.tsv`` and the JSON beside it; nothing without a PET."""
+    return [] if found is None else write_table(folder / "regions.tsv", found.table(), REGION_COLUMNS)

@@ -23,7 +23,7 @@ from uad.detectors.base import SYNTHESIS
 from uad.detectors.deviation import STATISTICS
 from uad.detectors.options import DetectorOptions
 from uad.detectors.train import detector_folder, ensure_detectors, with_translation
-from uad.evaluation.run import ensure_evaluation, write_table
+from uad.evaluation.run import ensure_evaluation, write_regions, write_table
 from uad.findings.calibrated import check_heldout, ensure_calibrated
 from uad.findings.clusters import COLUMNS
 from uad.findings.examine import examine, write_maps
@@ -32,9 +32,11 @@ from uad.new_patient.images import PatientImages, check_files, check_stranger, c
 from uad.new_patient.options import DetectionStudy
 from uad.new_patient.prepare import on_cohort_grid
 from uad.normative.normal_image import normal_pet
+from uad.normative.regional import regional_controls
 from uad.normative.sets import NormativeSet
 from uad.patient.native import NATIVE_COLUMNS, native_places, write_native_maps
 from uad.patient.page import Case, make_page, notices, projections_of, provenance, settings_of
+from uad.patient.regions import regional_uptake
 
 IMAGES = ("t1w", "pet", "flair")  # options that give an image, by modality
 N_COMPARED = 5  # controls whose PET says what the units are
@@ -56,7 +58,8 @@ def ensure_detection(study: DetectionStudy) -> Path:
         study: options of ``uad_detect``.
 
     Returns:
-        The folder ``detect-<name>``: z-map, cluster labels, ``clusters.tsv``, ``summary.json``, ``report.html``; maps
+        The folder ``detect-<name>``: z-map, cluster labels, ``clusters.tsv``, ``summary.json``, ``report.html``; with
+        a PET, ``regions.tsv``; maps
         over the raw T1 where its place is known; ``prepared/`` where the images were not on the cohort's grid.
 
     Raises:
@@ -232,6 +235,9 @@ class NewPatient:
             normal=None if findings.pet is None else normal_pet(self.normative),
             settings=settings_of(self.study, self.normative, self.calibrated.calibration, grid),
             native_labels=f"{self.name}_space-T1w_desc-clusters_dseg.nii.gz" if self.native is not None else "",
+            regions=None
+            if findings.pet is None
+            else regional_uptake(findings, regional_controls(self.normative), grid),
         )
         picture = projections_of(case, findings, grid)
         page = make_page(case, findings, self.calibrated.calibration, grid, picture)
@@ -258,6 +264,7 @@ class NewPatient:
             *write_maps(findings, grid, self.folder, f"{self.name}_space-{self.cohort.space}_res-{self.cohort.res}"),
             *self._write_native(findings),
             *write_table(self.folder / "clusters.tsv", rows, columns),
+            *write_regions(self.folder, case.regions),
             write_json(self.folder / "summary.json", summary),
             write_text(self.folder / "report.html", page.render()),
         ]

@@ -20,6 +20,7 @@ from uad.findings.threshold import Calibration
 from uad.normative.normal_image import change_percent
 from uad.normative.sets import NormativeSet
 from uad.patient.native import NativePlace
+from uad.patient.regions import RegionalUptake, regional_parts
 from uad.patient.words import (
     candidate_words,
     candidates_table,
@@ -51,6 +52,7 @@ class Case:
         normal: (I, J, K), the controls' mean PET from ``normal_pet``; None: not known.
         settings: what determined the result, from ``settings_of``.
         native_labels: name of the written image of the candidates in the person's own space, if there is one.
+        regions: the PET by gyrus and nucleus, from ``regional_uptake``.
     """
 
     name: str
@@ -63,6 +65,7 @@ class Case:
     normal: NDArray[np.float32] | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
     native_labels: str = ""
+    regions: RegionalUptake | None = None
 
 
 def make_page(case: Case, findings: Findings, calibration: Calibration, grid: Grid, picture: bytes) -> Page:
@@ -89,6 +92,7 @@ def make_page(case: Case, findings: Findings, calibration: Calibration, grid: Gr
             _candidate(c, change, layers, findings, grid) for c, change in zip(clusters, changes, strict=True)
         ],
         "viewer": _viewer(case, layers, findings, grid),
+        "regions": regional_parts(case.regions),
         "untested": untested_words(findings, grid),
         "settings": settings_table(case.settings),
         "definitions": definitions(native=bool(case.native_labels)),

@@ -70,6 +70,7 @@
       const over = chosen(options, (k) => {
         this.over = k ? this.layers[+k] : null;
         this.rescale(this.layers[0], () => {});
+        this.show(this.place);
       });
       const share = make("span", { textContent: "60 %" });
       const opacity = slider(0, 100, 1, (percent) => {
@@ -166,7 +167,7 @@
         one.value = this.place[axis];
         one.setAttribute("aria-valuetext", `${mm[axis]} mm`);
       });
-      this.panels.forEach((panel) => { panel.value.textContent = panel.layer.reading(at); });
+      this.panels.forEach((panel, k) => panel.read(at, k ? null : this.over));
       const values = this.layers.map((layer) => `${layer.title} ${layer.reading(at)}`).join("; ");
       const outside = this.layers[0].values && !this.layers[0].values[at];
       this.output.textContent = `At ${mm.join(" ")} mm: ${outside ? "outside the brain" : values}.`;

@@ -46,13 +46,14 @@ const viewerPanel = (() => {
     constructor(layer, changed) {
       Object.assign(this, { layer, changed });
       this.value = make("span", { className: "value" });
+      this.above = make("span", { className: "above", hidden: true });
       [this.scale, this.over] = [new Scale(), new Scale()];
       this.over.root.hidden = true;
       const [least, most] = layer.range, roomy = Math.max(most, least + 1.5 * (layer.shown[1] - least));  // darker, too
       this.sliders = [this.end("upper end", layer.signed ? layer.step : least, roomy, (one, x) => one.stretch(one.low, x))];
       if (!layer.signed) this.sliders.push(this.end("lower end", least, most, (one, x) => one.raise(x)));
       this.root = make("div", { className: "panel" }, make("strong", { textContent: layer.title }), this.value,
-        make("div", { className: "scales" }, this.scale.root, this.over.root), ...this.sliders);
+        this.above, make("div", { className: "scales" }, this.scale.root, this.over.root), ...this.sliders);
       if (layer.choices.length > 1) {
         const options = layer.choices.map((name) => [name, layer.palettes[name].words]);
         this.palette = chosen(options, (name) => changed((one) => one.paint(name)));
@@ -78,7 +79,14 @@ const viewerPanel = (() => {
       });
       if (this.palette) this.palette.value = layer.palette;
       this.over.root.hidden = !over;
+      this.above.hidden = !over;
       if (over) this.over.show(over);
+    }
+
+    // The values at a place, of this layer and of the one over it.
+    read(place, over) {
+      this.value.textContent = this.layer.reading(place);
+      if (over) this.above.textContent = `with ${over.title} ${over.reading(place)}`;
     }
   }
 

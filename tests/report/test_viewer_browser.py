@@ -111,6 +111,7 @@ def test_a_map_lies_over_the_t1_where_it_exceeds_its_lower_end(page):
     assert colour(page, 0, right, down) == [255] * 3 and grey == pytest.approx([127] * 3, abs=3)
     choose(page, "Over the T1", "z")
     top = colour(page, 12, right, down)  # of the map's own row
+    assert page.ask("document.querySelector('.panel').textContent.includes('2.00with z 6.0')")
     slide(page, "opacity", 40)
     assert colour(page, 0, right, down) == pytest.approx([0.6 * 255 + 0.4 * c for c in top], abs=2)
     assert colour(page, 0, 0.5, 0.5) == grey  # z = 0.5 is below 1
@@ -207,3 +208,49 @@ def test_without_javascript_the_page_says_what_is_missing(browser, tmp_path):
         browser.send("Emulation.setScriptExecutionDisabled", value=False)
     assert browser.ask("document.querySelector('.viewer').innerText.includes('The viewer needs JavaScript')")
     assert browser.ask("document.querySelectorAll('.viewer canvas').length") == 0
+
+
+def test_a_picture_out_of_sight_shows_the_right_slice_when_it_comes_into_sight(page):
+    page.resize(1000, 300)
+    switch(page, "crosshair")
+    page.ask("document.querySelector('.viewer .rows > canvas').scrollIntoView()")
+    drawn(page)
+    right, down = spot_in_axial()
+    before = colour(page, 12, right, down)
+    slide(page, "z (down", 0)  # below the brain
+    assert colour(page, 0, right, down) == [0, 0, 0]
+    assert colour(page, 12, right, down) == before  # not drawn: nobody sees it
+    page.ask("document.querySelectorAll('.viewer .rows > canvas')[12].scrollIntoView()")
+    drawn(page)
+    assert colour(page, 12, right, down) != before
+
+
+@pytest.fixture
+def without(browser, tmp_path):
+    """A page opened in a browser that lacks something; what it then says."""
+    scripts = []
+
+    def open_without(lacking):
+        script = browser.send("Page.addScriptToEvaluateOnNewDocument", source=f"delete {lacking};")
+        scripts.append(script["identifier"])
+        path = tmp_path / "report.html"
+        path.write_text(make_page().render())
+        browser.open(path)
+        browser.ask("document.querySelector('.viewer').scrollIntoView()")
+        return browser
+
+    yield open_without
+    for script in scripts:
+        browser.send("Page.removeScriptToEvaluateOnNewDocument", identifier=script)
+
+
+def test_a_browser_of_some_years_ago_reads_the_same_values(without):
+    page = without("Uint8Array.fromBase64")
+    page.wait("document.querySelector('.viewer').dataset.ready")
+    assert "T1 2.00; PET 1.60 SUVR" in read(page)
+
+
+def test_a_browser_that_cannot_unpack_is_told_so(without):
+    page = without("window.DecompressionStream")
+    assert page.ask("document.querySelector('.viewer').innerText.includes('too old for the viewer')")
+    assert page.ask("document.querySelectorAll('.viewer canvas').length") == 0

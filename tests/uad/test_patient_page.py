@@ -68,6 +68,10 @@ def test_each_candidate_has_its_row_and_its_picture(n_spots):
     assert "L" in page and "neurologists" in page
 
 
+def test_the_viewer_offers_the_colours_of_pet_readers_where_there_is_a_pet():
+    assert ["inverse grey" in render(Case("sub-x", []), findings(1, pet=pet)) for pet in (True, False)] == [True, False]
+
+
 def test_without_a_pet_no_word_is_about_uptake():
     page = render(Case("sub-x", []), findings(1, pet=False))
     assert "uptake is" not in page

@@ -269,5 +269,6 @@ def _viewer(case: Case, layers: Sequence[Layer], findings: Findings, grid: Grid)
         places=[(f"Candidate {c.rank}: {place(c)}", c.peak_mm) for c in findings.clusters],
         caption=f"{', '.join(layer.title for layer in layers)} and anomaly map at the same place. Click into a picture "
         "or use the sliders; the wheel (after a click) and the keys page up and page down go through the slices, arrow "
-        "keys move the cross. A lesion should be seen in neighbouring slices and in more than one plane.",
+        "keys move the crosshair. Any image can be laid over the T1. A lesion should be seen in neighbouring slices "
+        "and in more than one plane.",
     )

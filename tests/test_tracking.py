@@ -1,5 +1,6 @@
 """W&B: what a run holds and what never leaves; nothing that W&B does stops the work."""
 
+import json
 import os
 import re
 import subprocess
@@ -29,18 +30,24 @@ COMPARE = [
     "compare.detectors=[zmap]", "compare.columns=[real,synthetic-patch3d]", "normative.force=true",
     "compare.n_resamples=50",
 ]  # fmt: skip
-PICTURE = "example"
+PICTURE = "fold-0/example"
 CANARY = "canary"
 KEY = "a" * 40
-PROMISED = {
+CURVES = {
     "train/loss_generator", "train/loss_reconstruction", "train/loss_adversarial", "train/loss_discriminator",
     "train/gradient_norm", "train/gradient_norm_discriminator", "train/learning_rate",
     "train/learning_rate_discriminator", "train/patches_per_second", "val/mae", "val/contrast",
+}  # fmt: skip
+FOLDS = {f"fold-{k}/{name}" for k in (0, 1) for name in (*CURVES, "step", "seconds")}
+PROMISED = FOLDS | {
     "quality/mae", "quality/ssim", "quality/psnr", "quality/variance_ratio", "quality", "evaluate/n_detected",
     "evaluate/sensitivity", "evaluate/mean_rank_censored", "evaluate/false_clusters_per_control", "rank_table",
-    "seconds",
+    "complete/seconds", "quality/seconds", "seed-0/seconds", "evaluate/seconds", "compare/seconds",
 }  # fmt: skip
-JOB_TYPES = ["train", "train", "complete", "quality", "uad", "evaluate", "uad", "evaluate", "compare"]
+RUNS = [
+    ("generator", "patch3d"), ("detector", "zmap-real"), ("detector", "zmap-synthetic-patch3d"),
+    ("comparison", "comparison"),
+]  # fmt: skip
 
 
 def environment(**more: str) -> dict[str, str]:
@@ -82,12 +89,24 @@ def test_a_server_that_does_not_answer_costs_one_warning(logged):
     assert len((work_dir / "gan-patch3d/fold-0/metrics.jsonl").read_text().splitlines()) == 3  # every 10 of 30 steps
 
 
-def test_each_stage_is_one_run_of_its_job_type_in_one_group(logged):
+def test_a_study_is_one_run_for_each_generator_each_detector_and_the_comparison(logged):
     runs = runs_in(logged[0])
-    assert sorted(run.job_type for run in runs) == sorted(JOB_TYPES)
+    assert sorted((run.job_type, run.name) for run in runs) == sorted(RUNS)
+    assert len({run.id for run in runs}) == len(RUNS)
     assert {run.project for run in runs} == {"synthpet-uad"}
     (group,) = {run.group for run in runs}
     assert re.fullmatch(r"tiny-[0-9a-f]{8}", group)  # not the folder's name
+
+
+def test_folds_are_sections_of_their_generators_run_each_over_its_own_steps(logged):
+    (generator,) = [run for run in runs_in(logged[0]) if run.job_type == "generator"]
+    for fold in ("fold-0", "fold-1"):
+        path = logged[0] / "gan-patch3d" / fold / "metrics.jsonl"
+        written = [json.loads(line) for line in path.read_text().splitlines()]
+        name = "train/loss_reconstruction"
+        assert generator.curve(f"{fold}/{name}") == [(row["step"], row[name]) for row in written]
+        assert generator.axes[f"{fold}/*"] == f"{fold}/step"
+    assert generator.config["complete"]["smooth_fwhm_mm"] == 0
 
 
 def test_every_promised_key_is_there(logged):
@@ -96,21 +115,22 @@ def test_every_promised_key_is_there(logged):
     assert logged >= PROMISED
 
 
-def test_artifacts_link_the_stages_from_the_cohort_to_the_evaluation(logged):
+def test_artifacts_link_the_runs_from_the_cohort_to_the_comparison(logged):
     """Who uses a product and who made it name the same content."""
     runs = runs_in(logged[0])
-    by_job = {run.job_type: run for run in runs}
+    by_name = {run.name: run for run in runs}
     made = {artifact: run.job_type for run in runs for artifact in run.made if artifact[0] != "run_table"}
     assert {(kind, job) for (kind, _, _), job in made.items()} == {
-        ("generator", "train"), ("synthetic-set", "complete"), ("detector", "uad"), ("evaluation", "evaluate"),
-        ("comparison", "compare"),
+        ("generator", "generator"), ("synthetic-set", "generator"), ("detector", "detector"),
+        ("evaluation", "detector"), ("comparison", "comparison"),
     }  # fmt: skip
     for run in runs:
         assert all(artifact in made for artifact in run.used if artifact[0] != "cohort")
         assert [kind for kind, _, _ in run.used].count("cohort") == 1
     assert len({artifact for run in runs for artifact in run.used if artifact[0] == "cohort"}) == 1
-    assert sorted(kind for kind, _, _ in by_job["complete"].used) == ["cohort", "generator", "generator"]
-    assert {kind for kind, _, _ in by_job["compare"].used} == {"cohort", "evaluation"}
+    assert sorted(kind for kind, _, _ in by_name["patch3d"].made if kind == "generator") == ["generator"] * 2
+    assert {kind for kind, _, _ in by_name["zmap-synthetic-patch3d"].used} == {"cohort", "synthetic-set"}
+    assert {kind for kind, _, _ in by_name["comparison"].used} == {"cohort", "evaluation"}
 
 
 def test_nothing_tells_who_the_people_are_or_whose_machine_it_was(logged):
@@ -134,7 +154,7 @@ def test_a_rerun_with_nothing_to_do_imports_no_wandb(logged):
     again = subprocess.run([sys.executable, "-c", script], env=environment(), cwd=ROOT, capture_output=True, text=True)
     assert again.returncode == 0, again.stdout + again.stderr
     assert "making" not in again.stdout
-    assert len(runs_in(work_dir)) == len(JOB_TYPES)
+    assert len(runs_in(work_dir)) == len(RUNS)
 
 
 def test_without_wandb_installed_training_is_whole_and_says_so_once(shared_cohort, tmp_path):
@@ -210,8 +230,9 @@ def test_an_offline_run_asks_its_server_nothing(shared_cohort, tmp_path):
     script = f"""
         from tests.conftest import study
         from synthpet.tracking import tracked
-        with tracked(study("train", "cohort={shared_cohort.root}", "work_dir={tmp_path}"), "train", "offline") as run:
-            run.log({{"a": 1.0}}, 0)
+        cfg = study("train", "cohort={shared_cohort.root}", "work_dir={tmp_path}")
+        with tracked(cfg, "generator", "offline") as run:
+            run.log({{"a": 1.0}}, 0, "fold-0")
         assert run.group
     """
     with Server(200) as server:
@@ -228,13 +249,13 @@ def test_a_crash_of_its_process_ends_the_logging_not_the_work(shared_cohort, tmp
         from tests.conftest import study
         from synthpet.tracking import Run
         cfg = study("train", "cohort={shared_cohort.root}", "work_dir={tmp_path}")
-        run = Run(cfg, "train", "crash")
-        run.log({{"a": 1.0}}, 0)
+        run = Run(cfg, "generator", "crash")
+        run.log({{"a": 1.0}}, 0, "fold-0")
         for process in psutil.Process().children(recursive=True):
             process.kill()
             process.wait()
         for step in range(1, 100):
-            run.log({{"a": 1.0}}, step)
+            run.log({{"a": 1.0}}, step, "fold-0")
         run.alert("x", "y")
         run.finish()
         print("went on", bool(run))
@@ -266,8 +287,8 @@ def test_simulated_people_may_be_shown(shared_cohort, tmp_path):
 
 
 def log_something(cfg) -> None:
-    with tracked(cfg, "train", "something") as run:
-        run.log_picture(PICTURE, np.zeros((4, 6), np.uint8), "nothing", step=1)
+    with tracked(cfg, "generator", "something") as run:
+        run.log_picture(np.zeros((4, 6), np.uint8), "nothing", 1, "fold-0")
         run.log_table("ranks", [{"participant_id": "sub-07", "rank": 1}], "participant_id")
     if cfg.logger.name == "wandb":
         import_wandb().teardown()  # the file is whole
@@ -276,7 +297,7 @@ def log_something(cfg) -> None:
 def test_local_logging_makes_a_run_that_does_nothing(shared_cohort, tmp_path):
     cfg = study("train", f"cohort={shared_cohort.root}", f"work_dir={tmp_path}", "logger=local")
     log_something(cfg)
-    assert not Run(cfg, "train", "nothing")
+    assert not Run(cfg, "generator", "nothing")
     assert list(tmp_path.iterdir()) == []
 
 

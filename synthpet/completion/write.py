@@ -29,6 +29,7 @@ from synthpet.completion.options import CompletionStudy
 from synthpet.errors import DataError, DataLeakageError, UsageError
 from synthpet.generators.crossfit import ensure_cohort, ensure_generators, generator_folder
 from synthpet.generators.trained import WEIGHTS, TrainedGenerator, seen_voxels
+from synthpet.generators.watched import generator_run
 from synthpet.runtime.compute import Compute, in_processes
 from synthpet.runtime.console import progress, say
 from synthpet.runtime.device import device_name
@@ -96,7 +97,9 @@ def ensure_completed(study: CompletionStudy) -> Path:
         completion.inputs(),
     )
     if stage.ensure(completion.write):
-        track_completion(study, completion.folder, [Paths.fold(source, fold.index) for fold in folds])
+        strangers = [] if study.complete.generators is None else [Paths.fold(source, fold.index) for fold in folds]
+        with generator_run(study) as run:
+            track_completion(run, completion.folder, strangers)
     return completion.folder
 
 

@@ -14,6 +14,7 @@ from synthpet.cohort.paths import FOLDS, Paths
 from synthpet.errors import DataError
 from synthpet.generators.options import TrainingStudy
 from synthpet.generators.registry import GENERATORS
+from synthpet.generators.watched import following_folds, generator_run
 from synthpet.learning.volumes import cache_volumes
 from synthpet.runtime.claim import claim_below
 from synthpet.runtime.compute import Compute, in_processes
@@ -21,6 +22,7 @@ from synthpet.runtime.console import say, training_bars
 from synthpet.runtime.device import has_gpu
 from synthpet.runtime.options import Study
 from synthpet.runtime.stage import Stage
+from synthpet.tracking.stages import track_generators
 
 
 def ensure_cohort(study: Study) -> Cohort:
@@ -67,7 +69,10 @@ def ensure_generators(study: TrainingStudy) -> tuple[Fold, ...]:
         say(f"generators {study.gan.name}: up to date ({generator_folder(study)})")
         return folds
     volumes = cache_volumes(cohort, people, _cache_folder(study), study.gan.sources, study.gan.target)
-    _train_side_by_side(study, cohort, missing, volumes)
+    with generator_run(study) as run:
+        with following_folds(run, study, [stage.folder for stage, _ in missing]):
+            _train_side_by_side(study, cohort, missing, volumes)
+        track_generators(run, [stage.folder for stage, _ in missing])
     return folds
 
 

@@ -1,5 +1,7 @@
 """Train one fold's generator with Lightning; continue where an interrupted run stopped."""
 
+import io
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,9 +14,9 @@ from torch import nn
 
 from synthpet.checks.cohort import open_cohort
 from synthpet.cohort import Fold
-from synthpet.cohort.files import sha256
+from synthpet.cohort.files import sha256, write_bytes
 from synthpet.cohort.text import read_rows
-from synthpet.errors import TrainingError
+from synthpet.errors import DiskError
 from synthpet.generators.options import TrainingStudy
 from synthpet.generators.patches.data import PatchDataModule, naming_loaders
 from synthpet.generators.patchwise import PatchCover, synthesise
@@ -22,18 +24,16 @@ from synthpet.generators.registry import GENERATORS
 from synthpet.generators.trained import CONFIG, WEIGHTS, save_generator, write_inference, write_seen
 from synthpet.learning.checkpoints import checkpoint_to_continue
 from synthpet.learning.lightning import METRICS, fit
-from synthpet.learning.model_card import generator_kind, short_name, write_model_card
-from synthpet.learning.progress import ProgressLines, RunLogger
+from synthpet.learning.model_card import generator_kind, write_model_card
+from synthpet.learning.progress import ProgressLines, Speed
 from synthpet.learning.several_devices import DEFAULT, is_first, n_devices, train_on
 from synthpet.learning.volumes import MASK, TARGET, check_cached
 from synthpet.runtime.device import resolve_precision
 from synthpet.runtime.options import plain
 from synthpet.runtime.stage import Stage
-from synthpet.tracking import Run, tracked
-from synthpet.tracking.stages import generator_product
+from synthpet.tracking import pictures_of
 
 TELLS_NOBODY = "_mask.nii.gz"  # the end of images by which a person is not known again
-FLAT = 0.2  # of the contrast of the measured target: below it a generator has collapsed
 
 
 def fit_fold(
@@ -104,28 +104,19 @@ def _train(
     )
     watched = lines and is_first()
     watching: list[pl.Callback] = [ProgressLines(f"fold {fold.index}", study.gan.n_steps)] if watched else []
-    if not is_first():
-        study = replace(study, logger=replace(study.logger, name="local"))  # one run of W&B is enough
     strategy = DEFAULT if several and study.trainer.strategy == "auto" else study.trainer.strategy
-    with tracked(study, "train", f"{study.gan.name} fold {fold.index}", {"fold": fold.index}) as run:
-        try:
-            with naming_loaders():
-                fit(
-                    model,
-                    data,
-                    folder,
-                    checkpoint,
-                    replace(study.trainer, strategy=strategy),
-                    loggers=[RunLogger(run, study.gan.batch_size)] if run else [],
-                    callbacks=[*watching, Example(study, volumes[fold.test[0]], affine, run)],
-                    max_epochs=-(-study.gan.n_steps // steps_per_epoch),
-                )
-        except TrainingError as error:
-            run.alert("Training stopped", f"{study.gan.name} fold {fold.index}: {error}")
-            raise
-        if is_first():
-            save_generator(model.network, folder)
-            run.makes(generator_product(folder))
+    with naming_loaders():
+        fit(
+            model,
+            data,
+            folder,
+            checkpoint,
+            replace(study.trainer, strategy=strategy),
+            callbacks=[*watching, Speed(study.gan.batch_size), Example(study, volumes[fold.test[0]], affine, folder)],
+            max_epochs=-(-study.gan.n_steps // steps_per_epoch),
+        )
+    if is_first():
+        save_generator(model.network, folder)
 
 
 def _model_card(study: TrainingStudy, folder: Path, fold: Fold, metrics: Path) -> Path:
@@ -164,19 +155,14 @@ class Example(pl.Callback):
     It steers nothing: no stopping, no choice of a checkpoint.
     """
 
-    def __init__(self, study: TrainingStudy, volume: Path, affine: NDArray[np.float64], run: Run) -> None:
-        self.study, self.affine, self.run = study, affine, run
+    def __init__(self, study: TrainingStudy, volume: Path, affine: NDArray[np.float64], folder: Path) -> None:
+        self.study, self.affine = study, affine
+        self.pictures = pictures_of(study, study.gan.folder_name, folder.name)
         self.volume = np.load(volume, mmap_mode="r", allow_pickle=False)
         self.every = study.logger.images_every
 
-    @property
-    def caption(self) -> str:
-        """Of the picture."""
-        source, target = short_name(self.study.gan.sources[0]), short_name(self.study.gan.target)
-        return f"{source}, measured {target} and synthetic {target} of a left-out subject"
-
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *args: Any) -> None:
-        """Synthesise, log ``val/mae`` and, where allowed, the picture."""
+        """Synthesise, log ``val/mae`` and, where allowed, leave the picture for the run of W&B."""
         step = int(pl_module.step)  # type: ignore[arg-type]
         if step % self.every or not is_first():
             return
@@ -196,15 +182,22 @@ class Example(pl.Callback):
         network.train(learning)
         contrast = float(made[mask].std() / real[mask].std())
         pl_module.log_dict({"val/mae": float(np.abs(made - real)[mask].mean()), "val/contrast": contrast})
-        if contrast < FLAT and step >= gan.n_steps / 2:
-            words = f"step {step}: {contrast:.0%} of the contrast of a real {short_name(gan.target)}"
-            self.run.alert("Collapsed generator", words)
-        if self.run.shows_images:
-            shown = slices(sources[0], real, made)
-            self.run.log_picture("example", shown, self.caption, step=step - 1)  # that of the metrics
+        if self.pictures is not None:
+            with suppress(DiskError):  # a picture fewer stops no training
+                png = as_png(slices(sources[0], real, made))
+                write_bytes(self.pictures / f"{step - 1:08d}.png", png)  # the step of the metrics
 
 
 def slices(*volumes: NDArray[np.float32]) -> NDArray[np.uint8]:
     """The middle transverse slice of (I, J, K) volumes side by side; grey from 0 to 1.6 (MRI scaled, SUVR)."""
     middle = np.rot90(np.stack(volumes)[:, :, :, volumes[0].shape[2] // 2], axes=(1, 2))
     return (np.concatenate(list(np.clip(middle / 1.6, 0, 1)), axis=1) * 255).astype(np.uint8)
+
+
+def as_png(picture: NDArray[np.uint8]) -> bytes:
+    """The file of a grey picture (rows, columns)."""
+    from PIL import Image
+
+    stream = io.BytesIO()
+    Image.fromarray(picture).save(stream, "png")
+    return stream.getvalue()

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytorch_lightning as pl
-from pytorch_lightning.loggers.logger import Logger
 from pytorch_lightning.plugins.environments import LightningEnvironment
 
 from synthpet.learning.checkpoints import CHECKPOINT, SaveCheckpoint, WholeCheckpoints, continuing, steps_done
@@ -24,7 +23,6 @@ def fit(
     checkpoint: Path | None,
     trainer: TrainerOptions,
     *,
-    loggers: Sequence[Logger] = (),
     callbacks: Sequence[pl.Callback] = (),
     **limit: int,
 ) -> None:
@@ -36,7 +34,6 @@ def fit(
         folder: receives ``metrics.jsonl`` and the checkpoints.
         checkpoint: from which to go on; None: from the beginning.
         trainer: where and how.
-        loggers: beside the file.
         callbacks: beside the one that saves, after it.
         limit: ``max_epochs`` or ``max_steps``.
 
@@ -53,7 +50,7 @@ def fit(
         devices=trainer.devices,
         strategy=trainer.strategy,
         precision=resolve_precision(trainer.precision, trainer.accelerator),  # type: ignore[arg-type]
-        logger=[metrics, *loggers],
+        logger=metrics,
         plugins=[WholeCheckpoints(), LightningEnvironment()],  # whatever a scheduler's variables say
         callbacks=[saver := SaveCheckpoint(folder / CHECKPOINT), *callbacks],
         log_every_n_steps=10,

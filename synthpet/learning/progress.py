@@ -1,4 +1,4 @@
-"""How a training stands: lines or a bar for whoever waits, rows of metrics in a file and for a tracked run."""
+"""How a training stands: lines or a bar for whoever waits, rows of metrics in a file."""
 
 import json
 import time
@@ -13,7 +13,6 @@ from synthpet.cohort.files import write_text
 from synthpet.cohort.text import read_rows
 from synthpet.learning.several_devices import is_first
 from synthpet.runtime.console import BAR_EVERY_S, Bar, bar, losses_of, on_terminal, say
-from synthpet.tracking import Run
 
 
 class ProgressLines(pl.Callback):
@@ -56,35 +55,22 @@ class ProgressLines(pl.Callback):
             self.bar.stop()
 
 
-class RunLogger(Logger):
-    """Lightning's metrics for a W&B run, with the patches a second since the row before."""
+class Speed(pl.Callback):
+    """``train/patches_per_second`` beside the losses, since they were written the last time."""
 
-    def __init__(self, run: Run, batch_size: int) -> None:
-        super().__init__()
-        self.run, self.batch_size = run, batch_size
+    def __init__(self, batch_size: int) -> None:
+        self.batch_size = batch_size
         self.last: tuple[int, float] | None = None
 
-    @property
-    def name(self) -> str:
-        """Lightning's name of this logger."""
-        return "run"
-
-    @property
-    def version(self) -> int:
-        """There is one version."""
-        return 0
-
-    def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
-        """The run has the configuration already."""
-
-    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
-        """Hand on one row."""
-        now, step = time.monotonic(), step or 0
-        speed = {}
-        if self.last is not None and step > self.last[0]:
-            speed["train/patches_per_second"] = (step - self.last[0]) * self.batch_size / (now - self.last[1])
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *args: Any) -> None:
+        """Log the speed at the steps that are written."""
+        step, now = int(pl_module.step), time.monotonic()  # type: ignore[arg-type]
+        if step % trainer.log_every_n_steps:  # type: ignore[attr-defined]
+            return
+        if self.last is not None:
+            patches = (step - self.last[0]) * self.batch_size
+            pl_module.log("train/patches_per_second", patches / (now - self.last[1]))
         self.last = (step, now)
-        self.run.log(metrics | speed, step)
 
 
 class MetricsFile(Logger):

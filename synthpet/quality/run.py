@@ -34,8 +34,10 @@ from synthpet.quality.summary import summarise
 from synthpet.quality.translation import Translation
 from synthpet.runtime.compute import in_threads
 from synthpet.runtime.console import progress
+from synthpet.runtime.options import plain
 from synthpet.runtime.stage import Stage
 from synthpet.template.regions import grey_matter, named_regions
+from synthpet.tracking import Run
 from synthpet.tracking.stages import track_quality
 
 METHODS = (*BASELINES, "synthetic", "expected")
@@ -173,19 +175,27 @@ def ensure_evaluated(study: QualityStudy) -> Path:
     Returns:
         The folder of the synthetic PETs, now also with quality.tsv, quality.json, figures/ and report.html.
     """
-    from synthpet.completion.write import ensure_completed, generators_source, with_stored_translation
+    from synthpet.completion.write import with_stored_translation
+    from synthpet.generators.watched import generator_run
 
-    folder = ensure_completed(study)
-    gan = with_stored_translation(study).gan
+    study = with_stored_translation(study)
+    with generator_run(study) as run:  # of which its training and completion are part, where they are missing
+        return _ensure_evaluated(study, run)
+
+
+def _ensure_evaluated(study: QualityStudy, run: Run) -> Path:
+    from synthpet.completion.write import ensure_completed, generators_source
+
+    folder, gan = ensure_completed(study), study.gan
     source = Source(open_cohort(study), folder, Translation(gan.sources, gan.target), generators_source(study))
-    geometry = {"patch_size": list(study.gan.patch_size), "stride": list(study.gan.stride)}
-    config = {"generator": study.gan.name, "data_range": study.evaluate.data_range, "seed": study.seed, **geometry}
+    geometry = {"patch_size": list(gan.patch_size), "stride": list(gan.stride)}
+    config = {"generator": gan.name, "data_range": study.evaluate.data_range, "seed": study.seed, **geometry}
     config |= source.cohort.told()
     if not gan.is_default:
         config |= {"translation": gan.translation}
-    stage = Stage(f"quality {study.gan.name}", folder, config, source.files(), manifest=OF_QUALITY)
+    stage = Stage(f"quality {gan.name}", folder, config, source.files(), manifest=OF_QUALITY)
     if stage.ensure(lambda: _write(source, folder, config, n_jobs=study.compute.n_jobs)):
-        track_quality(study, folder)
+        track_quality(run, folder, plain(study.evaluate))
     return folder
 
 

@@ -1,9 +1,9 @@
-"""One W&B run that cannot fail or hold up the work it is about."""
+"""One W&B run for everything about one generator, detector or comparison; it cannot fail or hold up the work."""
 
-import os
-import shutil
+import re
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,58 +12,81 @@ from numpy.typing import NDArray
 
 from synthpet.cohort import Cohort
 from synthpet.runtime.console import say
-from synthpet.runtime.options import plain
-from synthpet.tracking.client import import_wandb
+from synthpet.tracking.client import drop_logs, import_wandb, init, let_go
+from synthpet.tracking.identity import run_id, was_begun
 from synthpet.tracking.mode import LOCAL, check_online, group_of, in_a_line, is_wanted
 from synthpet.tracking.options import TrackedStudy
 from synthpet.tracking.products import Product, cohort_product
 
-WAIT_S = 30  # for W&B to start a run, and to upload what is left of it at its end
-SENT = ("gan", "detector", "normative", "detection", "evaluate")  # groups of the configuration, none with a path
+WANDB = "wandb"  # W&B's folder below the study's
 _refused: set[str] = set()  # modes that did not work in this process: said once, not tried again
+_open: dict[tuple[str, ...], "Run"] = {}  # runs of this process, within whose blocks others of the same name go on
 
 
 class Run:
-    """One W&B run; without W&B an object that does nothing.
+    """One W&B run; without W&B an object that does nothing. It starts with the first thing that is told to it.
 
     Args:
         study: with ``logger``, ``cohort``, ``work_dir``, ``study_name``, ``seed``.
-        job_type: train, complete, quality, uad, evaluate or compare.
+        kind: generator, detector or comparison: W&B's job type.
         name: of the run.
-        config: plain values that tell this run from others.
+        about: plain values that tell what is made from others of this name; another value is another run.
     """
 
-    def __init__(self, study: TrackedStudy, job_type: str, name: str, config: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, study: TrackedStudy, kind: str, name: str, about: Mapping[str, Any] | None = None) -> None:
+        self._study, self._kind, self._name, self._about = study, kind, name, dict(about or {})
         self._run: Any = None
-        self.shows_images = self.shows_ids = self.holds_models = False
+        self._turn = threading.RLock()  # whoever follows a training talks to it too
+        self._sections: set[str] = set()
         self._logs = is_wanted(study.logger)
-        self._safely(lambda: self._start(study, job_type, name, config or {}))
+        self.resumed = False
+        self.shows_images, self.shows_ids, self.holds_models = (
+            _may(study, what) for what in ("images", "ids", "models")
+        )
 
     def __bool__(self) -> bool:
         """Whether something is logged."""
         return self._logs
 
-    def _start(self, study: TrackedStudy, job_type: str, name: str, config: Mapping[str, Any]) -> None:
+    def begin(self) -> None:
+        """Start now, so that whoever watches sees that the work has begun; ``resumed`` is known then."""
+        self._safely(lambda: None)
+
+    def _start(self) -> None:
+        study, folder = self._study, self._study.work_dir.absolute()
         cohort = cohort_product(Cohort.open(study.cohort.path))
-        simulated = study.cohort.is_simulated
-        self.shows_images, self.shows_ids, self.holds_models = (
-            bool(simulated or getattr(study.logger, what)) for what in ("images", "ids", "models")
-        )
         self.group = group_of(study, cohort.fingerprint)
-        about = {"project": study.logger.project, "group": self.group, "job_type": job_type, "name": name}
-        chosen = {"study": study.study_name, "simulated": simulated, "seed": study.seed, **_chosen(study, job_type)}
-        self._run = _start_run(study.logger.mode, study.work_dir.absolute(), config={**chosen, **config}, **about)
-        _drop_logs(self._run)
+        about = {"seed": study.seed, **self._about}
+        identity = run_id(folder / WANDB, self._kind, self._name, {"cohort": cohort.fingerprint, **about})
+        self.resumed = was_begun(folder / WANDB, identity)
+        self._run = _started(
+            study.logger.mode, folder, project=study.logger.project, group=self.group, job_type=self._kind,
+            name=self._name, id=identity,
+            config={"study": study.study_name, "simulated": study.cohort.is_simulated, **about},
+        )  # fmt: skip
+        drop_logs(self._run)
         self.uses(cohort)
 
-    def log(self, numbers: Mapping[str, float], step: int | None = None) -> None:
-        """Numbers at a step; steps may not go back."""
-        self._safely(lambda: self._run.log(dict(numbers), step=step))
+    def configure(self, options: Mapping[str, Any]) -> None:
+        """Add plain options, of a later step, to what the table of runs shows."""
+        self._safely(lambda: self._run.config.update(dict(options), allow_val_change=True))
 
-    def log_picture(self, name: str, picture: NDArray[np.uint8], caption: str, step: int) -> None:
-        """A picture (rows, columns), where images may be shown."""
-        if self.shows_images:
-            self._safely(lambda: self._run.log({name: import_wandb().Image(picture, caption=caption)}, step=step))
+    def log(self, numbers: Mapping[str, Any], step: int, section: str) -> None:
+        """Numbers at a step of one training: ``fold-0/train/loss_generator`` over ``fold-0/step``."""
+        row = {f"{section}/{key}": value for key, value in {"step": step, **numbers}.items()}
+
+        def log() -> None:
+            if section not in self._sections:
+                self._run.define_metric(f"{section}/*", step_metric=f"{section}/step")
+                self._sections.add(section)
+            self._run.log(row)
+
+        self._safely(log)
+
+    def log_picture(self, picture: NDArray[np.uint8], caption: str, step: int, section: str) -> None:
+        """A picture (rows, columns) at a step of one training, where images may be shown."""
+        if self._logs and self.shows_images:
+            self.log({"example": import_wandb().Image(picture, caption=caption)}, step, section)
 
     def log_table(self, name: str, rows: Sequence[Mapping[str, Any]], who: str, private: Sequence[str] = ()) -> None:
         """A table; where ids may not be shown, BIDS ids are replaced by numbers and private columns left out.
@@ -112,8 +135,9 @@ class Run:
 
     def finish(self, *, failed: bool = False) -> None:
         """End the run."""
-        self._safely(lambda: self._run.finish(exit_code=int(failed)))
-        self._safely(lambda: _drop_logs(self._run))
+        if self._run is not None:
+            self._safely(lambda: self._run.finish(exit_code=int(failed)))
+            self._safely(lambda: drop_logs(self._run))
         self._logs = False
 
     def _safely(self, call: Callable[[], object]) -> None:
@@ -121,23 +145,47 @@ class Run:
         if not self._logs:
             return
         try:
-            call()
+            with self._turn:
+                if self._run is None:
+                    self._start()
+                call()
         except Exception as error:  # whatever W&B raises: nothing of it is worth a lost training
             self._logs = False
-            _let_go(self._run)
+            let_go(self._run)
             _say_once("broken", f"W&B stopped logging ({in_a_line(error)}); {LOCAL}")
 
 
 @contextmanager
-def tracked(study: TrackedStudy, job_type: str, name: str, config: Mapping[str, Any] | None = None) -> Iterator[Run]:
-    """A run for the time of a block; it ends as failed where the block fails."""
-    run = Run(study, job_type, name, config)
+def tracked(study: TrackedStudy, kind: str, name: str, about: Mapping[str, Any] | None = None) -> Iterator[Run]:
+    """A run for the time of a block, as ``Run``; it ends as failed where the block fails.
+
+    Within the block of a run, blocks of the same run go on with it: a command makes one of it, whatever it calls.
+    """
+    key = (str(study.work_dir.absolute()), kind, name, repr(about))
+    if key in _open:
+        yield _open[key]
+        return
+    run = _open[key] = Run(study, kind, name, about)
     try:
         yield run
     except BaseException:
         run.finish(failed=True)
         raise
+    finally:
+        del _open[key]
     run.finish()
+
+
+def pictures_of(study: TrackedStudy, name: str, section: str) -> Path | None:
+    """Where a training leaves pictures for the run of this name; None: nobody wants or may see them."""
+    if not (is_wanted(study.logger) and _may(study, "images")):
+        return None
+    return study.work_dir / WANDB / "pictures" / re.sub(r"[^\w.+-]+", "-", name) / section
+
+
+def _may(study: TrackedStudy, what: str) -> bool:
+    """Whether images, ids or models of these people may be in a run."""
+    return bool(study.cohort.is_simulated or getattr(study.logger, what))
 
 
 def without_ids(rows: Sequence[Mapping[str, Any]], who: str) -> list[dict[str, Any]]:
@@ -149,62 +197,16 @@ def without_ids(rows: Sequence[Mapping[str, Any]], who: str) -> list[dict[str, A
     return [{**row, who: numbers.get(row[who], row[who])} for row in rows]
 
 
-def _chosen(study: TrackedStudy, job_type: str) -> dict[str, Any]:
-    """The options that tell runs of this job type apart."""
-    groups = {"train": ("gan",), "complete": ("gan",), "quality": ("gan", "evaluate"), "compare": ("detection",)}
-    return {key: plain(getattr(study, key)) for key in groups.get(job_type, SENT) if hasattr(study, key)}
-
-
-def _start_run(mode: str, folder: Path, **about: Any) -> Any:
+def _started(mode: str, folder: Path, **about: Any) -> Any:
     """A run in this mode, or offline where online fails."""
-    wandb = import_wandb()
-    if not os.access(Path.home(), os.W_OK):  # where W&B writes a log of its own, or says at length that it could not
-        os.environ["WANDB_CACHE_DIR"] = str(folder / "wandb" / "cache")
-    os.environ["WANDB_DATA_DIR"] = str(folder / "wandb")  # copies of tables: not in the home folder
     if mode == "online" and mode not in _refused:
         try:
             check_online()
-            return wandb.init(mode="online", dir=folder, settings=_settings(wandb), reinit="create_new", **about)
+            return init("online", folder, **about)
         except Exception as error:  # whatever W&B raises
             _refused.add(mode)
             _say_once("online", f"W&B cannot be used online ({in_a_line(error)}), so it is used offline; {LOCAL}")
-    return wandb.init(mode="offline", dir=folder, settings=_settings(wandb), reinit="create_new", **about)
-
-
-def _drop_logs(run: Any) -> None:
-    """Remove W&B's own logs of a run, which tell the machine's folders and go along when the folder is handed on."""
-    folder = Path(run.dir).parent  # of the run; run.dir holds its files
-    shutil.rmtree(folder / "logs", ignore_errors=True)
-    for link in folder.parent.glob("debug*.log"):
-        link.unlink(missing_ok=True)
-
-
-def _let_go(run: Any) -> None:
-    """End the run and W&B's process, or what is left of them: they neither wait nor complain when Python ends."""
-    with suppress(Exception):  # it is broken already
-        run.finish(exit_code=1)
-    with suppress(Exception):
-        import_wandb().teardown(exit_code=1)
-
-
-def _settings(wandb: Any) -> Any:
-    """Nothing of the machine, the person or the code; no endless waiting."""
-    return wandb.Settings(
-        host="",
-        username="",
-        email="",
-        disable_code=True,
-        disable_git=True,
-        save_code=False,
-        console="off",
-        silent=True,
-        x_disable_machine_info=True,
-        x_disable_meta=True,
-        x_disable_stats=True,
-        x_save_requirements=False,
-        init_timeout=WAIT_S,
-        finish_timeout=WAIT_S,
-    )
+    return init("offline", folder, **about)
 
 
 _said: set[str] = set()

@@ -1,15 +1,14 @@
 """What the stages of synthpet tell W&B, read from what they wrote."""
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from synthpet.cohort.files import read_tsv, sha256
 from synthpet.cohort.manifest import OF_QUALITY, Manifest
-from synthpet.cohort.text import read_rows
-from synthpet.tracking.options import TrackedStudy
 from synthpet.tracking.products import Product, fingerprint, made_by
-from synthpet.tracking.run import Run, tracked
+from synthpet.tracking.run import Run
 
 GENERATOR, CONFIG = "generator.safetensors", "config.yaml"
 SHOWN = ("mae", "rmse", "psnr", "ssim")  # of quality.json, in the brain
@@ -28,50 +27,61 @@ def synthetic_product(folder: Path) -> Product:
     return made_by(folder, "synthetic-set")
 
 
-def track_completion(study: TrackedStudy, folder: Path, generators: list[Path]) -> None:
-    """A run of job type ``complete``.
+def track_generators(run: Run, folders: Sequence[Path]) -> None:
+    """Folds that were trained.
 
     Args:
-        study: options of ``complete``.
-        folder: of the synthetic PET.
-        generators: folder of each fold that was used.
+        run: of the generator.
+        folders: of the folds.
     """
+    for folder in folders if run else ():
+        run.summarise({f"{folder.name}/seconds": Manifest.read(folder).seconds})
+        run.makes(generator_product(folder))
+
+
+def track_completion(run: Run, folder: Path, generators: Sequence[Path]) -> None:
+    """The synthetic PET that was written.
+
+    Args:
+        run: of the generator.
+        folder: of the synthetic PET.
+        generators: folder of each fold that was used and belongs to another study.
+    """
+    if not run:
+        return
     manifest = Manifest.read(folder)
-    options = {key: manifest.config[key] for key in ("smooth_fwhm_mm", "histogram_matching", "residual", "stride")}
-    with tracked(study, "complete", folder.name, {"complete": options}) as run:
-        for generator in generators if run else ():
-            run.uses(generator_product(generator))
-        n_subjects = len(manifest.config["subjects"])
-        run.summarise(
-            {
-                "complete/n_subjects": n_subjects,
-                "complete/n_generators": len(generators),
-                "complete/seconds_per_subject": manifest.seconds / max(1, n_subjects),
-                "seconds": manifest.seconds,
-            }
-        )
-        if run:
-            run.makes(synthetic_product(folder))
+    keys = ("smooth_fwhm_mm", "histogram_matching", "residual", "stride")
+    run.configure({"complete": {key: manifest.config[key] for key in keys}})
+    for generator in generators:
+        run.uses(generator_product(generator))
+    n_subjects = len(manifest.config["subjects"])
+    run.summarise(
+        {
+            "complete/n_subjects": n_subjects,
+            "complete/seconds_per_subject": manifest.seconds / max(1, n_subjects),
+            "complete/seconds": manifest.seconds,
+        }
+    )
+    run.makes(synthetic_product(folder))
 
 
-def track_quality(study: TrackedStudy, folder: Path) -> None:
-    """A run of job type ``quality``: the table of subjects, the headline, an alert where the set has collapsed.
+def track_quality(run: Run, folder: Path, evaluate: Mapping[str, Any]) -> None:
+    """The table of subjects, the headline, an alert where the set has collapsed.
 
     Args:
-        study: options of ``evaluate``.
+        run: of the generator.
         folder: of the synthetic PET.
+        evaluate: options of the measurement.
     """
+    if not run:
+        return
     quality = json.loads((folder / "quality.json").read_text())
-    role = quality["headline_role"]
-    with tracked(study, "quality", folder.name, {"role": role, "data_range": quality["data_range"]}) as run:
-        if not run:
-            return
-        run.uses(synthetic_product(folder))
-        run.log_table("quality", read_tsv(folder / "quality.tsv"), "participant_id")
-        run.summarise({**quality_summary(quality), "seconds": Manifest.read(folder, OF_QUALITY).seconds})
-        collapsed = [name for name, found in quality["roles"].items() if found.get("collapsed")]
-        if collapsed:
-            run.alert("Collapsed synthetic PET", f"{folder.name}: too alike between subjects ({', '.join(collapsed)})")
+    run.configure({"evaluate": evaluate, "role": quality["headline_role"], "data_range": quality["data_range"]})
+    run.log_table("quality", read_tsv(folder / "quality.tsv"), "participant_id")
+    run.summarise({**quality_summary(quality), "quality/seconds": Manifest.read(folder, OF_QUALITY).seconds})
+    collapsed = [name for name, found in quality["roles"].items() if found.get("collapsed")]
+    if collapsed:
+        run.alert("Collapsed synthetic PET", f"{folder.name}: too alike between subjects ({', '.join(collapsed)})")
 
 
 def quality_summary(quality: dict[str, Any]) -> dict[str, Any]:
@@ -88,9 +98,3 @@ def quality_summary(quality: dict[str, Any]) -> dict[str, Any]:
         "quality/variance_ratio": found.get("variance_ratio", {}).get("synthetic"),
         "quality/collapsed": found.get("collapsed"),
     }
-
-
-def log_rows(run: Run, path: Path) -> None:
-    """The curves of a ``metrics.jsonl`` that is finished."""
-    for row in read_rows(path) if run and path.is_file() else ():
-        run.log({key: value for key, value in row.items() if key != "step" and value is not None}, row["step"])

@@ -19,6 +19,7 @@ from synthpet.runtime.compute import Compute, in_processes
 from synthpet.runtime.console import progress, say
 from synthpet.runtime.options import plain
 from synthpet.runtime.stage import Stage
+from synthpet.tracking import COMPARISON, tracked
 from uad.comparison.cells import generator_pictures
 from uad.comparison.options import Cell, ComparisonStudy
 from uad.comparison.statistics import Settings, compare
@@ -67,7 +68,9 @@ def ensure_comparison(study: ComparisonStudy) -> Path:
     shown = generator_pictures(_synthetic(study, columns))
     stage = Stage("comparison", folder, config, (*_inputs(outcomes), *shown))
     if stage.ensure(lambda: _write(study, cohort, folder, outcomes)):
-        track_comparison(study, folder, folders, study.compare.reference)
+        options = {"detection": plain(study.detection), "compare": plain(study.compare), "columns": columns}
+        with tracked(study, COMPARISON, "comparison") as run:
+            track_comparison(run, folder, folders, options)
     for line in (folder / "table.txt").read_text().splitlines():
         say(line)
     say(f"written: {folder / 'report.html'}")

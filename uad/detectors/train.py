@@ -1,5 +1,6 @@
 """From a cohort and a normative set to a trained detector in a folder that a rerun reuses."""
 
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -8,10 +9,13 @@ from synthpet.cohort import Cohort
 from synthpet.cohort.paths import Paths
 from synthpet.completion.write import generators_source, with_stored_translation
 from synthpet.generators.crossfit import ensure_cohort
+from synthpet.learning.lightning import METRICS
 from synthpet.learning.model_card import DETECTOR, write_model_card
 from synthpet.quality.run import ensure_evaluated
 from synthpet.runtime.options import plain
 from synthpet.runtime.stage import Stage
+from synthpet.tracking import DETECTOR as DETECTOR_RUN
+from synthpet.tracking import Run, Section, following, tracked
 from uad.detectors.base import SYNTHESIS, Assignment, Detector
 from uad.detectors.left_out import LeavesOut
 from uad.detectors.options import DetectorStudy
@@ -31,6 +35,14 @@ def detector_folder(study: DetectorStudy) -> Path:
 def named_by(study: DetectorStudy) -> tuple[str, str, str]:
     """Detector, normative set, and generator with its unusual translation (empty: not used), which name folders."""
     return study.detector.name, study.normative.name, study.gan.folder_name if uses_synthesis(study) else ""
+
+
+def detector_run(study: DetectorStudy) -> AbstractContextManager[Run]:
+    """The one run of W&B about a detector and its normative set: every seed's training, and what they find."""
+    about = {"detector": {key: value for key, value in plain(study.detector).items() if key != "seeds"}}
+    about |= {"normative": plain(study.normative)}
+    about |= {"gan": study.gan.of_training()} if uses_synthesis(study) else {}
+    return tracked(study, DETECTOR_RUN, "-".join(filter(None, named_by(study))), about)
 
 
 def uses_synthesis(study: DetectorStudy) -> bool:
@@ -95,16 +107,18 @@ def _ensure_detector(
     config["left_out"] = isinstance(detector, LeavesOut)  # folders of before have no such maps
     stage = Stage(f"detector {folder.parent.name} seed {seed}", folder, config, detector.files(normative, cohort))
 
-    def make() -> list[Path]:
-        written = detector.fit(normative, cohort).save(folder)
+    def make(run: Run) -> list[Path]:
+        with following(run, [Section(folder.name, folder / METRICS)]):  # where there is something to follow
+            written = detector.fit(normative, cohort).save(folder)
         if isinstance(detector, LeavesOut):
             written.append(detector.left_out(normative, cohort).save(folder))
         options = {key: config[key] for key in ("detector", "normative", "seed")}
         card = write_model_card(folder, DETECTOR, folder.parent.name, cohort, config["members"], options, written)
         return [*written, card]
 
-    if stage.ensure(make):
-        track_detector(study, folder, seed, synthetic)
+    with detector_run(study) as run:
+        if stage.ensure(lambda: make(run)):
+            track_detector(run, folder, synthetic)
     stage.check_outputs()
     detector.restore(folder, cohort)
     return detector

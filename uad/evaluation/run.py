@@ -19,9 +19,10 @@ from synthpet.prepare.spaces.native import NativeSpace
 from synthpet.runtime.console import progress, say
 from synthpet.runtime.options import plain
 from synthpet.runtime.stage import Stage
+from synthpet.tracking import Run
 from uad.detectors.base import SYNTHESIS
 from uad.detectors.deviation import STATISTICS
-from uad.detectors.train import detector_folder, ensure_detectors, named_by, with_translation
+from uad.detectors.train import detector_folder, detector_run, ensure_detectors, named_by, with_translation
 from uad.evaluation.records import FOUND_COLUMNS, FROC_COLUMNS, WHO, PatientResult, SeedResult, headline, summarise_seed
 from uad.findings.calibrated import check_heldout, ensure_calibrated, sweep
 from uad.findings.clusters import COLUMNS as CLUSTER_COLUMNS
@@ -62,6 +63,11 @@ def ensure_evaluation(study: EvaluationStudy) -> Path:
         found = open_cohort(study)
         check_patients(found, study.detector.learns_from)
         check_heldout(found)
+    with detector_run(study) as run:  # of which the training is part, where it is missing
+        return _ensure_evaluation(study, run)
+
+
+def _ensure_evaluation(study: EvaluationStudy, run: Run) -> Path:
     cohort, normative, detectors = ensure_detectors(study)
     patients = check_patients(cohort, normative.images)
     calibrated = ensure_calibrated(study, cohort, normative, detectors)
@@ -76,7 +82,7 @@ def ensure_evaluation(study: EvaluationStudy) -> Path:
     inputs = cohort.files((*normative.images, "brain_mask", "lesion_mask"), patients)
     stage = Stage(f"evaluation {folder.name}", folder, config, tuple(inputs))
     if stage.ensure(lambda: Evaluation(study, cohort, normative, folder).write(calibrated)):
-        track_evaluation(study, folder, [Paths.seed(detector_folder(study), seed) for seed in detectors])
+        track_evaluation(run, folder, {"detection": plain(study.detection), "seeds": list(detectors)})
     return folder
 
 

@@ -2,6 +2,8 @@
 
 import importlib
 import inspect
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -33,3 +35,10 @@ def test_rows_in_turn_take_the_shortest_of_each(monkeypatch):
     table.in_turn(lambda: order.append("ours"), lambda: order.append("theirs"), repeats=2)
     assert order == ["ours", "theirs", "ours", "theirs"]
     assert table.faster("part", "other", 0.5, 1.25, "2x").ratio == "2.50x"
+
+
+def test_the_table_is_printed_by_a_program_that_knows_no_tests_of_itself(tmp_path):
+    command = [sys.executable, FOLDER / "table.py", "--tiny", "viewer"]
+    printed = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True).stdout
+    assert "page with a viewer" in printed
+    assert (tmp_path / "outputs/benchmarks/table.md").read_text().count("page with a viewer") >= 2

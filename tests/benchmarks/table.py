@@ -1,8 +1,8 @@
 """The table of docs/speed.md: what a row is, how two ways are timed side by side, and what prints it.
 
 ``make bench`` (or ``python tests/benchmarks/table.py [name ...]``) imports each ``bench_<name>.py`` of this folder,
-takes the rows of its ``rows()`` and writes them to ``outputs/benchmarks/table.md`` as well. ``rows(tiny=True)`` gives
-the same rows on sizes that mean nothing, for the test that each of them runs.
+takes the rows of its ``rows()`` and writes them to ``outputs/benchmarks/table.md`` as well. ``rows(tiny=True)``, or
+``--tiny`` before the names, gives the same rows on sizes that mean nothing, for the tests that they run.
 
 Both ways of a row run in one process on two threads, in turn (ours, theirs, ours, theirs, ...), and the shortest time
 of each counts: other work on the machine then hits both alike. pytest-benchmark runs all rounds of one before the
@@ -104,11 +104,11 @@ def machine() -> str:
     return f"{time.strftime('%Y-%m-%d')}, {processor}, {os.cpu_count()} cores, {N_THREADS} threads, {versions}"
 
 
-def collect(names: Sequence[str]) -> Iterator[Row]:
+def collect(names: Sequence[str], tiny: bool = False) -> Iterator[Row]:
     """The rows of each ``bench_<name>.py``, said as they come."""
     for name in names:
         start = time.perf_counter()
-        for row in importlib.import_module(f"bench_{name}").rows():
+        for row in importlib.import_module(f"bench_{name}").rows(**({"tiny": True} if tiny else {})):
             say(f"{row.part}: {row.ours} against {row.theirs} ({row.against}): {row.ratio}; bar {row.bar}")
             yield row
         say(f"bench_{name}: {time.perf_counter() - start:.0f} s")
@@ -118,7 +118,9 @@ def main() -> None:
     """Print the table of the named benchmarks, of all where none is named."""
     limit_threads()
     here = Path(__file__).parent
-    rows = list(collect(sys.argv[1:] or sorted(path.stem[len("bench_") :] for path in here.glob("bench_*.py"))))
+    sys.path.append(str(here.parents[1]))  # some rows use what the tests use
+    names, tiny = [name for name in sys.argv[1:] if name != "--tiny"], "--tiny" in sys.argv
+    rows = list(collect(names or sorted(path.stem[len("bench_") :] for path in here.glob("bench_*.py")), tiny))
     FOLDER.mkdir(parents=True, exist_ok=True)
     write_text(FOLDER / "table.md", markdown(rows))
     say(f"\n{plain(rows)}\n\n{machine()}\n{FOLDER / 'table.md'}")

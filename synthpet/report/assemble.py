@@ -18,8 +18,9 @@ def assemble(
     """Put a page together.
 
     The YAML has ``title`` and ``sections``; a section has ``title``, ``show`` (names of parts, in order) and, if it
-    likes, ``text`` that stands before them. A section of which no part is there is left out. A part that is itself
-    one or several ``Section`` stands alone in ``show``, and its section needs no title.
+    likes, ``text`` that stands before them; ``folded: true`` shows it at a click only. A section of which no part is
+    there is left out. A part that is itself one or several ``Section`` stands alone in ``show``, and its section needs
+    no title.
 
     Args:
         package: that holds the YAML.
@@ -47,7 +48,7 @@ def _sections(planned: Mapping[str, Any], parts: Parts, words: Mapping[str, str]
         return whole
     text = [planned["text"].format_map(words).strip()] if "text" in planned else []
     single = [part for part in shown if not isinstance(part, Section)]
-    return [Section(planned["title"].format_map(words), [*text, *single])]
+    return [Section(planned["title"].format_map(words), [*text, *single], folded=planned.get("folded", False))]
 
 
 def _listed(part: Any) -> list[Any]:

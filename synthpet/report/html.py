@@ -92,11 +92,13 @@ class Section:
     """A heading and what stands below it, in order.
 
     ``anchor``: what links lead to; a section with one is one of many and is not named at the top.
+    ``folded``: shown at a click on the title.
     """
 
     title: str
     parts: Sequence[Part] = ()
     anchor: str = ""
+    folded: bool = False
 
 
 @dataclass(frozen=True)

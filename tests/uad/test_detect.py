@@ -70,7 +70,8 @@ def test_the_command_examines_a_patient_and_finds_it_up_to_date_the_second_time(
         assert f"written: {work / 'detect-typed' / 'report.html'}" in result.stdout
     folder = work / "detect-typed"
     rows, summary = read_tsv(folder / "clusters.tsv"), json.loads((folder / "summary.json").read_text())
-    assert summary["n_clusters"] == len(rows)
+    assert summary["n_candidates"] + summary["n_weaker"] == len(rows)
+    assert [row["candidate"] for row in rows].count("true") == summary["n_candidates"]
     assert list(json.loads((folder / "clusters.json").read_text())) == list(
         (folder / "clusters.tsv").read_text().splitlines()[0].split("\t")
     )
@@ -277,3 +278,10 @@ def test_what_an_evaluation_found_is_said_when_it_is_up_to_date_as_well(work, ca
     said = capsys.readouterr().out
     assert "up to date" in said and "of 2 lesions detected" in said
     assert said.splitlines()[-1] == f"written: {folder / 'report.html'}"
+
+
+def test_what_is_known_of_the_patient_and_how_images_are_shown_is_on_the_page(work, images):
+    options = ("name=shown", "patient_age=80", "patient_sex=M", "display.convention=radiological")
+    page = (detect(work, images, *options, "display.pet_colours=gray_r") / "report.html").read_text()
+    assert "AGE: this person is 80 years old" in page and "80 years, M; controls" in page
+    assert "RIGHT of the patient, the radiological convention" in page and "the neurological" not in page

@@ -48,7 +48,7 @@ def test_the_rank_is_that_of_the_first_cluster_with_a_voxel_of_the_lesion():
     lesion = np.zeros(SHAPE, bool)
     lesion[14:16, 8:12, 8:10] = True  # 16 voxels, 8 of them in the bar, around its middle
     found = compare(two_clusters(), lesion)
-    assert found == Detection("sub-01", "left insula", True, 2, True, 2, 0.5, 8 / 32, 2, 3)
+    assert found == Detection("sub-01", "left insula", True, 2, True, 2, 0.5, 8 / 32, 2, 3, candidate=True)
     assert set(found.row()) == set(COLUMNS)
 
 

@@ -10,13 +10,14 @@ from tests.conftest import GRID, ellipsoid
 from tests.uad.conftest import scan_of
 from uad.detectors.control_statistics import ControlStatistics
 from uad.detectors.zmap import ZMap
+from uad.findings.clusters import strongest
 from uad.findings.examine import covered, examine, side_by_side
 from uad.findings.options import DetectionOptions
 from uad.findings.records import CalibratedDetector, HeldOut
 from uad.findings.threshold import calibrate_threshold
 
 MASK = ellipsoid(0.9)
-OPTIONS = DetectionOptions(false_per_scan=1.0, min_volume_mm3=500.0, max_clusters=10, rank_by="mass")
+OPTIONS = DetectionOptions(false_per_scan=1.0, min_volume_mm3=500.0, max_clusters=10, rank_by="mass", healthy_share=0.2)
 LESION = ((np.argwhere(np.ones(GRID.shape)) - (6, 12, 10)) ** 2).sum(1).reshape(GRID.shape) <= 6
 
 
@@ -40,7 +41,9 @@ def calibrated(request):
     maps = [detector.z_map(scan_of(*person(seed), MASK))["z"] for seed in range(20, 24)]
     calibration = calibrate_threshold(maps, [MASK] * 4, GRID, min_volume_mm3=500.0, false_per_scan=1.0)
     empty = np.zeros(GRID.shape, np.float32)
-    return CalibratedDetector(detector, learn("t1w"), GRID, OPTIONS, calibration, HeldOut({}, {}, empty, empty, {}), {})
+    scores = {str(k): strongest(z, MASK, GRID, calibration.threshold, 500.0) for k, z in enumerate(maps)}
+    heldout = HeldOut({}, {}, scores, empty, empty, {})
+    return CalibratedDetector(detector, learn("t1w"), GRID, OPTIONS, calibration, heldout, {})
 
 
 def test_a_lesion_of_the_image_that_is_measured_ranks_first(calibrated):

@@ -11,18 +11,22 @@ from synthpet.cohort import Grid
 from synthpet.cohort.scan import Scan
 from tests.conftest import GRID, ellipsoid, write_cohort
 from uad.findings.clusters import ClusterRule, find_clusters
+from uad.findings.health import Health
 from uad.findings.records import Findings
 from uad.findings.threshold import Calibration
 from uad.normative.normal_image import change_percent
 from uad.normative.sets import normative_set
-from uad.patient.page import Case, make_page, notices, projections_of
+from uad.patient.page import make_page, notices
+from uad.patient.pictures import Case, projections_of
 from uad.patient.words import result_words, untested_words
-from uad.pictures.figures import Layer, planes, projections
+from uad.pictures.display import Display
+from uad.pictures.figures import Layer, difference_layer, planes, projections
 from uad.scores.lesions import detect_lesion
 from uad.statistics.intervals import Interval
 
 MASK = ellipsoid(0.9)
 CALIBRATION = Calibration(3.0, 3.0, 2.9, Interval(1.0, 5.0), 3.25, 0.125, 8)
+HEALTH = Health(np.array([50.0, 20, 15, 9, 4, 2, 0, 0]), 0.2)  # 8 healthy scans
 
 
 def findings(n_spots, pet=True):
@@ -37,14 +41,14 @@ def findings(n_spots, pet=True):
 
 
 def render(case, found):
-    return make_page(case, found, CALIBRATION, GRID, projections_of(case, found, GRID)).render()
+    return make_page(case, found, CALIBRATION, HEALTH, GRID, projections_of(case, found, GRID)).render()
 
 
 def test_no_candidate_is_said_with_how_often_healthy_people_get_it():
-    words = " ".join(result_words([], CALIBRATION))
+    words = " ".join(result_words([], HEALTH, CALIBRATION))
     assert words.startswith("No candidate.")
-    assert "Of 8 healthy controls that the detector had never seen, 12 % have no candidate either." in words
-    assert "does not rule out a lesion" in words
+    assert "7 of 8 healthy controls, each judged by the others, have no candidate either." in words
+    assert "does not rule out a lesion" in words and "weaker" not in words
     page = render(Case("sub-x", []), findings(0))
     assert "No candidate." in page and "Candidate 1" not in page
     assert page.count("<img") == 2  # the images that were read, the projections
@@ -53,19 +57,18 @@ def test_no_candidate_is_said_with_how_often_healthy_people_get_it():
 def test_a_single_control_says_nothing_about_the_share_without_candidates():
     alone = replace(CALIBRATION, left_out=None, left_out_empty=None, n_scans=1)
     for clusters in ([], findings(1).clusters):
-        words = " ".join(result_words(clusters, alone))
-        assert "None" not in words and "%" not in words
+        words = " ".join(result_words(clusters, Health(np.zeros(1), 0.2), alone))
+        assert "None" not in words and "nan" not in words and "of the 1 healthy controls" not in words
 
 
 @pytest.mark.parametrize("n_spots", [1, 2])
 def test_each_candidate_has_its_row_and_its_picture(n_spots):
     page = render(Case("sub-x", ["SIMULATED: test"]), findings(n_spots))
     assert f"{n_spots} candidate{'s' if n_spots > 1 else ''}. The most suspicious one: left" in page
-    assert "3.2 candidates each on average" in page
     assert page.count("<img") == 2 + n_spots
     assert ("Candidate 2: right" in page) == (n_spots == 2)
     assert "hypo" in page and "The T1 alone deviates too" in page
-    assert "L" in page and "neurologists" in page
+    assert "left of the patient, the neurological convention" in page
 
 
 def test_the_viewer_offers_the_colours_of_pet_readers_where_there_is_a_pet():
@@ -83,8 +86,39 @@ def test_the_pet_is_compared_with_the_controls_mean_in_percent():
     normal = np.where(MASK, 0.75, np.nan).astype(np.float32)
     page = render(Case("sub-x", [], normal=normal), found)
     assert "It is 20 % less than the controls&#39; mean." in page and "<td>-20</td>" in page
+    assert "mean PET of controls" in page and "expected" not in page
     assert change_percent(found.pet, np.full(GRID.shape, np.nan), MASK) is None
     assert "controls&#39; mean." not in render(Case("sub-x", []), found)
+
+
+def test_the_pet_is_compared_with_the_one_expected_from_the_t1():
+    found = findings(1)
+    found.maps["expected_pet"] = np.where(MASK, 0.8, 0).astype(np.float32)
+    page = render(Case("sub-x", [], normal=np.where(MASK, 0.75, np.nan).astype(np.float32)), found)
+    assert "It is 25 % less than expected from the person&#39;s own T1." in page and "<td>-25</td>" in page
+    assert "expected PET (synthetic)" in page and "mean PET of controls" not in page
+
+
+def test_the_difference_of_two_pets_is_in_percent_and_silent_where_no_uptake_is_expected():
+    usual = np.where(MASK, 1.0, np.nan).astype(np.float32)
+    usual[8:12, 10:14, 8:12] = 0.01  # a ventricle
+    layer = difference_layer(np.nan_to_num(0.8 * usual) + (usual < 0.1) * 0.1, usual, MASK, GRID.spacing_mm)
+    deep = ellipsoid(0.3)
+    assert np.allclose(layer.volume[ellipsoid(0.85) & ~ellipsoid(0.7)], -20, atol=2)
+    assert (layer.volume[9:11, 11:13, 9:11] == 0).all() and (layer.volume[~MASK] == 0).all()
+    assert np.isfinite(layer.volume[deep]).all()
+
+
+def test_what_healthy_people_show_too_is_a_weaker_place_and_no_candidate():
+    found = findings(2)
+    marked = [replace(c, healthy_as_strong=n, candidate=n == 0) for c, n in zip(found.clusters, (0, 5), strict=True)]
+    page = render(Case("sub-x", []), replace(found, clusters=marked))
+    assert "1 candidate. The most suspicious one" in page and "0 of 8 healthy scans show a place as strong" in page
+    assert "1 weaker place stands out as well" in page and "3.2 places of any strength on average" in page
+    assert "Candidate 2" not in page and "Weaker place 2: right" in page  # no picture; in the viewer it is
+    assert page.index("<td>0 of 8</td>") < page.index("<summary><h2>Weaker places") < page.index("<td>5 of 8</td>")
+    none = render(Case("sub-x", []), replace(found, clusters=[replace(c, candidate=False) for c in found.clusters]))
+    assert "No candidate." in none and "2 weaker places stand out as well" in none and none.count("<img") == 2
 
 
 def test_a_known_lesion_is_called_found_or_missed():
@@ -140,16 +174,33 @@ def test_the_left_of_the_brain_is_on_the_left_of_the_picture():
         assert bright(png, "left") > 3 * bright(png, "right")
 
 
-def test_an_outline_lies_around_the_voxels_it_belongs_to():
+def test_in_the_radiological_convention_the_left_of_the_brain_is_on_the_right():
+    left = np.zeros(GRID.shape, np.float32)
+    left[4:8, 8:16, 6:14] = 5
+    labels, display = (left > 0).astype(int), Display(convention="radiological")
+    layer = Layer("z", left, "magma", (0.0, 6.0), "z")
+    for png in (
+        projections(left, labels, None, MASK, GRID, display=display),
+        planes([layer], MASK, GRID, display=display),
+    ):
+        assert bright(png, "right") > 3 * bright(png, "left")
+    assert "Left of the picture: RIGHT of the patient, the radiological convention" in display.sides()
+    page = render(Case("sub-x", [], display=display), findings(1))
+    assert page.count("RIGHT of the patient") == 3 and "left of the patient, the neurological" not in page
+
+
+@pytest.mark.parametrize("convention", ["neurological", "radiological"])
+def test_an_outline_lies_around_the_voxels_it_belongs_to(convention):
     spot = np.zeros(GRID.shape, bool)
     spot[6:9, 11:14, 9:12] = True
     layer = Layer("z", spot.astype(float), "gray", (0.0, 1.0), "z")
     point = GRID.matrix[:3, :3] @ (7, 12, 10) + GRID.matrix[:3, 3]
     picture = matplotlib.image.imread(
-        io.BytesIO(planes([layer], MASK, GRID, point, outlined=spot, colour="red"))
+        io.BytesIO(planes([layer], MASK, GRID, point, outlined=spot, colour="red", display=Display(convention)))
     )[..., :3]  # fmt: skip
     red = np.argwhere((picture[..., 0] > 0.8) & (picture[..., 1] < 0.3))
     white = np.argwhere(picture[:, : picture.shape[1] // 4].min(axis=-1) > 0.95)
     red, white = (points[(points[:, 1] < picture.shape[1] // 4) & (points[:, 0] > 30)] for points in (red, white))
-    inside = [p for p in white if (red.min(0) - 1 <= p).all() and (p <= red.max(0) + 1).all()]
-    assert len(red) and np.abs(red.mean(0) - np.mean(inside, axis=0)).max() < 3
+    inside = np.array([p for p in white if (red.min(0) - 4 <= p).all() and (p <= red.max(0) + 4).all()])
+    for edge in (np.min, np.max):
+        assert np.abs(edge(red, axis=0) - edge(inside, axis=0)).max() <= 2

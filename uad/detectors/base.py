@@ -14,6 +14,7 @@ from uad.normative.sets import NormativeSet
 
 SHARED = ("name", "method", "seeds")  # of every group ``detector``; the others are those of its method
 SYNTHESIS = "synthesis"  # expects a person's PET from the T1, by generators
+EXPECTED_PET = "expected_pet"  # among the maps of a detector that does
 
 
 @dataclass(frozen=True)
@@ -82,5 +83,5 @@ class Detector(Protocol):
         """Maps (I, J, K) of one person who has all that it looks at.
 
         ``z``: high = abnormal, 0 where it does not judge; where it has them, signed and by modality, ``z_pet``
-        (negative = less uptake), ``z_t1w`` and others.
+        (negative = less uptake), ``z_t1w`` and others; ``expected_pet``, SUVR, where generators expect one.
         """

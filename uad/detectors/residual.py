@@ -19,7 +19,7 @@ from synthpet.generators.trained import TrainedGenerator
 from synthpet.runtime.device import device_name
 from synthpet.runtime.options import own_options
 from synthpet.template.smoothing import smooth_within
-from uad.detectors.base import SHARED, SYNTHESIS, Assignment
+from uad.detectors.base import EXPECTED_PET, SHARED, SYNTHESIS, Assignment
 from uad.detectors.deviation import Measure, PetDeviation
 from uad.detectors.left_out import LeftOut
 from uad.normative.sets import Member, NormativeSet, check_synthetic, generator_hashes
@@ -72,6 +72,13 @@ class Residual(PetDeviation):
     def measure(self, scan: Scan) -> Measure:
         """Measured minus expected PET, SUVR, smoothed within the brain."""
         return self._residual(scan["pet"], self.synthesise(scan), scan.mask)
+
+    def z_map(self, scan: Scan) -> dict[str, NDArray[np.float32]]:
+        """As ``PetDeviation.z_map``, and ``expected_pet``, SUVR."""
+        expected = self.synthesise(scan)
+        raw, where = self._residual(scan["pet"], expected, scan.mask)
+        found = self._maps(raw, where, self.statistics_, self.plain_ if self.options.mirror else None)
+        return found | {EXPECTED_PET: expected}
 
     def files(self, normative: NormativeSet, cohort: Cohort) -> tuple[Path, ...]:
         """The real PET that is learned from, and the synthetic PET that is subtracted."""

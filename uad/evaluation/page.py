@@ -15,6 +15,7 @@ from uad.findings.records import CalibratedDetector
 from uad.normative.sets import NormativeSet
 from uad.patient.page import notices, provenance, settings_of
 from uad.patient.words import control_words, range_words, settings_table
+from uad.pictures.display import Display
 from uad.pictures.figures import controls, froc_curve
 
 MOST_PICTURES = 40  # projections on the page; the others are in the patients' own pages
@@ -39,7 +40,7 @@ def make_report(
         "free": _free_words(first),
         "froc": _froc(results) if first.scored else None,
         "control_words": _control_words(first.calibrated),
-        "controls": _controls(first.calibrated, cohort),
+        "controls": _controls(first.calibrated, cohort, study.display),
         "projections": _projections(first, folder),
         "settings": settings_table(settings_of(study, normative, first.calibrated.calibration, cohort.grid)),
         "definitions": Table(("in summary.json", "meaning"), list(DEFINITIONS.items()), "Definitions.", prose=True),
@@ -65,8 +66,8 @@ def _free_words(result: SeedResult) -> list[str]:
 def _patients_table(result: SeedResult) -> Table:
     header = ("Patient", "Known lesion", "Detected", "Rank", "Detected, strict", "Candidates")
     caption = (
-        "Detected: a candidate touches the lesion; strict: its centre lies, besides, within 10 mm of it. Rank: of the "
-        "first such candidate, 1 is the most suspicious."
+        "Detected: a candidate or a weaker place touches the lesion; strict: its centre lies, besides, within 10 mm of "
+        "it. Rank: of the first such place, 1 is the most suspicious. Candidates: few healthy scans match them."
     )
     return Table(header, [_patient_row(patient) for patient in result.patients], caption, prose=True)
 
@@ -74,7 +75,9 @@ def _patients_table(result: SeedResult) -> Table:
 def _patient_row(result: PatientResult) -> list[str | Link]:
     who, found = result.patient.participant_id, result.detection
     link = Link(who, f"{who}/report.html")
-    n = str(len(result.clusters)) if result.clusters else "no candidate"
+    strong = sum(cluster.candidate for cluster in result.clusters)
+    weaker = len(result.clusters) - strong
+    n = ", ".join([str(strong) if strong else "no candidate", *([f"{weaker} weaker"] if weaker else [])])
     if found is None:
         return [link, "none known", "–", "–", "–", n]
     rank = "–" if found.rank is None else str(found.rank)
@@ -108,12 +111,13 @@ def _control_words(calibrated: CalibratedDetector) -> list[str]:
     ]
 
 
-def _controls(calibrated: CalibratedDetector, cohort: Cohort) -> Picture:
+def _controls(calibrated: CalibratedDetector, cohort: Cohort, display: Display) -> Picture:
     return Picture(
-        controls(calibrated.heldout.mean_z, calibrated.heldout.exceedance, cohort.grid),
+        controls(calibrated.heldout.mean_z, calibrated.heldout.exceedance, cohort.grid, display),
         "Held-out controls, who are healthy. Above: mean of |z|, which should be about 0.8 everywhere; a bright rim or "
         "bright ventricles would say that anatomy is taken for disease. Below: how many of them lie above the "
-        "threshold; it should be dark, without a place that is bright in many.",
+        "threshold; it should be dark, without a place that is bright in many. "
+        f"{display.sides()}",
         "Mean absolute z and share above threshold of the held-out controls in three planes.",
     )
 

@@ -27,6 +27,8 @@ FROC_COLUMNS = {
 DEFINITIONS = {
     **RANK_DEFINITIONS,
     "control_counts": CALIBRATION_DEFINITIONS["control_counts"],
+    "candidates": "clusters that at most healthy_share of healthy scans match: in how many patients the first true "
+    "cluster is one, and how many of the real controls have one, each judged by the others",
     "lesion_free": "patients without a lesion mask, or with an empty one: examined, but in no sensitivity; how many of "
     "them have no candidate, and the number of candidates of each",
     "calibration": "see calibration.json of the detector",
@@ -67,7 +69,7 @@ class SeedResult:
 def summarise_seed(result: SeedResult) -> dict[str, Any]:
     """The content of ``summary.json`` for one seed; patients without a known lesion are counted apart."""
     calibrated = result.calibrated
-    kept = calibrated.heldout.kept
+    kept, health = calibrated.heldout.kept, calibrated.health
     free = [p for p in result.patients if p.detection is None]
     max_clusters = calibrated.options.max_clusters
     detections = [p.detection for p in result.patients if p.detection is not None]
@@ -76,9 +78,15 @@ def summarise_seed(result: SeedResult) -> dict[str, Any]:
     return {
         **summary,
         "control_counts": kept,
+        "candidates": {
+            "healthy_share": health.share,
+            "n_detected": sum(found.candidate for found in detections),
+            "n_controls_with": health.n_with_candidate,
+            "n_controls": health.n,
+        },
         "lesion_free": {
             "n": len(free),
-            "n_no_candidate": sum(not p.clusters for p in free),
+            "n_no_candidate": sum(not any(c.candidate for c in p.clusters) for p in free),
             "n_clusters": {p.patient.participant_id: len(p.clusters) for p in free},
         },
         "calibration": asdict(calibrated.calibration) | {"edge": calibrated.heldout.edge},
@@ -98,6 +106,12 @@ def headline(summary: Mapping[str, Any]) -> list[str]:
             f"{high:.0f} %), mean rank {'n/a' if rank is None else f'{rank:.1f}'} (misses counted as "
             f"{summary['rank_of_a_miss']}: {summary['mean_rank_censored']:.1f}), "
             f"{summary['false_clusters_per_control']:.1f} clusters per real control"
+        )
+        strong = summary["candidates"]
+        lines.append(
+            f"{strong['n_detected']} of {summary['n_patients']} lesions are candidates, places that at most "
+            f"{100 * strong['healthy_share']:.0f} % of healthy scans match; {strong['n_controls_with']} of "
+            f"{strong['n_controls']} real controls have a candidate, each judged by the others"
         )
     if free := summary["lesion_free"]["n"]:
         lines.append(f"{free} patients without a known lesion, {summary['lesion_free']['n_no_candidate']} no candidate")

@@ -32,8 +32,10 @@ from uad.findings.records import CalibratedDetector, Findings
 from uad.normative.normal_image import normal_pet
 from uad.normative.regional import regional_controls
 from uad.normative.sets import NormativeSet
+from uad.patient.facts import Who, facts
 from uad.patient.native import native_places
-from uad.patient.page import Case, make_page, notices, projections_of, provenance, settings_of
+from uad.patient.page import make_page, notices, provenance, settings_of
+from uad.patient.pictures import Case, projections_of
 from uad.patient.regions import COLUMNS as REGION_COLUMNS
 from uad.patient.regions import RegionalUptake, regional_uptake
 from uad.scores.lesions import COLUMNS as RANK_COLUMNS
@@ -74,6 +76,7 @@ def _ensure_evaluation(study: EvaluationStudy, run: Run) -> Path:
     folder = evaluation_folder(study)
     config = {
         "detection": plain(study.detection),
+        "display": plain(study.display),
         "smooth_fwhm_mm": normative.smooth_fwhm_mm,
         "calibration": {s: [found.manifest.config, found.manifest.outputs] for s, found in calibrated.items()},
         "t1w": sha256(Paths.t1w(detector_folder(study)) / STATISTICS),
@@ -200,22 +203,28 @@ class Evaluation:
         self, who: str, findings: Findings, calibrated: CalibratedDetector, lesion: NDArray[np.bool_] | None,
         detection: Detection | None,
     ) -> list[Path]:  # fmt: skip
-        images = self.cohort.files(
-            (*self.normative.images, "brain_mask"), [s for s in self._patients if s.participant_id == who]
-        )
+        subject = next(s for s in self._patients if s.participant_id == who)
+        images = self.cohort.files((*self.normative.images, "brain_mask"), [subject])
         about = {
             "configuration": {k: plain(getattr(self.study, k)) for k in ("detector", "normative", "detection")},
             "images": {path.name: sha256(path) for path in images},
         }
+        person = Who.in_cohort(self.cohort, subject)
+        paths = {name: self.cohort.path(who, name) for name in self.normative.images}
         native = NativeSpace.beside(self.cohort.path(who, "t1w"))
         case = Case(
             who,
-            notices(
-                self.cohort,
-                self.normative,
-                patient_simulated=self.cohort.is_simulated,
-                expects_pet=SYNTHESIS in self.study.detector.needs,
-            ),
+            [
+                *notices(
+                    self.cohort,
+                    self.normative,
+                    patient_simulated=self.cohort.is_simulated,
+                    expects_pet=SYNTHESIS in self.study.detector.needs,
+                ),
+                *person.warning(),
+            ],
+            facts=facts(person, paths),
+            display=self.study.display,
             provenance=provenance(calibrated.manifest, **about),
             lesion=lesion,
             detection=detection,
@@ -226,7 +235,7 @@ class Evaluation:
         )
         folder, grid = self.folder / who, self.cohort.grid
         picture = projections_of(case, findings, grid)
-        page = make_page(case, findings, calibrated.calibration, grid, picture)
+        page = make_page(case, findings, calibrated.calibration, calibrated.health, grid, picture)
         return [
             *write_maps(findings, grid, folder, f"{who}_space-{self.cohort.space}_res-{self.cohort.res}"),
             write_bytes(folder / f"{who}_projections.png", picture),

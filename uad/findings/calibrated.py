@@ -5,8 +5,9 @@ They are the held-out controls and, where the detector can leave one of its own 
 """
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from uad.detectors.base import Detector
 from uad.detectors.left_out import LOWEST_Z, LeftOut
 from uad.detectors.train import detector_folder
 from uad.detectors.zmap import ZMap
+from uad.findings.clusters import strongest
 from uad.findings.examine import covered, side_by_side
 from uad.findings.options import EvaluationStudy
 from uad.findings.records import CalibratedDetector, HeldOut
@@ -49,6 +51,8 @@ DEFINITIONS = {
     "left_out_empty": "share of controls without any cluster, each at the threshold calibrated on the others",
     "n_scans": "held-out controls, and those learned from where the detector can leave them out",
     "control_counts": "kept clusters of each of these controls at the threshold",
+    "control_strongest": "of each of these controls the score of its first cluster at the threshold, by mass, size "
+    "and mean z above the threshold; 0: no cluster",
     "edge": f"voxels within {EDGE_MM:g} mm of the brain mask's edge: their share of all brain voxels, and of those "
     "above the threshold (null: none is), over the held-out controls; equal shares: the edge does not dominate",
 }
@@ -109,6 +113,7 @@ def _ensure(
         "detection": {name: options[name] for name in OPTIONS},
         "smooth_fwhm_mm": normative.smooth_fwhm_mm,
         "detector": Manifest.read(folder).hashes(),
+        "told": list(DEFINITIONS),  # a calibration that does not tell all of it is made anew
     }
     inputs = tuple(cohort.files((*normative.images, "brain_mask"), controls))
     stage = Stage(f"calibration of {folder.parent.name} seed {seed}", folder, config, inputs, OF_CALIBRATION)
@@ -127,7 +132,7 @@ def read_calibration(folder: Path) -> tuple[Calibration, HeldOut]:
     """
     found = read_json_object(folder / CALIBRATION)
     try:
-        kept, edge = found.pop("control_counts"), found.pop("edge")
+        kept, top, edge = (found.pop(name) for name in ("control_counts", "control_strongest", "edge"))
         del found["definitions"]
         expected = found["left_out_interval"]
         limits = {"interval": Interval(*found["interval"]), "left_out_interval": expected and Interval(*expected)}
@@ -140,7 +145,7 @@ def read_calibration(folder: Path) -> tuple[Calibration, HeldOut]:
         ) from error
     arrays = read_arrays(folder / CONTROLS, ("mean_z", "exceedance", *names))
     counts = {who: ClusterCounts(arrays[f"{who}_levels"], arrays[f"{who}_changes"]) for who in kept}
-    return calibration, HeldOut(counts, kept, arrays["mean_z"], arrays["exceedance"], edge)
+    return calibration, HeldOut(counts, kept, top, arrays["mean_z"], arrays["exceedance"], edge)
 
 
 def sweep(heldout: HeldOut, threshold: float, n: int = 40) -> list[float]:
@@ -190,16 +195,18 @@ class _Calibrator:
         ):
             counts[control.participant_id] = scanned.counts
             sums.add(scanned.z, scanned.mask)
-        own = {who: self._counts(z, self.cohort.load_mask(who)) for who, z in LeftOut.load(folder).maps()}
-        counts |= own
+        heldout, own = list(counts), LeftOut.load(folder)
+        counts |= {who: self._counts(z, self.cohort.load_mask(who)) for who, z in own.maps()}
         options = {name: self.options[name] for name in ("false_per_scan", "max_clusters")}
-        calibration = replace(calibrate_counts(counts.values(), **options), n_learned_from=len(own))
+        calibration = replace(calibrate_counts(counts.values(), **options), n_learned_from=len(own.high))
         exceedance, edge = sums.above(calibration.threshold)
+        maps = chain(zip(heldout, sums.maps(), strict=True), own.maps())
         content = {
             **asdict(calibration),
             "interval": list(calibration.interval),
             "left_out_interval": calibration.left_out_interval and list(calibration.left_out_interval),
             "control_counts": {who: scan.at(calibration.threshold) for who, scan in counts.items()},
+            "control_strongest": {who: self._strongest(z, calibration.threshold) for who, z in maps},
             "edge": edge,
             "definitions": DEFINITIONS,
         }
@@ -215,6 +222,9 @@ class _Calibrator:
         seen = covered(scan)
         z = self.detector.z_map(replace(scan, mask=seen))["z"]
         return _Scanned(z, seen, self._counts(z, seen))
+
+    def _strongest(self, z: NDArray[np.float32], threshold: float) -> dict[str, float]:
+        return strongest(z, z > LOWEST_Z, self.cohort.grid, threshold, self.options["min_volume_mm3"])
 
     def _counts(self, z: NDArray[np.float32], mask: NDArray[np.bool_]) -> ClusterCounts:
         options = {name: self.options[name] for name in ("min_volume_mm3", "max_clusters")}
@@ -239,6 +249,13 @@ class _Sums:
         self.n_edge += int(edge.sum())
         where = np.flatnonzero(mask & (z > LOWEST_Z))
         self.high.append((where, z.ravel()[where], edge.ravel()[where]))
+
+    def maps(self) -> Iterator[NDArray[np.float32]]:
+        """The controls' z-maps within the brain, 0 up to ``LOWEST_Z``."""
+        for where, z, _ in self.high:
+            volume = np.zeros(self.grid.shape, np.float32)
+            volume.ravel()[where] = z
+            yield volume
 
     @property
     def mean_z(self) -> NDArray[np.float32]:

@@ -34,6 +34,9 @@ COLUMNS = {
     "pet_direction": "hypo or hyper, the sign of mean_pet_z",
     "asymmetry_percent": "200 (a - b) / (a + b), a and b the mean PET of the cluster and of its mirror image, "
     "over voxels whose mirror voxel is in the brain; negative: less uptake than the other side",
+    "healthy_as_strong": "in how many of the real controls that the threshold rests on the strongest cluster is as "
+    "strong or stronger, by what clusters are ranked by",
+    "candidate": "true: few healthy scans match it (at most detection.healthy_share of them); false: a weaker place",
 }
 
 
@@ -57,6 +60,12 @@ class Cluster:
     mean_pet_z: float | None = None
     pet_direction: str | None = None
     asymmetry_percent: float | None = None
+    healthy_as_strong: int | None = None
+    candidate: bool = True
+
+    def score(self, rank_by: str) -> float:
+        """What clusters are ranked by, one of ``RANKINGS``."""
+        return {"mass": self.mass, "size": float(self.n_voxels), "mean": self.mass / self.n_voxels}[rank_by]
 
     def row(self) -> dict[str, Any]:
         """A row of a table: points as "x y z", rounded to 0.1 mm."""
@@ -130,6 +139,25 @@ def find_clusters(
     return clusters, labels
 
 
+def strongest(
+    z_map: NDArray, brain_mask: NDArray[np.bool_], grid: Grid, threshold: float, min_volume_mm3: float
+) -> dict[str, float]:
+    """The score of the first cluster by each of ``RANKINGS``, as ``Cluster.score``; 0 where there is no cluster.
+
+    Args:
+        z_map: (I, J, K), high = abnormal.
+        brain_mask: (I, J, K).
+        grid: of both.
+        threshold: a voxel counts when its z is above it.
+        min_volume_mm3: smaller clusters do not count.
+    """
+    flat, z = _above(z_map, np.asarray(brain_mask, bool), threshold)
+    label = components(flat, z_map.shape)
+    scores = _scores(label, z - threshold)
+    large = scores["size"] >= min_voxels(min_volume_mm3, grid)
+    return {name: float(score[large].max(initial=0.0)) for name, score in scores.items()}
+
+
 def min_voxels(min_volume_mm3: float, grid: Grid) -> int:
     """The number of voxels, at least 1, from which a cluster has the volume."""
     return max(1, int(np.ceil(min_volume_mm3 / voxel_volume_mm3(grid) - 1e-6)))
@@ -160,11 +188,16 @@ def components(flat: NDArray[np.int64], shape: tuple[int, ...]) -> NDArray[np.in
 
 def _ranking(label: NDArray, z: NDArray, rule: ClusterRule, grid: Grid) -> NDArray[np.int64]:
     """Labels of the clusters that are large enough, the most suspicious first."""
-    size = np.bincount(label)
-    mass = np.bincount(label, z - rule.threshold)
-    score = {"mass": mass, "size": size, "mean": mass / np.maximum(size, 1)}[rule.rank_by]
+    scores = _scores(label, z - rule.threshold)
+    size, mass, score = scores["size"], scores["mass"], scores[rule.rank_by]
     large = np.flatnonzero(size >= min_voxels(rule.min_volume_mm3, grid))  # never label 0: it has no voxel
     return large[np.lexsort((-size[large], -mass[large], -score[large]))]
+
+
+def _scores(label: NDArray[np.int64], excess: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+    """Of each label (n_labels + 1,), from the labels of voxels and what their z exceeds the threshold by."""
+    size, mass = np.bincount(label).astype(np.float64), np.bincount(label, excess)
+    return {"mass": mass, "size": size, "mean": mass / np.maximum(size, 1)}
 
 
 def _describe(

@@ -15,7 +15,7 @@ from synthpet.cohort.modality import UNMEASURED, modality
 from synthpet.cohort.names import sidecar_path
 from synthpet.cohort.scan import Scan
 from synthpet.runtime.compute import in_threads
-from uad.findings.clusters import find_clusters
+from uad.findings.clusters import Cluster, find_clusters
 from uad.findings.records import CalibratedDetector, Findings
 
 
@@ -36,7 +36,13 @@ def examine(scan: Scan, calibrated: CalibratedDetector) -> Findings:
         maps["z_t1w"] = calibrated.t1w.z_map(scan)["z_t1w"]
     images = {"t1w_z": maps["z_t1w"], "pet_z": maps.get("z_pet"), "pet": scan.images.get("pet")}
     clusters, labels = find_clusters(maps["z"], seen, calibrated.grid, calibrated.rule, **images)
-    return Findings(scan, maps, labels, clusters)
+    return Findings(scan, maps, labels, [_compared(cluster, calibrated) for cluster in clusters])
+
+
+def _compared(cluster: Cluster, calibrated: CalibratedDetector) -> Cluster:
+    """The cluster with how many healthy scans match it."""
+    health, score = calibrated.health, cluster.score(calibrated.options.rank_by)
+    return replace(cluster, healthy_as_strong=health.as_strong(score), candidate=health.is_candidate(score))
 
 
 def covered(scan: Scan) -> NDArray[np.bool_]:

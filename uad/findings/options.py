@@ -1,9 +1,10 @@
 """Options of ``detection``."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from synthpet.runtime.options import Options
 from uad.detectors.options import DetectorStudy
+from uad.pictures.display import Display
 
 
 @dataclass(frozen=True)
@@ -15,16 +16,20 @@ class DetectionOptions(Options):
         min_volume_mm3: smaller clusters are dropped.
         max_clusters: kept per scan.
         rank_by: mass, size or mean.
+        healthy_share: a cluster is a candidate where the strongest one of at most this share of healthy scans is as
+            strong, above 0 and below 1; the others are weaker places.
     """
 
     false_per_scan: float
     min_volume_mm3: float
     max_clusters: int
     rank_by: str
+    healthy_share: float
 
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationStudy(DetectorStudy):
-    """What ``uad.evaluate`` knows."""
+    """What ``uad.evaluate`` knows; ``display``: how its pages show images."""
 
     detection: DetectionOptions
+    display: Display = field(default_factory=Display)

@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 from synthpet.cohort import Grid
 from synthpet.cohort.manifest import Manifest
 from synthpet.cohort.scan import Scan
-from uad.detectors.base import Detector
+from uad.detectors.base import EXPECTED_PET, Detector
 from uad.detectors.zmap import ZMap
 from uad.findings.clusters import Cluster, ClusterRule
+from uad.findings.health import Health
 from uad.findings.options import DetectionOptions
 from uad.findings.threshold import Calibration, ClusterCounts
 
@@ -22,6 +23,7 @@ class HeldOut:
     Args:
         counts: number of clusters at every threshold, by participant.
         kept: number of clusters at the calibrated threshold, by participant.
+        strongest: score of the first cluster by each ranking, by participant, see ``clusters.strongest``.
         mean_z: (I, J, K), mean of ``|z|`` over the controls that have brain there.
         exceedance: (I, J, K), share of them above the threshold.
         edge: ``share_of_brain`` and ``share_above_threshold`` of voxels near the mask's edge.
@@ -29,6 +31,7 @@ class HeldOut:
 
     counts: dict[str, ClusterCounts]
     kept: dict[str, int]
+    strongest: dict[str, dict[str, float]]
     mean_z: NDArray[np.float32]
     exceedance: NDArray[np.float32]
     edge: dict[str, float | None]
@@ -62,6 +65,12 @@ class CalibratedDetector:
         options = self.options
         return ClusterRule(self.calibration.threshold, options.min_volume_mm3, options.max_clusters, options.rank_by)
 
+    @property
+    def health(self) -> Health:
+        """How strong the strongest cluster of each control is, by what clusters are ranked by."""
+        by_control = {who: scores[self.options.rank_by] for who, scores in self.heldout.strongest.items()}
+        return Health.of(by_control, self.options.healthy_share)
+
 
 @dataclass(frozen=True)
 class Findings:
@@ -70,7 +79,7 @@ class Findings:
     Args:
         scan: the images that were examined, and the brain mask.
         maps: ``z``, high = abnormal; ``z_t1w``, signed z of the T1 alone; ``z_pet``, that of the PET, negative = less
-            uptake than normal, where the detector gives it.
+            uptake than normal, where the detector gives it; ``expected_pet``, SUVR, where it expects one from the T1.
         labels: rank of the cluster a voxel belongs to, 0: none.
         clusters: by rank.
     """
@@ -81,6 +90,16 @@ class Findings:
     clusters: list[Cluster]
 
     @property
+    def candidates(self) -> list[Cluster]:
+        """The clusters that few healthy scans match, by rank."""
+        return [cluster for cluster in self.clusters if cluster.candidate]
+
+    @property
+    def weaker(self) -> list[Cluster]:
+        """The other clusters, by rank."""
+        return [cluster for cluster in self.clusters if not cluster.candidate]
+
+    @property
     def t1w(self) -> NDArray[np.float32]:
         """As scaled by ``scale_t1w``."""
         return self.scan["t1w"]
@@ -89,6 +108,11 @@ class Findings:
     def pet(self) -> NDArray[np.float32] | None:
         """SUVR; None: there is no PET."""
         return self.scan.images.get("pet")
+
+    @property
+    def expected(self) -> NDArray[np.float32] | None:
+        """The PET that the generators expect from the person's own T1, SUVR; None: the detector has none."""
+        return self.maps.get(EXPECTED_PET)
 
     @property
     def mask(self) -> NDArray[np.bool_]:

@@ -34,18 +34,23 @@ from uad.new_patient.prepare import on_cohort_grid
 from uad.normative.normal_image import normal_pet
 from uad.normative.regional import regional_controls
 from uad.normative.sets import NormativeSet
+from uad.patient.facts import Who, facts
 from uad.patient.native import NATIVE_COLUMNS, native_places, write_native_maps
-from uad.patient.page import Case, make_page, notices, projections_of, provenance, settings_of
+from uad.patient.page import make_page, notices, provenance, settings_of
+from uad.patient.pictures import Case, projections_of
 from uad.patient.regions import regional_uptake
 
 IMAGES = ("t1w", "pet", "flair")  # options that give an image, by modality
 N_COMPARED = 5  # controls whose PET says what the units are
-SHOWN = ("rank", "side", "region", "peak_mm", "volume_mm3", "mean_z", "mean_t1w_z", "mean_pet_z", "asymmetry_percent")
+SHOWN = ("rank", "side", "region", "peak_mm", "volume_mm3", "mean_z", "healthy_as_strong", "asymmetry_percent")
 DEFINITIONS = {
-    "n_clusters": "candidates; 0: no candidate",
+    "n_candidates": "places that few healthy scans match; 0: no candidate",
+    "n_weaker": "places that the threshold lets through, but that healthy people show as well",
+    "healthy_share": "a place is a candidate if at most this share of healthy scans match it",
+    "share_with_candidate_in_health": "share of the controls that have one, each judged by the others",
     "threshold": "clusters are voxels with z above it",
-    "expected_in_health": "mean number of candidates of held-out healthy controls, each at the others' threshold",
-    "share_without_in_health": "share of them without a candidate",
+    "expected_in_health": "mean number of places of any strength in healthy controls, each at the others' threshold",
+    "share_without_in_health": "share of them without any",
     "untested_share": "share of the brain that was not judged",
     "remarks": "what limits this examination",
 }
@@ -203,12 +208,13 @@ class NewPatient:
     def config(self) -> dict[str, Any]:
         """What determines the result beside the images."""
         return {
-            **{key: plain(getattr(self.study, key)) for key in ("detector", "normative", "detection")},
+            **{key: plain(getattr(self.study, key)) for key in ("detector", "normative", "detection", "display")},
             "smooth_fwhm_mm": self.normative.smooth_fwhm_mm,
             "calibration": [self.calibrated.manifest.config, self.calibrated.manifest.outputs],
             "t1w": sha256(Paths.t1w(detector_folder(self.study)) / STATISTICS),
             "remarks": self.remarks,
             "force": self.study.force,
+            "person": [self.study.patient_age, self.study.patient_sex],
             **self.cohort.told(),
         }
 
@@ -231,6 +237,8 @@ class NewPatient:
             self._notices(),
             self.remarks,
             provenance(self.calibrated.manifest, **about),
+            facts=facts(self._who, images.files),
+            display=self.study.display,
             native=places,
             normal=None if findings.pet is None else normal_pet(self.normative),
             settings=settings_of(self.study, self.normative, self.calibrated.calibration, grid),
@@ -240,14 +248,17 @@ class NewPatient:
             else regional_uptake(findings, regional_controls(self.normative), grid),
         )
         picture = projections_of(case, findings, grid)
-        page = make_page(case, findings, self.calibrated.calibration, grid, picture)
-        calibration = self.calibrated.calibration
+        calibration, health = self.calibrated.calibration, self.calibrated.health
+        page = make_page(case, findings, calibration, health, grid, picture)
         summary = {
             "name": self.name,
             "detector": self.study.detector.name,
             "normative": self.study.normative.name,
             "pet": findings.pet is not None,
-            "n_clusters": len(findings.clusters),
+            "n_candidates": len(findings.candidates),
+            "n_weaker": len(findings.weaker),
+            "healthy_share": health.share,
+            "share_with_candidate_in_health": health.n_with_candidate / health.n,
             "threshold": calibration.threshold,
             "expected_in_health": calibration.left_out,
             "share_without_in_health": calibration.left_out_empty,
@@ -269,6 +280,10 @@ class NewPatient:
             write_text(self.folder / "report.html", page.render()),
         ]
 
+    @property
+    def _who(self) -> Who:
+        return Who.of(self.cohort, self.study.patient_age, self.study.patient_sex)
+
     def _write_native(self, findings: Findings) -> list[Path]:
         """Maps over the raw T1, where it is known where that lies."""
         if self.native is None:
@@ -277,7 +292,8 @@ class NewPatient:
 
     def _notices(self) -> list[str]:
         images = self.images
-        found = notices(
+        found = self._who.warning()
+        found += notices(
             self.cohort,
             self.normative,
             patient_simulated=images.simulated,
@@ -296,16 +312,18 @@ def say_findings(folder: Path) -> None:
     summary, rows = read_json_object(folder / "summary.json"), read_tsv(folder / "clusters.tsv")
     for remark in summary["remarks"]:
         say(remark)
-    if rows:
-        say(plain_table([{key: _short(row[key]) for key in SHOWN} for row in rows]))
+    strong = [row for row in rows if row["candidate"] == "true"]
+    share = f"at most {100 * summary['healthy_share']:.0f} % of healthy scans"
+    if strong:
+        say(plain_table([{key: _short(row[key]) for key in SHOWN} for row in strong]))
     else:
-        say("No candidate: nothing deviates from the controls by more than the threshold.")
-    if summary["expected_in_health"] is not None:
-        say(
-            f"{summary['n_controls']} healthy controls that the detector had never seen have "
-            f"{summary['expected_in_health']:.1f} candidates each on average; "
-            f"{100 * summary['share_without_in_health']:.0f} % of them have none."
-        )
+        say(f"No candidate: nothing is so unusual that {share} show as much.")
+    if weaker := summary["n_weaker"]:
+        say(f"{weaker} weaker places, such as more than that show, are on the page and in clusters.tsv.")
+    say(
+        f"Of {summary['n_controls']} healthy controls, {100 * summary['share_with_candidate_in_health']:.0f} % have a "
+        "candidate, each judged by the others."
+    )
     say(f"written: {folder / 'report.html'}")
 
 

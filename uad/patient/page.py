@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,87 +10,64 @@ from numpy.typing import NDArray
 from synthpet.cohort import Cohort, Grid
 from synthpet.cohort.manifest import Manifest
 from synthpet.report.assemble import Parts, assemble
-from synthpet.report.html import Page, Picture, Section
-from synthpet.report.viewer import Layer, Viewer, make_viewer
+from synthpet.report.html import Page, Section, Table
 from uad.findings.clusters import Cluster
+from uad.findings.health import Health
 from uad.findings.options import EvaluationStudy
 from uad.findings.records import Findings
 from uad.findings.threshold import Calibration
 from uad.normative.normal_image import change_percent
 from uad.normative.sets import NormativeSet
-from uad.patient.native import NativePlace
-from uad.patient.regions import RegionalUptake, regional_parts
+from uad.patient.pictures import Case, Shown, overview
+from uad.patient.regions import regional_parts
 from uad.patient.words import (
+    Change,
     candidate_words,
     candidates_table,
     control_words,
     definitions,
+    facts_table,
     known_words,
     place,
-    point,
     result_words,
     settings_table,
     untested_words,
 )
-from uad.pictures.figures import LESION_COLOUR, other_layer, pet_layer, planes, projections, t1w_layer, z_layer
-from uad.scores.lesions import Detection
 
 
-@dataclass(frozen=True)
-class Case:
-    """What the page says beside the findings.
-
-    Args:
-        name: whose page it is.
-        notices: what the reader must know first.
-        remarks: sentences of the result that depend on how the person came to be examined.
-        provenance: heading to text.
-        lesion: (I, J, K), the lesion where it is known.
-        detection: how the clusters compare with it.
-        native: where each cluster lies in the person's own T1, where that is known.
-        normal: (I, J, K), the controls' mean PET from ``normal_pet``; None: not known.
-        settings: what determined the result, from ``settings_of``.
-        native_labels: name of the written image of the candidates in the person's own space, if there is one.
-        regions: the PET by gyrus and nucleus, from ``regional_uptake``.
-    """
-
-    name: str
-    notices: Sequence[str]
-    remarks: Sequence[str] = ()
-    provenance: Mapping[str, str] = field(default_factory=dict)
-    lesion: NDArray[np.bool_] | None = None
-    detection: Detection | None = None
-    native: Sequence[NativePlace] = ()
-    normal: NDArray[np.float32] | None = None
-    settings: Mapping[str, str] = field(default_factory=dict)
-    native_labels: str = ""
-    regions: RegionalUptake | None = None
-
-
-def make_page(case: Case, findings: Findings, calibration: Calibration, grid: Grid, picture: bytes) -> Page:
+def make_page(
+    case: Case, findings: Findings, calibration: Calibration, health: Health, grid: Grid, picture: bytes
+) -> Page:
     """Put the page together.
 
     Args:
         case: about the person.
         findings: of the person.
-        calibration: of the detector, for how often healthy people show as much.
+        calibration: the detector's threshold.
+        health: what healthy people show at it.
         grid: of the images.
         picture: the projections, from ``projections_of``.
     """
-    clusters, layers = findings.clusters, _layers(case, findings)
-    changes = [_change(case, findings, cluster) for cluster in clusters]
+    clusters, shown = findings.clusters, Shown.of(case, findings, grid)
+    changes = {cluster.rank: _change(case, findings, cluster) for cluster in clusters}
     parts: Parts = {
-        "result": result_words(clusters, calibration),
+        "result": result_words(clusters, health, calibration),
         "remarks": list(case.remarks),
         "known": known_words(case.detection),
-        "inputs": _inputs(layers, findings, grid),
-        "candidates_table": candidates_table(clusters, changes, case.native) if clusters else None,
-        "projections": _overview(case, picture),
+        "facts": facts_table(case.facts),
+        "inputs": shown.inputs(),
+        "candidates_table": _table(findings.candidates, changes, case, health),
+        "projections": overview(case, picture),
         "native": _native_words(case) if clusters else None,
         "each_candidate": [
-            _candidate(c, change, layers, findings, grid) for c, change in zip(clusters, changes, strict=True)
+            Section(
+                f"Candidate {c.rank}: {place(c)}",
+                [candidate_words(c, changes[c.rank], health), shown.candidate(c)],
+            )
+            for c in findings.candidates
         ],
-        "viewer": _viewer(case, layers, findings, grid),
+        "weaker_table": _table(findings.weaker, changes, case, health),
+        "viewer": shown.viewer(),
         "regions": regional_parts(case.regions),
         "untested": untested_words(findings, grid),
         "settings": settings_table(case.settings),
@@ -100,14 +76,9 @@ def make_page(case: Case, findings: Findings, calibration: Calibration, grid: Gr
     words = {
         "images": _images(findings),
         "name": case.name,
-        "overview": "All candidates at a glance" if clusters else "The anomaly map",
+        "overview": "All places at a glance" if clusters else "The anomaly map",
     }
     return assemble(__package__, "page.yaml", parts, words, case.notices, case.provenance)
-
-
-def projections_of(case: Case, findings: Findings, grid: Grid) -> bytes:
-    """The projections of one person's map as PNG, with the lesion where it is known."""
-    return projections(findings.z, findings.labels, case.lesion, findings.mask, grid)
 
 
 def notices(
@@ -192,48 +163,26 @@ def settings_of(
     }
 
 
-def _layers(case: Case, findings: Findings) -> list[Layer]:
-    pet = [] if findings.pet is None else [pet_layer(findings.pet * findings.mask, case.normal)]  # shows no face
-    others = {name: image for name, image in findings.scan.images.items() if name not in ("t1w", "pet")}
-    shown = [other_layer(name, image * findings.mask) for name, image in others.items()]
-    return [t1w_layer(findings.t1w), *shown, *pet]
-
-
 def _images(findings: Findings) -> str:
     """What was examined, in words: ``T1 and PET``."""
     names = ["T1", *(name.upper() for name in findings.scan.images if name != "t1w")]
     return "T1 alone" if len(names) == 1 else " and ".join([", ".join(names[:-1]), names[-1]])
 
 
-def _change(case: Case, findings: Findings, cluster: Cluster) -> float | None:
-    if case.normal is None or findings.pet is None:
+def _change(case: Case, findings: Findings, cluster: Cluster) -> Change:
+    def against(usual: NDArray[np.float32] | None) -> float | None:
+        if usual is None or findings.pet is None:
+            return None
+        return change_percent(findings.pet, usual, findings.labels == cluster.rank)
+
+    return Change(against(findings.expected), against(case.normal))
+
+
+def _table(clusters: Sequence[Cluster], changes: Mapping[int, Change], case: Case, health: Health) -> Table | None:
+    if not clusters:
         return None
-    return change_percent(findings.pet, case.normal, findings.labels == cluster.rank)
-
-
-def _inputs(layers: Sequence[Layer], findings: Findings, grid: Grid) -> Picture:
-    same = (
-        ""
-        if len(layers) == 1
-        else f"{'Both' if len(layers) == 2 else 'All'} images must show the same brain in the same place. "
-    )
-    return Picture(
-        planes(layers, findings.mask, grid, outlined=findings.mask),
-        "What was examined, with the outline of the brain mask. The left of the picture is the left of the patient "
-        f"(L), as neurologists show it and not as radiologists do. {same}The outline must follow the brain; otherwise "
-        "disregard this page.",
-        "The examined images in three planes with the outline of the brain mask.",
-    )
-
-
-def _overview(case: Case, picture: bytes) -> Picture:
-    return Picture(
-        picture,
-        "The strongest deviation along each line of sight, seen from above, from the front and from the side; brighter "
-        "is more suspicious, on the same scale for everybody. A number is the rank of a candidate."
-        + (" Green: the known lesion." if case.lesion is not None else ""),
-        f"Maximum-intensity projections of the anomaly map of {case.name}.",
-    )
+    native = [case.native[c.rank - 1] for c in clusters] if case.native else ()
+    return candidates_table(clusters, [changes[c.rank] for c in clusters], health, native)
 
 
 def _native_words(case: Case) -> list[str]:
@@ -242,33 +191,3 @@ def _native_words(case: Case) -> list[str]:
     return [
         f"Open {case.native_labels} over the raw T1 in any viewer to see the candidates in the patient's own space."
     ]
-
-
-def _candidate(
-    cluster: Cluster, change: float | None, layers: Sequence[Layer], findings: Findings, grid: Grid
-) -> Section:
-    picture = Picture(
-        planes(layers, findings.mask, grid, cluster.peak_mm, outlined=findings.labels == cluster.rank),
-        f"Planes through the strongest deviation at {point(cluster.peak_mm)} mm; cyan: the candidate. Is there a "
-        "change of cortex or uptake within the line, and none at the same place of the other side? Left of the "
-        "picture: left of the patient.",
-        f"Candidate {cluster.rank} outlined in three planes.",
-    )
-    return Section(f"Candidate {cluster.rank}: {place(cluster)}", [candidate_words(cluster, change), picture])
-
-
-def _viewer(case: Case, layers: Sequence[Layer], findings: Findings, grid: Grid) -> Viewer:
-    outlined: list[tuple[str, str, NDArray]] = [("candidates", "cyan", findings.labels)]
-    if case.lesion is not None:
-        outlined.append(("known lesion", LESION_COLOUR, case.lesion))
-    return make_viewer(
-        [*layers, z_layer(findings.z)],
-        findings.mask,
-        grid,
-        outlined=outlined,
-        places=[(f"Candidate {c.rank}: {place(c)}", c.peak_mm) for c in findings.clusters],
-        caption=f"{', '.join(layer.title for layer in layers)} and anomaly map at the same place. Click into a picture "
-        "or use the sliders; the wheel (after a click) and the keys page up and page down go through the slices, arrow "
-        "keys move the crosshair. Any image can be laid over the T1. A lesion should be seen in neighbouring slices "
-        "and in more than one plane.",
-    )

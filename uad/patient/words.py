@@ -1,6 +1,8 @@
 """What stands on the page about one person in words and tables."""
 
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
+from typing import NamedTuple
 
 import numpy as np
 
@@ -8,6 +10,7 @@ from synthpet.cohort import Grid
 from synthpet.report.html import Table
 from synthpet.template.regions import named_regions
 from uad.findings.clusters import COLUMNS, Cluster
+from uad.findings.health import Health
 from uad.findings.records import Findings
 from uad.findings.threshold import Calibration
 from uad.patient.native import NATIVE_COLUMNS, NativePlace
@@ -17,30 +20,86 @@ UNTESTED_SHARE = 0.2  # a region is named as not tested from this share of its g
 PET_WORDS = {"hypo": "lower", "hyper": "higher"}
 
 
-def result_words(clusters: Sequence[Cluster], calibration: Calibration) -> list[str]:
-    """The result in sentences, with how often healthy people show as much."""
-    n, own = calibration.n_scans, calibration.n_learned_from
-    seen = f" or (in {own} cases) was made to forget" if own else ""
-    healthy = f"{n} healthy control{'s' if n > 1 else ''} that the detector had never seen{seen}"
-    empty = calibration.left_out_empty
-    if not clusters:
-        often = "" if empty is None else f" Of {healthy}, {100 * empty:.0f} % have no candidate either."
+class Change(NamedTuple):
+    """A cluster's mean PET in percent of what it is compared with, negative: less; None: nothing to compare with.
+
+    Args:
+        expected: from the person's own T1.
+        controls: their mean in the same voxels.
+    """
+
+    expected: float | None
+    controls: float | None
+
+
+def result_words(clusters: Sequence[Cluster], health: Health, calibration: Calibration) -> list[str]:
+    """The result in sentences, with how often healthy people show as much.
+
+    Args:
+        clusters: of the person, by rank.
+        health: what the strongest cluster of each control is.
+        calibration: of the threshold.
+    """
+    candidates = [cluster for cluster in clusters if cluster.candidate]
+    weaker = _weaker_words(len(clusters) - len(candidates), health, calibration)
+    if not candidates:
         return [
-            "No candidate. Nothing in these images deviates from the controls by more than the threshold over a large "
-            f"enough volume.{often}",
+            f"No candidate. Nothing in these images is so unusual that at most {100 * health.share:.0f} % of healthy "
+            f"people show as much.{_without_words(health)}",
+            *weaker,
             "This does not rule out a lesion: it may be smaller or fainter than this method can see, or lie where it "
             "does not look.",
         ]
-    rate = calibration.achieved if calibration.left_out is None else calibration.left_out
-    none = "" if empty is None else f", and {100 * empty:.0f} % of them have none"
-    none = f"{range_words(calibration)}{none}"
+    first = candidates[0]
     return [
-        f"{len(clusters)} candidate{'s' if len(clusters) > 1 else ''}. The most suspicious one: {place(clusters[0])}, "
-        f"{clusters[0].volume_mm3 / 1000:.1f} cm³, mean z {clusters[0].mean_z:.1f}.",
-        f"What this is worth: {healthy} have {rate:.1f} candidates each on average at the same threshold{none}. Some "
-        "or all of the candidates here may therefore be normal. Look at them in the order of their rank, and ask "
-        "whether each fits the seizures and the other examinations.",
+        f"{len(candidates)} candidate{'s' if len(candidates) > 1 else ''}. The most suspicious one: {place(first)}, "
+        f"{first.volume_mm3 / 1000:.1f} cm³, mean z {first.mean_z:.1f}. {confidence_words(first, health)}",
+        f"What this is worth: {_worth(health, calibration)} Some or all of the candidates here may be normal. Look at "
+        "them in the order of their rank, and ask whether each fits the seizures and the other examinations.",
+        *weaker,
     ]
+
+
+def confidence_words(cluster: Cluster, health: Health) -> str:
+    """In how many healthy scans the strongest cluster is as strong; empty: not known."""
+    n = cluster.healthy_as_strong
+    if n is None:
+        return ""
+    low, high = (100 * limit for limit in health.interval(n))
+    return (
+        f"{n} of {health.n} healthy scans show{'s' if n == 1 else ''} a place as strong (95 % interval {low:.0f} to "
+        f"{high:.0f} % of healthy people)."
+    )
+
+
+def _weaker_words(n: int, health: Health, calibration: Calibration) -> list[str]:
+    if not n:
+        return []
+    rate = calibration.achieved if calibration.left_out is None else calibration.left_out
+    return [
+        f"{n} weaker place{'s' if n > 1 else ''} stand{'' if n > 1 else 's'} out as well, but more than "
+        f"{100 * health.share:.0f} % of healthy people show one as strong; a healthy person has {rate:.1f} places of "
+        f"any strength on average{range_words(calibration)}. They are listed under Weaker places, for whoever looks "
+        "for a lesion that other examinations point to."
+    ]
+
+
+def _without_words(health: Health) -> str:
+    if health.n == 1:
+        return ""
+    n = health.n - health.n_with_candidate
+    return f" {n} of {health.n} healthy controls, each judged by the others, have no candidate either."
+
+
+def _worth(health: Health, calibration: Calibration) -> str:
+    if health.n == 1:
+        return "there is a single healthy control, which says next to nothing about others."
+    own = calibration.n_learned_from
+    known = "the detector had never seen them" + (f", or, in {own} cases, was made to forget them" if own else "")
+    return (
+        f"{health.n_with_candidate} of {health.n} healthy controls have a candidate themselves, each judged by the "
+        f"others ({known})."
+    )
 
 
 def range_words(calibration: Calibration) -> str:
@@ -60,9 +119,10 @@ def known_words(found: Detection | None) -> list[str]:
     if found is None:
         return []
     if not found.detected:
-        return [f"Known lesion ({found.lesion_site}): missed, no candidate touches it."]
-    strict = "" if found.detected_strict else " No candidate that touches it is also centred within 10 mm of it."
-    return [f"Known lesion ({found.lesion_site}): found, touched by candidate {found.rank}.{strict}"]
+        return [f"Known lesion ({found.lesion_site}): missed, no candidate and no weaker place touches it."]
+    strict = "" if found.detected_strict else " None that touches it is also centred within 10 mm of it."
+    kind = "candidate" if found.candidate else "weaker place"
+    return [f"Known lesion ({found.lesion_site}): found, touched by {kind} {found.rank}.{strict}"]
 
 
 def place(cluster: Cluster) -> str:
@@ -71,55 +131,62 @@ def place(cluster: Cluster) -> str:
 
 
 def candidates_table(
-    clusters: Sequence[Cluster], changes: Sequence[float | None], native: Sequence[NativePlace] = ()
+    clusters: Sequence[Cluster], changes: Sequence[Change], health: Health, native: Sequence[NativePlace] = ()
 ) -> Table:
-    """The ranked candidates.
+    """The ranked candidates, or weaker places.
 
     Args:
         clusters: by rank.
-        changes: of each one's PET against the controls' mean, percent.
+        changes: of each one's PET.
+        health: what the strongest cluster of each control is.
         native: their places in the person's own T1.
     """
     own = ("Peak in own T1, mm",) if native else ()
+    expected = any(change.expected is not None for change in changes)
     header = (
-        "Candidate", "Side", "Regions", "Peak x y z, mm", "Centre x y z, mm", *own, "Volume, mm³", "Mean z",
-        "z in T1", "z in PET", "PET", "PET change, %", "Asymmetry, %",
+        "Rank", "Side", "Regions", "Healthy scans as strong", "Volume, cm³", "Mean z",
+        *(("PET against expected, %",) if expected else ()), "PET against controls, %", "Asymmetry, %", "z in T1",
+        "Peak x y z, mm", *own,
     )  # fmt: skip
     rows = [
         [
             str(c.rank),
             c.side,
             c.regions,
-            point(c.peak_mm),
-            point(c.centre_mm),
-            *([point(native[k].peak_mm)] if native else []),
-            f"{c.volume_mm3:.0f}",
+            "–" if c.healthy_as_strong is None else f"{c.healthy_as_strong} of {health.n}",
+            f"{c.volume_mm3 / 1000:.1f}",
             f"{c.mean_z:.1f}",
-            _signed(c.mean_t1w_z),
-            _signed(c.mean_pet_z),
-            c.pet_direction or "–",
-            _percent(changes[k]),
+            *([_percent(change.expected)] if expected else []),
+            _percent(change.controls),
             _percent(c.asymmetry_percent),
+            _signed(c.mean_t1w_z),
+            point(c.peak_mm),
+            *([point(place_.peak_mm)] if place_ else []),
         ]
-        for k, c in enumerate(clusters)
+        for c, change, place_ in zip_longest(clusters, changes, native)
     ]
     caption = (
-        "Candidates by rank, 1 is the most suspicious. Millimetres are MNI template coordinates (x grows to the "
-        "right). hypo: less uptake than normal, hyper: more. PET change: against the mean of the controls in the same "
-        "voxels. Asymmetry: against the same place of the other side; negative: less."
+        "By rank, 1 is the most suspicious. Healthy scans as strong: controls whose strongest place is as strong or "
+        "stronger; 0 is the rarest. Percent: mean uptake "
+        + ("against the PET expected from the T1, " if expected else "")
+        + "against the mean of the controls in the same voxels, and against the same place of the other side; "
+        "negative: less. Millimetres are MNI template coordinates (x grows to the right)."
         + (" Own T1: scanner coordinates (RAS+) of the raw image, as a viewer shows them." if native else "")
     )
     return Table(header, rows, caption)
 
 
-def candidate_words(cluster: Cluster, change: float | None) -> str:
-    """One candidate in sentences; ``change``: of its PET against the controls' mean, percent."""
+def candidate_words(cluster: Cluster, change: Change, health: Health) -> str:
+    """One candidate in sentences."""
     words = [f"{cluster.volume_mm3 / 1000:.1f} cm³, mean z {cluster.mean_z:.1f}, at most {cluster.peak_z:.1f}."]
+    words.append(confidence_words(cluster, health))
     if cluster.mean_pet_z is not None and cluster.pet_direction is not None:
         direction = PET_WORDS[cluster.pet_direction]
         words.append(f"PET uptake is {direction} than normal (z {cluster.mean_pet_z:+.1f}).")
-    if change is not None:
-        words.append(f"It is {_compared(change)} than the controls' mean.")
+    if change.expected is not None:
+        words.append(f"It is {_compared(change.expected)} than expected from the person's own T1.")
+    if change.controls is not None:
+        words.append(f"It is {_compared(change.controls)} than the controls' mean.")
     if cluster.asymmetry_percent is not None:
         words.append(f"It is {_compared(cluster.asymmetry_percent)} than at the same place of the other side.")
     if cluster.mean_t1w_z is not None:
@@ -127,7 +194,7 @@ def candidate_words(cluster: Cluster, change: float | None) -> str:
             f"The T1 alone {'deviates too' if abs(cluster.mean_t1w_z) >= 2 else 'does not stand out'} (z "
             f"{cluster.mean_t1w_z:+.1f})."
         )
-    return " ".join(words)
+    return " ".join(filter(None, words))
 
 
 def untested_words(findings: Findings, grid: Grid) -> list[str]:
@@ -150,6 +217,12 @@ def untested_words(findings: Findings, grid: Grid) -> list[str]:
             f"{', '.join(missing)}."
         )
     return words
+
+
+def facts_table(facts: Mapping[str, str]) -> list[Table]:
+    """The examination itself, by name; nothing if nothing is known."""
+    caption = "The person, the PET, and how the images lie on each other."
+    return [Table(("examination", ""), list(facts.items()), caption, prose=True)] if facts else []
 
 
 def settings_table(settings: Mapping[str, str]) -> list[Table]:

@@ -1,7 +1,7 @@
 """Pictures of what a detector finds: projections, planes through a candidate, what controls show, FROC curves.
 
-Sides are the person's own: the left of the brain is on the left of the picture. Figures are made without pyplot, so
-that several can be drawn at once.
+Sides are marked, and ``Display`` says which is on the left. Figures are made without pyplot, so that several can be
+drawn at once.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from synthpet.cohort import Grid
 from synthpet.cohort.modality import modality
 from synthpet.report.scales import (
+    DIFFERENCE_COLOURS,
     PET_COLOURS,
     SPREAD_COLOURS,
     T1W_COLOURS,
@@ -23,19 +24,26 @@ from synthpet.report.scales import (
     suvr_top,
 )
 from synthpet.report.viewer import Layer
+from synthpet.template.smoothing import smooth_within
+from uad.pictures.display import Display
 from uad.scores.lesions import FrocPoint
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+NEUROLOGICAL = Display()
 MIDDLE_MM = (-26.0, -18.0, 8.0)  # x, y, z of the planes that show a whole brain
 MARGIN_MM = 6.0  # shown around the brain
 GAP_MM = 4.0  # between views
 WIDTH_INCHES = 7.6  # of three views
-DPI = 90
+DPI = 120
+DIFFERENCE_FWHM_MM = 8.0  # of both PETs before their difference is shown
+DIFFERENCE_SHOWN = (-30.0, 30.0)  # percent
+LEAST_EXPECTED = 0.4  # of the brain's mean, for a difference in percent
 LESION_COLOUR = "lime"  # everywhere; candidates are cyan
-OUTLINES = ("cyan", "grey", "red", LESION_COLOUR)
+BOLD, FAINT = (11, "bold", "white"), (8, "normal", "0.8")  # size, weight and colour of a rank
+OUTLINES = ("black", "cyan", "grey", "red", LESION_COLOUR)
 
 
 def t1w_layer(t1w: NDArray) -> Layer:
@@ -43,10 +51,34 @@ def t1w_layer(t1w: NDArray) -> Layer:
     return Layer("T1", t1w, T1W_COLOURS, T1W_SHOWN, "T1, scaled")
 
 
-def pet_layer(pet: NDArray, normal: NDArray | None = None) -> Layer:
+def pet_layer(pet: NDArray, normal: NDArray | None = None, colours: str = PET_COLOURS) -> Layer:
     """The PET in SUVR, on the one scale of its controls' mean PET ``normal`` (I, J, K; NaN: unknown there)."""
     top = suvr_top([] if normal is None or np.isnan(normal).all() else [float(np.nanmax(normal))])
-    return Layer("PET", pet, PET_COLOURS, (0.0, top), "PET, SUVR", pet=True)
+    return Layer("PET", pet, colours, (0.0, top), "PET, SUVR", pet=True)
+
+
+def expected_layer(usual: NDArray, mask: NDArray[np.bool_], pet: Layer, title: str) -> Layer:
+    """What a PET is compared with, (I, J, K), SUVR, NaN: unknown there; within the brain, on the scale of ``pet``."""
+    return replace(pet, title=title, volume=np.nan_to_num(usual) * mask, unit="SUVR")
+
+
+def difference_layer(pet: NDArray, usual: NDArray, mask: NDArray[np.bool_], spacing_mm: Sequence[float]) -> Layer:
+    """Measured PET against what it is compared with in percent, blue where the measured one is lower.
+
+    Both are smoothed within the brain first: voxel by voxel the difference would be mostly noise. Where next to no
+    uptake is expected, as in the ventricles, a percentage says nothing: 0 is shown.
+
+    Args:
+        pet: (I, J, K), SUVR.
+        usual: (I, J, K), SUVR; NaN: unknown there.
+        mask: (I, J, K), the brain.
+        spacing_mm: voxel size.
+    """
+    known = mask & np.isfinite(usual)
+    measured, expected = (smooth_within(image, known, DIFFERENCE_FWHM_MM, spacing_mm) for image in (pet, usual))
+    enough = known & (expected > LEAST_EXPECTED * expected.sum() / max(1, known.sum()))
+    percent = np.divide(100 * (measured - expected), expected, out=np.zeros_like(expected), where=enough)
+    return Layer("difference", percent, DIFFERENCE_COLOURS, DIFFERENCE_SHOWN, "difference, %")
 
 
 def other_layer(name: str, image: NDArray) -> Layer:
@@ -61,8 +93,9 @@ def z_layer(z: NDArray) -> Layer:
 
 
 def projections(
-    z: NDArray, labels: NDArray, lesion: NDArray[np.bool_] | None, mask: NDArray[np.bool_], grid: Grid
-) -> bytes:
+    z: NDArray, labels: NDArray, lesion: NDArray[np.bool_] | None, mask: NDArray[np.bool_], grid: Grid,
+    n_bold: int | None = None, display: Display = NEUROLOGICAL,
+) -> bytes:  # fmt: skip
     """Maximum-intensity projections of a z-map along the three axes, as PNG.
 
     Args:
@@ -71,10 +104,12 @@ def projections(
         lesion: (I, J, K), outlined where known.
         mask: (I, J, K), the brain, outlined.
         grid: of all four, RAS+.
+        n_bold: ranks up to it are bold, the others small and grey; None: all are bold.
+        display: which side is left.
     """
     from matplotlib.patheffects import withStroke
 
-    figure, rows = _rows(1, views := _views(mask, grid))
+    figure, rows = _rows(1, views := _views(mask, grid, display))
     layer = replace(z_layer(np.where(mask, z, 0)), unit="z, brighter = more suspicious")
     for view, title in zip(views, ("from above", "from the front", "from the side"), strict=True):
         _draw(rows[0], view, layer.volume.max(axis=view.axis), layer, title)
@@ -85,16 +120,18 @@ def projections(
             peak = np.unravel_index(np.argmax(np.where(labels == rank, z, -np.inf)), z.shape)
             x, y = view.place(np.array(peak))
             rim = [withStroke(linewidth=2.5, foreground="black")]  # read on bright places, too
-            rows[0].text(
-                x, y, str(rank), color="white", ha="center", va="center", fontsize=11, weight="bold", path_effects=rim
+            bold = n_bold is None or rank <= n_bold
+            look: dict[str, Any] = (
+                {"fontsize": 11, "weight": "bold", "color": "white"} if bold else {"fontsize": 8, "color": "0.8"}
             )
+            rows[0].text(x, y, str(rank), ha="center", va="center", path_effects=rim, **look)
     _bar(figure, rows[0], layer)
     return _png(figure, [layer.colours])
 
 
 def planes(
     layers: Sequence[Layer], mask: NDArray[np.bool_], grid: Grid, point_mm: Sequence[float] = MIDDLE_MM, *,
-    outlined: NDArray[np.bool_] | None = None, colour: str = "cyan",
+    outlined: NDArray[np.bool_] | None = None, colour: str = "cyan", display: Display = NEUROLOGICAL,
 ) -> bytes:  # fmt: skip
     """Images, one a row, cut in three planes through one point, as PNG.
 
@@ -105,15 +142,17 @@ def planes(
         point_mm: x, y, z.
         outlined: (I, J, K), drawn as a contour in every plane, such as a cluster.
         colour: of the contour.
+        display: which side is left.
     """
-    figure, rows = _rows(len(layers), views := _views(mask, grid))
+    figure, rows = _rows(len(layers), views := _views(mask, grid, display))
     for layer, row in zip(layers, rows, strict=True):
         for view, name in zip(views, ("axial", "coronal", "sagittal"), strict=True):
             index = _index(grid, view.axis, point_mm[view.axis])
             title = f"{name}, {'xyz'[view.axis]} = {point_mm[view.axis]:.0f} mm" if layer is layers[0] else ""
             _draw(row, view, layer.volume.take(index, view.axis), layer, title)
             if outlined is not None:
-                _outline(row, view, outlined.take(index, view.axis), colour)
+                _outline(row, view, outlined.take(index, view.axis), "black" if _is_light(layer) else colour)
+        _name(row, layer)
         _bar(figure, row, layer)
     return _png(figure, [layer.colours for layer in layers])
 
@@ -144,38 +183,43 @@ def froc_curve(curves: Mapping[str, Sequence[FrocPoint]], at: float) -> bytes:
     return png(figure, DPI)
 
 
-def controls(mean_z: NDArray, exceedance: NDArray, grid: Grid) -> bytes:
+def controls(mean_z: NDArray, exceedance: NDArray, grid: Grid, display: Display = NEUROLOGICAL) -> bytes:
     """PNG of what healthy controls show in three planes: mean |z|, and how often they exceed the threshold.
 
     Args:
         mean_z: (I, J, K).
         exceedance: (I, J, K), share of the controls.
         grid: of both, RAS+.
+        display: which side is left.
     """
     layers = [
         Layer("mean |z|", mean_z, SPREAD_COLOURS, (0.0, 2.0), "mean of |z|"),
         Layer("above threshold", 100 * exceedance, Z_COLOURS, (0.0, 50.0), "% of controls above"),
     ]
-    return planes(layers, mean_z > 0, grid)
+    return planes(layers, mean_z > 0, grid, display=display)
 
 
 class _View(NamedTuple):
-    """One of three views in a row: which voxels it shows of a plane across ``axis``, and where it lies in the row."""
+    """One of three views in a row: which voxels it shows of a plane across ``axis``, and where it lies in the row.
+
+    ``mirrored``: the first axis runs to the left.
+    """
 
     axis: int
-    box: tuple[slice, slice]  # voxels to the right and upwards
+    box: tuple[slice, slice]  # voxels along the plane's two axes, the second upwards
     size_mm: tuple[float, float]
     left_mm: float
+    mirrored: bool = False
 
     def place(self, voxel: NDArray) -> tuple[float, float]:
         """Where the centre of a voxel (i, j, k) lies in the row, in mm."""
         count = np.array([s.stop - s.start for s in self.box])
         inside = [voxel[a] - s.start + 0.5 for a, s in zip(_others(self.axis), self.box, strict=True)]
         x, y = np.array(inside) * self.size_mm / count
-        return self.left_mm + float(x), float(y)
+        return self.left_mm + float(self.size_mm[0] - x if self.mirrored else x), float(y)
 
 
-def _views(mask: NDArray[np.bool_], grid: Grid) -> list[_View]:
+def _views(mask: NDArray[np.bool_], grid: Grid, display: Display) -> list[_View]:
     """Three views cut to the brain, side by side."""
     views: list[_View] = []
     left = 0.0
@@ -186,7 +230,7 @@ def _views(mask: NDArray[np.bool_], grid: Grid) -> list[_View]:
             margin = round(MARGIN_MM / grid.spacing_mm[a])
             box.append(slice(max(0, int(inside[0]) - margin), min(grid.shape[a], int(inside[-1]) + 1 + margin)))
         wide, high = ((s.stop - s.start) * grid.spacing_mm[a] for a, s in zip(_others(axis), box, strict=True))
-        views.append(_View(axis, (box[0], box[1]), (wide, high), left))
+        views.append(_View(axis, (box[0], box[1]), (wide, high), left, display.radiological and axis != 0))
         left += wide + GAP_MM
     return views
 
@@ -211,18 +255,33 @@ def _rows(n: int, views: Sequence[_View]) -> "tuple[Figure, list[Axes]]":
 
 
 def _draw(axes: "Axes", view: _View, plane: NDArray, layer: Layer, title: str) -> None:
-    """One view of a layer with its sides marked; ``plane`` is (right, up) over the whole grid."""
+    """One view of a layer with its sides marked; ``plane`` is (first axis, second axis) over the whole grid."""
     wide, high = view.size_mm
     left, right = view.left_mm, view.left_mm + wide
     axes.imshow(
-        plane[view.box].T, origin="lower", extent=(left, right, 0, high), cmap=layer.colours, vmin=layer.shown[0],
-        vmax=layer.shown[1], interpolation="nearest", aspect="auto",
+        plane[view.box].T[:, :: -1 if view.mirrored else 1], origin="lower", extent=(left, right, 0, high),
+        cmap=layer.colours, vmin=layer.shown[0], vmax=layer.shown[1], interpolation="nearest", aspect="auto",
     )  # fmt: skip
-    marks = ("P", "A") if view.axis == 0 else ("L", "R")
+    marks = ("P", "A") if view.axis == 0 else ("R", "L") if view.mirrored else ("L", "R")
+    ink = "black" if _is_light(layer) else "white"
     for mark, x, side in zip(marks, (left + 3, right - 3), ("left", "right"), strict=True):
-        axes.text(x, high - 3, mark, color="white", ha=side, va="top", fontsize=9, weight="bold")
+        axes.text(x, high - 3, mark, color=ink, ha=side, va="top", fontsize=9, weight="bold")
     if title:
         axes.text((left + right) / 2, axes.get_ylim()[1] + 2, title, ha="center", va="bottom", fontsize=9)
+
+
+def _name(axes: "Axes", layer: Layer) -> None:
+    """What the row shows, at its lower left."""
+    ink = "black" if _is_light(layer) else "white"
+    axes.text(3, 3, layer.title, color=ink, ha="left", va="bottom", fontsize=8)
+
+
+def _is_light(layer: Layer) -> bool:
+    """Whether what lies outside the brain is shown as nearly white."""
+    from matplotlib import colormaps
+
+    low, high = layer.shown
+    return float(np.mean(colormaps[layer.colours](np.clip(-low / (high - low), 0, 1))[:3])) > 0.5
 
 
 def _outline(axes: "Axes", view: _View, plane: Any, colour: str) -> None:
@@ -234,7 +293,12 @@ def _outline(axes: "Axes", view: _View, plane: Any, colour: str) -> None:
     (x, y), (dx, dy) = view.place(corner), np.array(view.size_mm) / plane[view.box].shape
     across, up = (np.arange(n) for n in plane[view.box].shape)
     axes.contour(
-        x + dx * across, y + dy * up, plane[view.box].T.astype(float), levels=[0.5], colors=colour, linewidths=1
+        x + dx * across * (-1 if view.mirrored else 1),
+        y + dy * up,
+        plane[view.box].T.astype(float),
+        levels=[0.5],
+        colors=colour,
+        linewidths=1,
     )
 
 

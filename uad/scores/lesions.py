@@ -26,6 +26,8 @@ COLUMNS = {
     "lesion_share": "share of the lesion's voxels in kept clusters",
     "cluster_share": "share of the first true cluster's voxels that are lesion; n/a: missed",
     "n_clusters": "clusters kept for this patient, true or false",
+    "candidate": "true: the first true cluster is a candidate, as few healthy scans match it; false: a weaker place, "
+    "or missed",
     "seed": "of the detector",
 }
 DEFINITIONS = {
@@ -55,6 +57,7 @@ class Detection:
     cluster_share: float | None
     n_clusters: int
     seed: int
+    candidate: bool = False
 
     def row(self) -> dict[str, Any]:
         """A row of ``ranks.tsv``."""
@@ -112,6 +115,7 @@ def detect_lesion(
         cluster_share=float(in_lesion[true[0].rank - 1] / true[0].n_voxels) if true else None,
         n_clusters=len(clusters),
         seed=seed,
+        candidate=bool(true and true[0].candidate),
     )
 
 

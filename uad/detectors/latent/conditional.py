@@ -32,7 +32,7 @@ from synthpet.learning.model_files import read_arrays
 from synthpet.runtime.console import progress
 from synthpet.runtime.device import device_name
 from synthpet.runtime.options import own_options
-from uad.detectors.base import SHARED, SYNTHESIS, Assignment
+from uad.detectors.base import EXPECTED_PET, SHARED, SYNTHESIS, Assignment
 from uad.detectors.latent.evidence import MASK, PET, Evidence
 from uad.detectors.latent.judge import Judge, Judged
 from uad.detectors.latent.local_ridge import Nodes
@@ -201,11 +201,13 @@ class ConditionalDetector:
 
     def z_map(self, scan: Scan) -> dict[str, NDArray[np.float32]]:
         """The maps of one person: ``z``, high = abnormal; ``z_pet``, signed, negative = less uptake than expected from
-        the person's T1; (I, J, K).
+        the person's T1; ``expected_pet``, SUVR; (I, J, K).
         """
-        volume = _stack(scan, self.synthesise(scan))
+        expected = self.synthesise(scan)
+        volume = _stack(scan, expected)
         deviations = np.nan_to_num(self.evidence_.of(volume) - self.mean_)
-        return _joined([judge.judge(deviations, scan.mask) for judge in self.judges_.values()])
+        found = _joined([judge.judge(deviations, scan.mask) for judge in self.judges_.values()])
+        return found | {EXPECTED_PET: expected}
 
     def _new_judges(self) -> dict[str, Judge]:
         evidence, options = self.evidence_, self.options

@@ -11,7 +11,7 @@ from synthpet.cohort.files import write_json, write_text, write_tsv
 from synthpet.errors import DataError, UsageError
 from synthpet.report.plain import plain_table
 from tests.conftest import study
-from uad.comparison.run import _columns, _synthetic
+from uad.comparison.run import _as_learned, _columns, _synthetic
 from uad.comparison.statistics import Settings, best_detector, compare, oracle_share
 from uad.comparison.table import ROWS, Froc, Outcome, check_same_patients, table_rows
 from uad.detectors.train import uses_synthesis, with_translation
@@ -235,3 +235,14 @@ def test_the_matched_column_names_the_generator_whose_smoothness_it_takes():
     assert cfg.normative.smooth_fwhm_mm == "match"
     assert uses_synthesis(cfg)
     assert evaluation_folder(cfg).as_posix() == "outputs/phantom-tiny/evaluation-zmap-matched-semi3d"
+
+
+@pytest.mark.parametrize(("detector", "n_folders"), [("residual", 3), ("ocsvm_conditional", 3), ("zmap", 6)])
+def test_a_detector_of_measured_pet_runs_once_for_sets_that_differ_by_their_synthetic_pet(
+    detector, n_folders, tmp_path
+):
+    found = study("uad_compare", f"compare.detectors=[{detector}]", f"work_dir={tmp_path}")
+    folders = {column: evaluation_folder(_as_learned(cell)).name for (_, column), cell in found.evaluations.items()}
+    assert len(folders) == 6 and len(set(folders.values())) == n_folders
+    if n_folders == 3:  # real people, the same with the other generator's expectation, and everybody's true PET
+        assert folders["real"] == folders["resampled-patch3d"] != folders["synthetic-semi3d"]

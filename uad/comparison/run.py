@@ -25,8 +25,9 @@ from uad.comparison.options import Cell, ComparisonStudy
 from uad.comparison.statistics import Settings, compare
 from uad.comparison.table import MISSED, ROWS, Outcome, check_same_patients, table_rows
 from uad.detectors.train import NEEDS_SYNTHESIS, uses_synthesis, with_translation
-from uad.evaluation.run import ensure_evaluation
+from uad.evaluation.run import ensure_evaluation, evaluation_folder
 from uad.findings.options import EvaluationStudy
+from uad.normative.sets import MEASURED_ALIKE
 from uad.tracking.stages import track_comparison
 
 READ = ("ranks.tsv", "summary.json", "froc.tsv", "froc_found.tsv")  # of each evaluation
@@ -103,11 +104,22 @@ def _ensure_evaluations(cells: Mapping[Cell, EvaluationStudy], compute: Compute)
     ensure_cohort(next(iter(cells.values())))
     for study in {study.gan.name: study for study in reversed(list(cells.values())) if uses_synthesis(study)}.values():
         ensure_evaluated(study)  # before them, since several cells read it
+    cells = {cell: _as_learned(study) for cell, study in cells.items()}
+    folders = {cell: evaluation_folder(with_translation(study)) for cell, study in cells.items()}
     if compute.n_jobs > 1:
         cells = {cell: replace(study, compute=study.compute.at_most(1)) for cell, study in cells.items()}
+    first = {folder: cell for cell, folder in reversed(folders.items())}  # several columns may share one evaluation
     work = partial(_ensure_cell, studies=cells)
-    running = in_processes(work, list(cells), compute, name="-".join)
-    return dict(progress(running, "evaluations", len(cells), lines=True))
+    running = in_processes(work, [cell for cell in cells if cell in first.values()], compute, name="-".join)
+    list(progress(running, "evaluations", len(first), lines=True))
+    return folders
+
+
+def _as_learned(study: EvaluationStudy) -> EvaluationStudy:
+    """A detector that learns from measured PET alone learns the same from these sets: it is trained and run once."""
+    if study.detector.measured_only and study.normative.name in MEASURED_ALIKE:
+        return replace(study, normative=replace(study.normative, name="real"))
+    return study
 
 
 def _ensure_cell(cell: Cell, studies: Mapping[Cell, EvaluationStudy]) -> Path:

@@ -42,9 +42,11 @@ class Detector(Protocol):
     """What every detector does.
 
     ``needs`` says what has to be made before it, such as ``SYNTHESIS``; pages and commands read that, not names.
+    ``measured_only``: it learns from measured PET alone, so that sets which differ by their synthetic PET are one to it.
     """
 
     needs: ClassVar[tuple[str, ...]] = ()
+    measured_only: ClassVar[bool] = False
     images_vary: ClassVar[bool] = False  # whether it can do with fewer of its images, as its option ``images`` says
 
     @classmethod

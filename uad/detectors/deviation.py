@@ -53,6 +53,7 @@ class PetDeviation(ABC):
 
     Options: ClassVar[type[Options]] = Options
     needs: ClassVar[tuple[str, ...]] = ()
+    measured_only: ClassVar[bool] = False
     images_vary: ClassVar[bool] = False
     image = "pet"  # what the signed map is about
     mean_of_others = True  # about which a control that is left out is judged, or about that of all

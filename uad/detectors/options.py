@@ -59,6 +59,11 @@ class DetectorOptions(Group):
         """What has to be made before it."""
         return DETECTORS.load(self.method).needs
 
+    @property
+    def measured_only(self) -> bool:
+        """Whether it learns from measured PET alone, whatever synthetic PET a normative set holds."""
+        return getattr(DETECTORS.load(self.method), "measured_only", False)
+
 
 @dataclass(frozen=True, kw_only=True)
 class DetectorStudy(QualityStudy):

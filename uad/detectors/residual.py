@@ -44,6 +44,7 @@ class Residual(PetDeviation):
     """
 
     needs = (SYNTHESIS,)
+    measured_only = True
 
     def __init__(self, synthetic_folder: Path, synthesise: Synthesise, **options: Any) -> None:
         super().__init__(**options)

@@ -39,6 +39,7 @@ FAILURES = {  # keys of quality.json that say that no set should be made with th
     "memorised": "synthetic PETs are nearly those of training controls",
     "ignores_t1": "any other person's T1 gives the same PET",
 }
+MEASURED_ALIKE = ("synthetic", "completed", "resampled")  # the same people as in ``real`` have a measured PET in it
 SYNTHETIC = {"synthetic_": "synthetic", "resampled_": "resampled"}  # kind: its name in quality.json
 
 

@@ -102,6 +102,7 @@ class ConditionalDetector:
     """
 
     needs: ClassVar[tuple[str, ...]] = (SYNTHESIS,)
+    measured_only: ClassVar[bool] = True
     images_vary: ClassVar[bool] = False
 
     def __init__(self, assignment: Assignment, options: ConditionalOptions, synthesise: Synthesise) -> None:

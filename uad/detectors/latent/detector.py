@@ -97,6 +97,7 @@ class LatentDetector:
     """
 
     needs: ClassVar[tuple[str, ...]] = ()
+    measured_only: ClassVar[bool] = False
     images_vary: ClassVar[bool] = True
 
     def __init__(self, folder: Path, seed: int, options: LatentOptions, accelerator: str = "cpu") -> None:

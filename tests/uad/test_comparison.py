@@ -238,9 +238,7 @@ def test_the_matched_column_names_the_generator_whose_smoothness_it_takes():
 
 
 @pytest.mark.parametrize(("detector", "n_folders"), [("residual", 3), ("ocsvm_conditional", 3), ("zmap", 6)])
-def test_a_detector_of_measured_pet_runs_once_for_sets_that_differ_by_their_synthetic_pet(
-    detector, n_folders, tmp_path
-):
+def test_a_detector_of_measured_pet_runs_once_for_sets_that_differ_by_synthetic_pet(detector, n_folders, tmp_path):
     found = study("uad_compare", f"compare.detectors=[{detector}]", f"work_dir={tmp_path}")
     folders = {column: evaluation_folder(_as_learned(cell)).name for (_, column), cell in found.evaluations.items()}
     assert len(folders) == 6 and len(set(folders.values())) == n_folders

@@ -51,8 +51,8 @@ def in_short(statistics: Mapping[str, Any]) -> list[str]:
     if said["the same"]:
         words.append(
             f"Every patient at the same rank as with {reference}: {_by_detector(statistics)}. Equal ranks say nothing "
-            "of a column that the detector cannot use: what expects a PET from the T1 learns from measured PET only, and "
-            "such columns share one evaluation."
+            "of a column that the detector cannot use: what expects a PET from the T1 learns from measured PET only, "
+            "and such columns share one evaluation."
         )
     if statistics["n_tests"]:
         words.append(

@@ -42,7 +42,7 @@ class Detector(Protocol):
     """What every detector does.
 
     ``needs`` says what has to be made before it, such as ``SYNTHESIS``; pages and commands read that, not names.
-    ``measured_only``: it learns from measured PET alone, so that sets which differ by their synthetic PET are one to it.
+    ``measured_only``: it learns from measured PET alone: sets that differ by their synthetic PET are one to it.
     """
 
     needs: ClassVar[tuple[str, ...]] = ()

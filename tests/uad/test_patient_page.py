@@ -9,6 +9,7 @@ import pytest
 
 from synthpet.cohort import Grid
 from synthpet.cohort.scan import Scan
+from synthpet.report.display import Display
 from tests.conftest import GRID, ellipsoid, write_cohort
 from uad.findings.clusters import ClusterRule, find_clusters
 from uad.findings.health import Health
@@ -19,7 +20,6 @@ from uad.normative.sets import normative_set
 from uad.patient.page import make_page, notices
 from uad.patient.pictures import Case, projections_of
 from uad.patient.words import result_words, untested_words
-from uad.pictures.display import Display
 from uad.pictures.figures import Layer, difference_layer, planes, projections
 from uad.scores.lesions import detect_lesion
 from uad.statistics.intervals import Interval

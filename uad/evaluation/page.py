@@ -6,6 +6,7 @@ from typing import Any
 
 from synthpet.cohort import Cohort
 from synthpet.report.assemble import Parts, assemble
+from synthpet.report.display import Display
 from synthpet.report.html import Link, Page, Picture, Table
 from synthpet.runtime.options import plain
 from uad.detectors.base import SYNTHESIS
@@ -15,7 +16,6 @@ from uad.findings.records import CalibratedDetector
 from uad.normative.sets import NormativeSet
 from uad.patient.page import notices, provenance, settings_of
 from uad.patient.words import control_words, range_words, settings_table
-from uad.pictures.display import Display
 from uad.pictures.figures import controls, froc_curve
 
 MOST_PICTURES = 40  # projections on the page; the others are in the patients' own pages

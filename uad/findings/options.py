@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, field
 
+from synthpet.report.display import Display
 from synthpet.runtime.options import Options
 from uad.detectors.options import DetectorStudy
-from uad.pictures.display import Display
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthpet.cohort import Grid
+from synthpet.report.display import Display
 from synthpet.report.html import Picture
 from synthpet.report.viewer import Layer, Viewer, make_viewer
 from uad.findings.clusters import Cluster
@@ -15,7 +16,6 @@ from uad.findings.records import Findings
 from uad.patient.native import NativePlace
 from uad.patient.regions import RegionalUptake
 from uad.patient.words import place, point
-from uad.pictures.display import Display
 from uad.pictures.figures import (
     DIFFERENCE_FWHM_MM,
     LESION_COLOUR,

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from synthpet.cohort import Grid
 from synthpet.cohort.modality import modality
+from synthpet.report.display import Display
 from synthpet.report.scales import (
     DIFFERENCE_COLOURS,
     PET_COLOURS,
@@ -25,7 +26,6 @@ from synthpet.report.scales import (
 )
 from synthpet.report.viewer import Layer
 from synthpet.template.smoothing import smooth_within
-from uad.pictures.display import Display
 from uad.scores.lesions import FrocPoint
 
 if TYPE_CHECKING:

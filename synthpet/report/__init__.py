@@ -1,3 +1,3 @@
 """Figures and the page that holds them: one HTML file that opens offline."""
 
-__all__ = ["assemble", "figures", "html", "plain", "scales", "viewer"]
+__all__ = ["assemble", "display", "figures", "html", "plain", "scales", "viewer"]

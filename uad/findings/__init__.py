@@ -1,3 +1,3 @@
 """From a map to findings of one person: threshold by held-out controls, clusters, ranks, confidence."""
 
-__all__ = ["calibrated", "clusters", "examine", "merging", "options", "records", "threshold"]
+__all__ = ["calibrated", "clusters", "examine", "health", "merging", "options", "records", "threshold"]

@@ -44,6 +44,10 @@ class Paths:
         """One generator a fold; ``gan``: its name, and its translation where that is not the usual one."""
         return self.work_dir / f"gan-{gan}"
 
+    def look(self, gan: str) -> Path:
+        """A picture of what ``generators(gan)`` make while they learn."""
+        return self.work_dir / f"first-look-{gan}.png"
+
     def synthetic(self, gan: str) -> Path:
         """The synthetic images of ``generators(gan)``, and their quality."""
         return self.work_dir / f"synthetic-{gan}"

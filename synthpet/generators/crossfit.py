@@ -69,6 +69,8 @@ def ensure_generators(study: TrainingStudy) -> tuple[Fold, ...]:
         say(f"generators {study.gan.name}: up to date ({generator_folder(study)})")
         return folds
     volumes = cache_volumes(cohort, people, _cache_folder(study), study.gan.sources, study.gan.target)
+    if any(fold.index == 0 for _, fold in missing):
+        say(f"a first look, from step {study.logger.images_every} on: {study.paths.look(study.gan.folder_name)}")
     with generator_run(study) as run:
         with following_folds(run, study, [stage.folder for stage, _ in missing]):
             _train_side_by_side(study, cohort, missing, volumes)

@@ -15,8 +15,10 @@ from torch import nn
 from synthpet.checks.cohort import open_cohort
 from synthpet.cohort import Fold
 from synthpet.cohort.files import sha256, write_bytes
+from synthpet.cohort.paths import Paths
 from synthpet.cohort.text import read_rows
 from synthpet.errors import DiskError
+from synthpet.generators.look import write_look
 from synthpet.generators.options import TrainingStudy
 from synthpet.generators.patches.data import PatchDataModule, naming_loaders
 from synthpet.generators.patchwise import PatchCover, synthesise
@@ -150,6 +152,8 @@ def _checkpoint_to_continue(study: TrainingStudy, folder: Path, fold: Fold, trai
 class Example(pl.Callback):
     """Every so many steps, the target of one left-out subject: error and contrast to watch, slices where allowed.
 
+    Those of the first fold are also written as a picture for the reader (``look``).
+
     ``val/contrast``: standard deviation over the brain, divided by that of the measured target.
 
     It steers nothing: no stopping, no choice of a checkpoint.
@@ -160,6 +164,7 @@ class Example(pl.Callback):
         self.pictures = pictures_of(study, study.gan.folder_name, folder.name)
         self.volume = np.load(volume, mmap_mode="r", allow_pickle=False)
         self.every = study.logger.images_every
+        self.shows = folder.name == Paths.fold(folder.parent, 0).name
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *args: Any) -> None:
         """Synthesise, log ``val/mae`` and, where allowed, leave the picture for the run of W&B."""
@@ -182,8 +187,11 @@ class Example(pl.Callback):
         network.train(learning)
         contrast = float(made[mask].std() / real[mask].std())
         pl_module.log_dict({"val/mae": float(np.abs(made - real)[mask].mean()), "val/contrast": contrast})
-        if self.pictures is not None:
+        if self.shows:
             with suppress(DiskError):  # a picture fewer stops no training
+                write_look(self.study, step, [*sources, real, made], mask, self.affine)
+        if self.pictures is not None:
+            with suppress(DiskError):
                 png = as_png(slices(sources[0], real, made))
                 write_bytes(self.pictures / f"{step - 1:08d}.png", png)  # the step of the metrics
 

@@ -78,7 +78,9 @@ def test_the_command_examines_a_patient_and_finds_it_up_to_date_the_second_time(
     page = (folder / "report.html").read_text()
     assert 10_000 < len(page) < 3_000_000
     assert "PET uptake by region" in page and len(read_tsv(folder / "regions.tsv")) == 84
-    assert {"regions.tsv", "regions.json"} <= set(json.loads((folder / "run.json").read_text())["outputs"])
+    outputs = json.loads((folder / "run.json").read_text())["outputs"]
+    assert {"regions.tsv", "regions.json", "report.pdf"} <= set(outputs)
+    assert 'href="report.pdf"' in page and (folder / "report.pdf").read_bytes().startswith(b"%PDF")
     assert "For research only" in page and "SIMULATED CONTROLS" in page  # no sidecar says that the patient is, too
     assert str(tmp_path) not in page
 

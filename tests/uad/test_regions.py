@@ -1,8 +1,10 @@
 """Uptake by gyrus and nucleus: against an independent computation, and what is left out."""
 
+import io
 import threading
 from dataclasses import replace
 
+import matplotlib.image
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,6 +13,7 @@ from scipy import stats
 from synthpet.cohort import Grid
 from synthpet.cohort.files import read_tsv
 from synthpet.cohort.scan import Scan
+from synthpet.report.display import Display
 from synthpet.template.gyri import gyrus_of, gyrus_points, named_gyri
 from synthpet.template.icbm import template_grid, template_images
 from synthpet.template.regions import grey_matter
@@ -20,6 +23,7 @@ from uad.findings.records import Findings
 from uad.normative.regional import RegionalControls, regional_controls, regional_suvr
 from uad.normative.sets import Member, normative_set
 from uad.patient.regions import SHOWN, asymmetry_percent, regional_parts, regional_uptake, regional_words, usually_far
+from uad.pictures.regional import regional_map
 from uad.statistics.single_case import against_controls
 
 GRID = template_grid(4.0)
@@ -143,7 +147,7 @@ def test_what_the_pet_does_not_cover_is_left_out(controls):
     found = regional_uptake(findings(cut), regional(controls), GRID)
     names = {row.region for row in found.rows}
     assert "precentral" in names and not names & {"cerebellar cortex", "temporal pole"}
-    assert "cerebellar cortex" not in regional_parts(found)[-1].caption
+    assert "cerebellar cortex" not in regional_parts(found, Display())[-1].caption
     cut_controls = [s.put(pet=np.where(high, s["pet"], 0).astype(np.float32)) for s in controls]
     low = [r for r in regional_uptake(findings(scan), regional(cut_controls), GRID).rows if r.region == "temporal pole"]
     assert [(row.n_controls, row.controls_mean, row.z, row.asymmetry_z) for row in low] == [(0, None, None, None)] * 2
@@ -155,7 +159,7 @@ def test_one_side_outside_the_brain_mask_leaves_the_other(controls):
     found = regional_uptake(findings(replace(scan, mask=scan.mask & ~left)), regional(controls), GRID)
     assert {row.side for row in found.rows} == {"right"}
     assert all(row.z is not None and row.asymmetry_z is None for row in found.rows)
-    assert regional_parts(found)[-1].rows[0][1:3] == ["–", "–"]
+    assert regional_parts(found, Display())[-1].rows[0][1:3] == ["–", "–"]
 
 
 def test_without_a_pet_or_without_controls_there_is_no_section(controls):
@@ -164,7 +168,7 @@ def test_without_a_pet_or_without_controls_there_is_no_section(controls):
     assert regional_uptake(findings(scan), None, GRID) is None
     assert regional_uptake(findings(scan), RegionalControls(np.zeros((0, len(NAMES), 2)), True), GRID) is None
     assert regional_uptake(findings(replace(scan, mask=np.zeros(GRID.shape, bool))), normal, GRID) is None
-    assert regional_parts(None) == []
+    assert regional_parts(None, Display()) == []
 
 
 def test_controls_who_do_not_differ_judge_nobody(controls):
@@ -177,7 +181,7 @@ def test_controls_who_do_not_differ_judge_nobody(controls):
 
 def test_the_page_shows_twelve_and_says_where_the_others_are(controls, tmp_path):
     found = regional_uptake(findings(person(56)), regional(controls), GRID)
-    *_, picture, table = regional_parts(found)
+    *_, picture, table = regional_parts(found, Display())
     assert len(table.rows) == SHOWN and "The other 30 are in regions.tsv." in table.caption
     assert picture.image.startswith(b"\x89PNG")
     tsv, about = write_regions(tmp_path, found)
@@ -186,6 +190,17 @@ def test_the_page_shows_twelve_and_says_where_the_others_are(controls, tmp_path)
     assert [row[0] for row in table.rows] == [row["region"] for row in rows[: 2 * SHOWN : 2]]
     assert float(rows[0]["z"]) == pytest.approx(found.rows[0].z, abs=1e-4)
     assert write_regions(tmp_path, None) == []
+
+
+@pytest.mark.parametrize(("convention", "half"), [("neurological", 0), ("radiological", 1)])
+def test_less_uptake_on_the_left_is_blue_where_the_convention_puts_the_left(convention, half):
+    z = np.zeros((len(NAMES), 2))
+    z[:, 0] = -4
+    picture = matplotlib.image.imread(io.BytesIO(regional_map(z, Display(convention))))[..., :3]
+    first = picture[:, : int(picture.shape[1] * 7.6 / 8.4 / 6)]  # the first slice of each row
+    blue = (first[..., 2] - first[..., 0] > 0.3).sum(axis=0)
+    halves = [part.sum() for part in np.array_split(blue, 2)]
+    assert halves[half] > 100 and halves[1 - half] < 0.02 * halves[half]
 
 
 def test_measured_pet_is_preferred_and_synthetic_pet_is_told(tmp_path):

@@ -35,6 +35,7 @@ from uad.normative.sets import NormativeSet
 from uad.patient.facts import Who, facts
 from uad.patient.native import native_places
 from uad.patient.page import make_page, notices, provenance, settings_of
+from uad.patient.pdf import write_report
 from uad.patient.pictures import Case, projections_of
 from uad.patient.regions import COLUMNS as REGION_COLUMNS
 from uad.patient.regions import RegionalUptake, regional_uptake
@@ -55,7 +56,8 @@ def ensure_evaluation(study: EvaluationStudy) -> Path:
 
     Returns:
         The folder: ``report.html``, ``ranks.tsv``, ``clusters.tsv``, ``voxel_metrics.tsv``, ``froc.tsv``,
-        ``froc_found.tsv``, ``summary.json``; maps, projections, ``regions.tsv`` and a page of each patient.
+        ``froc_found.tsv``, ``summary.json``; maps, projections, ``regions.tsv``, a page and a sheet
+        (``report.pdf``) of each patient.
 
     Raises:
         DataError: no patient, or no held-out control to calibrate on.
@@ -240,7 +242,7 @@ class Evaluation:
             *write_maps(findings, grid, folder, f"{who}_space-{self.cohort.space}_res-{self.cohort.res}"),
             write_bytes(folder / f"{who}_projections.png", picture),
             *write_regions(folder, case.regions),
-            write_text(folder / "report.html", page.render()),
+            *write_report(folder, page, case, findings, calibrated),
         ]
 
     @property

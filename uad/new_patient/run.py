@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from synthpet.cohort import Cohort
-from synthpet.cohort.files import read_tsv, sha256, write_json, write_text
+from synthpet.cohort.files import read_tsv, sha256, write_json
 from synthpet.cohort.paths import Paths
 from synthpet.cohort.text import read_json_object
 from synthpet.errors import DataError, UsageError
@@ -37,6 +37,7 @@ from uad.normative.sets import NormativeSet
 from uad.patient.facts import Who, facts
 from uad.patient.native import NATIVE_COLUMNS, native_places, write_native_maps
 from uad.patient.page import make_page, notices, provenance, settings_of
+from uad.patient.pdf import write_report
 from uad.patient.pictures import Case, projections_of
 from uad.patient.regions import regional_uptake
 
@@ -63,9 +64,9 @@ def ensure_detection(study: DetectionStudy) -> Path:
         study: options of ``uad_detect``.
 
     Returns:
-        The folder ``detect-<name>``: z-map, cluster labels, ``clusters.tsv``, ``summary.json``, ``report.html``; with
-        a PET, ``regions.tsv``; maps
-        over the raw T1 where its place is known; ``prepared/`` where the images were not on the cohort's grid.
+        The folder ``detect-<name>``: z-map, cluster labels, ``clusters.tsv``, ``summary.json``, ``report.html``,
+        ``report.pdf``; with a PET, ``regions.tsv``; maps over the raw T1 where its place is known; ``prepared/`` where
+        the images were not on the cohort's grid.
 
     Raises:
         UsageError: no T1, a name that is no name or another person's, or a detector that needs a PET and gets none.
@@ -277,7 +278,7 @@ class NewPatient:
             *write_table(self.folder / "clusters.tsv", rows, columns),
             *write_regions(self.folder, case.regions),
             write_json(self.folder / "summary.json", summary),
-            write_text(self.folder / "report.html", page.render()),
+            *write_report(self.folder, page, case, findings, self.calibrated),
         ]
 
     @property

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from synthpet.cohort import Cohort, Grid
 from synthpet.cohort.manifest import Manifest
 from synthpet.report.assemble import Parts, assemble
-from synthpet.report.html import Page, Section, Table
+from synthpet.report.html import Link, Page, Section, Table
 from uad.findings.clusters import Cluster
 from uad.findings.health import Health
 from uad.findings.options import EvaluationStudy
@@ -49,11 +49,12 @@ def make_page(
         picture: the projections, from ``projections_of``.
     """
     clusters, shown = findings.clusters, Shown.of(case, findings, grid)
-    changes = {cluster.rank: _change(case, findings, cluster) for cluster in clusters}
+    changes = {cluster.rank: change_of(case, findings, cluster) for cluster in clusters}
     parts: Parts = {
         "result": result_words(clusters, health, calibration),
         "remarks": list(case.remarks),
         "known": known_words(case.detection),
+        "sheet": Link("This result on one sheet of paper (PDF)", "report.pdf"),
         "facts": facts_table(case.facts),
         "inputs": shown.inputs(),
         "candidates_table": _table(findings.candidates, changes, case, health),
@@ -68,13 +69,13 @@ def make_page(
         ],
         "weaker_table": _table(findings.weaker, changes, case, health),
         "viewer": shown.viewer(),
-        "regions": regional_parts(case.regions),
+        "regions": regional_parts(case.regions, case.display),
         "untested": untested_words(findings, grid),
         "settings": settings_table(case.settings),
         "definitions": definitions(native=bool(case.native_labels)),
     }
     words = {
-        "images": _images(findings),
+        "images": images_in_words(findings),
         "name": case.name,
         "overview": "All places at a glance" if clusters else "The anomaly map",
     }
@@ -163,13 +164,15 @@ def settings_of(
     }
 
 
-def _images(findings: Findings) -> str:
+def images_in_words(findings: Findings) -> str:
     """What was examined, in words: ``T1 and PET``."""
     names = ["T1", *(name.upper() for name in findings.scan.images if name != "t1w")]
     return "T1 alone" if len(names) == 1 else " and ".join([", ".join(names[:-1]), names[-1]])
 
 
-def _change(case: Case, findings: Findings, cluster: Cluster) -> Change:
+def change_of(case: Case, findings: Findings, cluster: Cluster) -> Change:
+    """A cluster's PET against what it is compared with."""
+
     def against(usual: NDArray[np.float32] | None) -> float | None:
         if usual is None or findings.pet is None:
             return None

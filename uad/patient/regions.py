@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthpet.cohort import Grid
+from synthpet.report.display import Display
 from synthpet.report.html import Part, Picture, Table
 from synthpet.template.gyri import gyrus_points
 from uad.findings.records import Findings
@@ -68,6 +69,14 @@ class RegionalUptake:
     n_controls: int
     measured: bool
 
+    def strongest(self, n: int) -> list[str]:
+        """The n regions that deviate most, each with its z: ``insula left -2.1, right +0.3, asymmetry -2.6``."""
+        words: dict[str, list[str]] = {}
+        for row in self.rows:
+            words.setdefault(row.region, []).append(f"{row.side} {_signed(row.z)}")
+        asymmetry = {row.region: _signed(row.asymmetry_z) for row in self.rows}
+        return [f"{name} {', '.join(sides)}, asymmetry {asymmetry[name]}" for name, sides in words.items()][:n]
+
     def table(self) -> list[dict[str, Any]]:
         """The rows of ``regions.tsv``."""
         return [asdict(row) for row in self.rows]
@@ -119,15 +128,15 @@ def usually_far(controls: NDArray[np.float64]) -> NDArray[np.int64]:
     return np.array([_n_far(against_controls(own, rest).z) for own, rest in zip(controls, others, strict=True)])
 
 
-def regional_parts(found: RegionalUptake | None) -> list[Part]:
+def regional_parts(found: RegionalUptake | None, display: Display) -> list[Part]:
     """What the page shows: words, the map and the regions that deviate most; nothing without a PET."""
     if found is None:
         return []
     picture = Picture(
-        regional_map(found.z),
+        regional_map(found.z, display),
         "Each region in the colour of its z, on the same scale for everybody; blue: less uptake than the controls, "
         "red: more, dark grey: not judged, light grey: no grey matter. Is there a group of blue neighbours on one side "
-        "only?",
+        f"only? {display.sides()}",
         "Axial and coronal slices of the template with each region coloured by its z.",
     )
     return [*regional_words(found), picture, _table(found)]

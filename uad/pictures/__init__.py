@@ -1,3 +1,3 @@
 """Figures of one person and of a whole study."""
 
-__all__ = ["figures", "regional"]
+__all__ = ["figures", "regional", "views"]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from synthpet.report.display import Display
 from synthpet.report.scales import DIFFERENCE_COLOURS
 from synthpet.template.gyri import named_gyri
 from synthpet.template.icbm import template_grid, template_images
@@ -23,11 +24,12 @@ WIDTH_INCHES = 7.6  # of the slices, as in the other pictures of a page
 DPI = 110
 
 
-def regional_map(z: NDArray[np.float64]) -> bytes:
-    """PNG of the template's regions, each in the colour of its z; sides are the person's own.
+def regional_map(z: NDArray[np.float64], display: Display) -> bytes:
+    """PNG of the template's regions, each in the colour of its z.
 
     Args:
         z: (regions, 2), left and right, in the order of ``gyrus_points().names``; NaN: not judged.
+        display: which side is left.
     """
     from matplotlib import colormaps
     from matplotlib.cm import ScalarMappable
@@ -45,15 +47,12 @@ def regional_map(z: NDArray[np.float64]) -> bytes:
     axes.set(xlim=(0, wide), ylim=(0, high))
     axes.set_axis_off()
     colours = colormaps[DIFFERENCE_COLOURS].with_extremes(bad=UNKNOWN)
+    step, marks = (-1, "RL") if display.radiological else (1, "LR")
     top = high
     for (axis, places), (across, up) in zip(SLICES, sizes, strict=True):
         for k, mm in enumerate(places):
-            _draw(
-                axes,
-                _cut(z, axis, mm, colours),
-                (across * k, top - TITLE_MM - up, across, up),
-                f"{'xyz'[axis]} = {mm:g} mm",
-            )
+            place = (across * k, top - TITLE_MM - up, across, up)
+            _draw(axes, _cut(z, axis, mm, colours)[:, ::step], place, (f"{'xyz'[axis]} = {mm:g} mm", *marks))
         top -= up + TITLE_MM
     bar = figure.add_axes((axes.get_position().x1 + 0.01, 0.15, 0.012, 0.7))
     figure.colorbar(ScalarMappable(Normalize(*SHOWN), colours), cax=bar, ticks=[-4, -2, 0, 2, 4])
@@ -95,8 +94,10 @@ def _cut(z: NDArray[np.float64], axis: int, mm: float, colours: "Colormap") -> N
     return np.where((region > 0)[..., None], shown, np.where(inside[..., None], BRAIN, 1.0))
 
 
-def _draw(axes: "Axes", picture: NDArray[np.float64], place: tuple[float, float, float, float], title: str) -> None:
-    """One slice with its sides marked; ``place``: left, bottom, width and height in mm."""
+def _draw(
+    axes: "Axes", picture: NDArray[np.float64], place: tuple[float, float, float, float], words: tuple[str, ...]
+) -> None:
+    """One slice; ``place``: left, bottom, width and height in mm; ``words``: title, side on the left and the right."""
     left, bottom, wide, high = place
     axes.imshow(picture, origin="lower", extent=(left, left + wide, bottom, bottom + high), interpolation="nearest")
     brain = (picture < 1).any(axis=-1)
@@ -105,6 +106,6 @@ def _draw(axes: "Axes", picture: NDArray[np.float64], place: tuple[float, float,
         for start, size, n in ((left, wide, brain.shape[1]), (bottom, high, brain.shape[0]))
     )
     axes.contour(across, up, brain.astype(float), levels=[0.5], colors="0.3", linewidths=0.8)
-    axes.text(left + wide / 2, bottom + high, title, ha="center", va="bottom", fontsize=8)
-    for mark, x, side in (("L", left + 3, "left"), ("R", left + wide - 3, "right")):
+    axes.text(left + wide / 2, bottom + high, words[0], ha="center", va="bottom", fontsize=8)
+    for mark, x, side in ((words[1], left + 3, "left"), (words[2], left + wide - 3, "right")):
         axes.text(x, bottom + high - 2, mark, ha=side, va="top", fontsize=8, weight="bold", color="0.2")

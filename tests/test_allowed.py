@@ -30,8 +30,8 @@ REFUSED = [
     ("cohort.scan.attenuation=100", "a number from 0 to 1"),
     ("cohort.n_paired=0 cohort.n_unpaired=0 cohort.n_heldout=0 cohort.n_patients=0", "somebody"),
     ("trainer.strategy=foo", "one of auto, ddp"),
-    ("detector.nu=5", "a number above 0 to 1"),
-    ("detector.gamma=wide", "a number above 0 or scale"),
+    ("detector=ocsvm_voxel detector.nu=5", "a number above 0 to 1"),
+    ("detector=ocsvm_voxel detector.gamma=wide", "a number above 0 or scale"),
     ("detector.direction=down", "one of hypo, hyper, both"),
     ("detector.autoencoder.patch_size=[4,5,5]", "each an odd number, 1 or more"),
     ("detection.rank_by=x", "one of mass, size, mean"),
@@ -77,7 +77,7 @@ def test_a_value_that_cannot_work_is_refused_with_what_is_allowed(overrides, exp
 
 def test_all_problems_are_said_at_once():
     with pytest.raises(UsageError, match=r"(?s)detector\.nu=.*expected.*\n  gan\.betas=.*expected"):
-        compose("uad_compare", "gan.betas=[2,2]", "detector.nu=5")
+        compose("uad_compare", "gan.betas=[2,2]", "detector=ocsvm_voxel", "detector.nu=5")
 
 
 def test_a_value_of_a_file_is_held_to_the_same_table(tmp_path):

@@ -12,8 +12,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 DETECTORS = sorted(path.stem for path in (ROOT / "configs" / "detector").glob("*.yaml"))
 # other options of what runs anyhow
-ALIKE = ("latent_zmap", "ocsvm_voxel_published", "residual", "svdd", "zmap_0mm", "zmap_6mm")
-WITH_AUTOENCODER = ("ocsvm", "svdd", "latent")
+ALIKE = ("latent_zmap", "ocsvm_conditional", "ocsvm_voxel_published", "residual", "svdd", "zmap_0mm", "zmap_6mm")
+WITH_AUTOENCODER = ("ocsvm", "svdd", "latent", "zmap_conditional")
 
 
 def run(*arguments, cwd, **env):

@@ -6,10 +6,13 @@ from synthpet.command.main import compose
 from synthpet.command.options import check_options
 from synthpet.errors import UsageError
 
+MACHINES = "detector=ocsvm_voxel"  # has options of every kind
+
 
 def check(config, *overrides):
     keys = [text.partition("=")[0] for text in overrides]
-    check_options(compose(config, *overrides), compose(config), keys)
+    given = compose(config, MACHINES)
+    check_options(compose(config, MACHINES, *overrides), given, keys)
 
 
 @pytest.mark.parametrize(

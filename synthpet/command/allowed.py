@@ -260,7 +260,17 @@ OTHERS = {
 METHODS = {
     "gan": Method(("conditional_gan",), entry_points="synthpet.generators"),
     "detector": Method(
-        ("zmap", "asymmetry", "residual", "ocsvm_conditional", "ocsvm_voxel", "svdd", "ocsvm_subject", "latent_zmap"),
+        (
+            "zmap",
+            "asymmetry",
+            "residual",
+            "ocsvm_conditional",
+            "zmap_conditional",
+            "ocsvm_voxel",
+            "svdd",
+            "ocsvm_subject",
+            "latent_zmap",
+        ),
         entry_points="uad.detectors",
     ),
 }

@@ -22,7 +22,7 @@ def misfits(options: Mapping[str, Any]) -> Iterator[str]:
         yield f"gan.sources={sources} gan.target={target}: expected each once; a generator makes what it is not given"
     if "gan.name" in options:
         yield from _of_patches(options)
-    if "detector.nu" in options:
+    if "detector.autoencoder.latent_dim" in options:
         yield from _of_latents(options)
 
 

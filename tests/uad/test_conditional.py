@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from omegaconf import OmegaConf
 
+from synthpet.command.main import compose
 from synthpet.errors import DataLeakageError, UsageError
 from tests.uad.conftest import scan_of
 from tests.uad.test_rivals import GRID, INDEX, MASK, SHAPE, expect, lesion, people, person  # noqa: F401
@@ -15,26 +16,27 @@ from uad.detectors.latent.judge import Judge
 from uad.detectors.latent.local_ridge import LocalRidge, Nodes
 from uad.normative.sets import normative_set
 
+NAMES = ("ocsvm_conditional", "zmap_conditional")
 WHERE = np.ones((6, 5, 4), bool)
 NODES = Nodes(WHERE, (4.0, 4.0, 4.0), 20.0, 0.01)
 
 
-def options(**changed):
-    found = OmegaConf.to_container(OmegaConf.load("configs/detector/ocsvm_conditional.yaml"))
+def options(name="ocsvm_conditional", **changed):
+    found = OmegaConf.to_container(compose("uad_evaluate", f"detector={name}").detector, resolve=True)
     found["autoencoder"] |= {"n_steps": 60, "latent_dim": 8}
     return {**found, "n_directions": 2, **changed}
 
 
-def learned(cohort, synthetic, folder, **changed):
+def learned(cohort, synthetic, folder, name="ocsvm_conditional", **changed):
     assignment = Assignment(folder, 0, cohort, "cpu", synthetic, synthetic)
-    found = ConditionalDetector(assignment, ConditionalDetector._own(options(**changed)), expect)
+    found = ConditionalDetector(assignment, ConditionalDetector._own(options(name, **changed)), expect)
     return found.fit(normative_set(cohort, "real"), cohort)
 
 
-@pytest.fixture(scope="module")
-def trained(people, tmp_path_factory):  # noqa: F811
-    folder = tmp_path_factory.mktemp("conditional")
-    return learned(*people, folder), folder
+@pytest.fixture(scope="module", params=NAMES)
+def trained(request, people, tmp_path_factory):  # noqa: F811
+    folder = tmp_path_factory.mktemp(request.param)
+    return learned(*people, folder, name=request.param), folder
 
 
 def ridge_by_hand(x, y, weights, penalty):
@@ -72,10 +74,7 @@ def test_slopes_follow_the_place():
 @dataclass
 class Settings:
     spread_fwhm_mm: float = 0.0
-    pool_fwhm_mm: float = 0.0
     direction: str = "hypo"
-    nu: float = 0.9
-    gamma: float = 0.1
 
 
 def test_what_is_left_of_a_control_is_what_a_refit_without_it_leaves():
@@ -84,7 +83,7 @@ def test_what_is_left_of_a_control_is_what_a_refit_without_it_leaves():
     raw = rng.normal(size=(6, WHERE.sum(), 5)).astype(np.float32)
     raw[..., 0] += 0.8 * raw[..., 3]
     masks = np.ones(raw.shape[:2], bool)
-    judge = Judge(NODES, slice(2, 5), 2, Settings(), "cpu")
+    judge = Judge(NODES, slice(2, 5), 2, Settings())
     left = judge._left_out(raw - raw.mean(axis=0), masks)
     for i in range(len(raw)):
         others = np.delete(raw, i, axis=0)
@@ -112,6 +111,23 @@ def test_less_uptake_shines_and_more_does_not(trained):
     less, more = (found.z_map(scan_of(t1w, np.where(lesion(), f * pet, pet), MASK)) for f in (0.6, 1.4))
     assert less["z"][lesion()].mean() > 3 * max(0.1, more["z"][lesion()].mean())
     assert more["z_pet"][lesion()].mean() > 1
+
+
+def test_without_machines_the_map_is_what_is_left_along_the_first_direction(people, tmp_path):  # noqa: F811
+    """Of each direction looked for; with as without machines, what is left is the same."""
+    t1w, pet = person(100)
+    scan = scan_of(t1w, np.where(lesion(), 0.6 * pet, pet), MASK)
+    found = {
+        (name, direction): learned(*people, tmp_path / name / direction, name, direction=direction, mirror=False).z_map(
+            scan
+        )
+        for name, direction in (*((NAMES[1], d) for d in ("hypo", "hyper", "both")), (NAMES[0], "hypo"))
+    }
+    signed = found[NAMES[0], "hypo"]["z_pet"]
+    for direction, expected in {"hypo": -signed, "hyper": signed, "both": np.abs(signed)}.items():
+        maps = found[NAMES[1], direction]
+        np.testing.assert_allclose(maps["z"], expected, atol=1e-5)
+        np.testing.assert_allclose(maps["z_pet"], signed, atol=1e-5)
 
 
 def test_saved_and_read_it_gives_the_same_maps(people, trained):  # noqa: F811

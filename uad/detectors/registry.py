@@ -3,6 +3,7 @@
 from synthpet.runtime.registry import Registry
 
 LATENT = "uad.detectors.latent.detector:LatentDetector"
+CONDITIONAL = "uad.detectors.latent.conditional:ConditionalDetector"
 DETECTORS = Registry(
     "detector.method",
     "uad.detectors",
@@ -14,6 +15,7 @@ DETECTORS = Registry(
         "zmap": "uad.detectors.zmap:ZMap",
         "asymmetry": "uad.detectors.asymmetry:Asymmetry",
         "residual": "uad.detectors.residual:Residual",
-        "ocsvm_conditional": "uad.detectors.latent.conditional:ConditionalDetector",
+        "ocsvm_conditional": CONDITIONAL,
+        "zmap_conditional": CONDITIONAL,
     },
 )

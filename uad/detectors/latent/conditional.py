@@ -1,4 +1,4 @@
-"""One-class SVMs on what nothing else explains of the PET's latent vectors: not T1, generators or the mirror image.
+"""What nothing else explains of the PET's latent vectors: not T1, generators or the mirror image.
 
 The siamese autoencoder sees a person's T1 and PET, the T1 with the PET that generators expect from it, and the mirror
 image of T1 and PET (``evidence``). At each voxel
@@ -6,9 +6,10 @@ image of T1 and PET (``evidence``). At each voxel
     y    the PET's latent vector, seen along the few directions in which less uptake moves it
     x    the latent vectors of the T1 and of the expected PET, and of the mirror image's PET at this voxel and around it
 
-are deviations from the controls' mean. What ``LocalRidge`` predicts of y from x is taken out; the rest, in units of its
-spread, is what a one-class SVM judges at each voxel. What both sides have is then hardly seen, so there is a second
-prediction without the mirror image, and the map is a weighted mean of both.
+are deviations from the controls' mean. What ``LocalRidge`` predicts of y from x is taken out; the rest along the first
+direction, in units of its spread, is the map (``judge``), or a one-class SVM judges all directions at each voxel
+(``machines``). What both sides have is then hardly seen, so there is a second prediction without the mirror image, and
+the map is a weighted mean of both.
 
 A control's own vectors do not predict themselves: slopes, means and spreads are those of the other controls.
 
@@ -36,6 +37,7 @@ from uad.detectors.base import EXPECTED_PET, SHARED, SYNTHESIS, Assignment
 from uad.detectors.latent.evidence import MASK, PET, Evidence
 from uad.detectors.latent.judge import Judge, Judged
 from uad.detectors.latent.local_ridge import Nodes
+from uad.detectors.latent.machines import MachineJudge
 from uad.detectors.latent.representation.directions import lower_uptake, main_directions
 from uad.detectors.latent.representation.latents import dense_latents
 from uad.detectors.latent.representation.options import AutoencoderOptions
@@ -48,6 +50,7 @@ from uad.normative.sets import NormativeSet, check_normative, check_synthetic
 SPACE, MIRROR, PLAIN = "space.npz", "mirror", "plain"
 AUTOENCODER = ("autoencoder.safetensors", "autoencoder.json", "representation.json")
 IMAGES = ("t1w", "pet")
+WITH_MACHINES = "ocsvm_conditional"  # the method; any other: without
 N_SIMULATED = 6  # Not in the paper: controls in which lower uptake is simulated
 MIRROR_SHARE = 0.75  # Not in the paper: weight of the map that knows the mirror image, beside the one that does not
 
@@ -58,14 +61,11 @@ class ConditionalOptions:
 
     Args:
         autoencoder: of T1 and PET, with separate branches.
-        n_directions: of the PET's latent vectors that are judged.
+        n_directions: of the PET's latent vectors that are predicted, and predict.
         slope_fwhm_mm: pools the slopes of the prediction over neighbours.
         penalty: of the ridge regression, relative to the variance of what predicts.
         mirror: false: without the mirror image.
         spread_fwhm_mm: pools the spread of what is left.
-        nu: of the one-class SVM.
-        gamma: of its kernel.
-        pool_fwhm_mm: pools mean and spread of the controls' scores.
         direction: hypo, hyper or both: which deviations of the PET weigh.
 
     Raises:
@@ -78,9 +78,6 @@ class ConditionalOptions:
     penalty: float
     mirror: bool
     spread_fwhm_mm: float
-    nu: float
-    gamma: float
-    pool_fwhm_mm: float
     direction: str
 
     def __post_init__(self) -> None:
@@ -90,6 +87,21 @@ class ConditionalOptions:
                 f"detector.autoencoder: found modalities={list(found.modalities)}, branches={found.branches}, "
                 f"latent_dim={found.latent_dim}; expected [t1w, pet], separate and an even number"
             )
+
+
+@dataclass(frozen=True)
+class MachineOptions(ConditionalOptions):
+    """What it takes where one-class SVMs judge, too.
+
+    Args:
+        nu: of the one-class SVM.
+        gamma: of its kernel.
+        pool_fwhm_mm: pools mean and spread of the controls' scores.
+    """
+
+    nu: float
+    gamma: float
+    pool_fwhm_mm: float
 
 
 class ConditionalDetector:
@@ -135,7 +147,8 @@ class ConditionalDetector:
     @classmethod
     def _own(cls, options: Mapping[str, Any]) -> ConditionalOptions:
         autoencoder = own_options(AutoencoderOptions, "detector.autoencoder", options["autoencoder"], ())
-        return own_options(ConditionalOptions, "detector", {**options, "autoencoder": autoencoder}, SHARED)
+        kind = MachineOptions if options["method"] == WITH_MACHINES else ConditionalOptions
+        return own_options(kind, "detector", {**options, "autoencoder": autoencoder}, SHARED)
 
     def files(self, normative: NormativeSet, cohort: Cohort) -> tuple[Path, ...]:
         """The measured PET that is learned from, and the synthetic PET that predicts it."""
@@ -144,7 +157,7 @@ class ConditionalDetector:
         return (*replace(normative, members=tuple(members)).files(), *expected)
 
     def fit(self, normative: NormativeSet, cohort: Cohort) -> Self:
-        """Train the autoencoder, learn the predictions and the machines.
+        """Train the autoencoder, learn the predictions, and the machines if there are any.
 
         Raises:
             DataLeakageError: a patient or held-out control is among the normative set, or a synthetic PET comes from a
@@ -175,7 +188,7 @@ class ConditionalDetector:
         return self
 
     def left_out(self, normative: NormativeSet, cohort: Cohort) -> LeftOut:
-        """The controls' maps by slopes, means, spreads and machines of all others; the autoencoder saw everybody."""
+        """The controls' maps by what was learned from all others; the autoencoder saw everybody."""
         found = LeftOut()
         for member, *judged in zip(with_real_pet(normative, cohort), *self.left_out_, strict=True):
             found.add(member.participant_id, _joined(judged)["z"])
@@ -214,7 +227,10 @@ class ConditionalDetector:
         evidence, options = self.evidence_, self.options
         nodes = Nodes(evidence.where, evidence.spacing_mm, options.slope_fwhm_mm, options.penalty)
         columns = {PLAIN: evidence.own} | ({MIRROR: evidence.all_known} if options.mirror else {})
-        return {n: Judge(nodes, some, evidence.targets.stop, options, self.device) for n, some in columns.items()}
+        k = evidence.targets.stop
+        if isinstance(options, MachineOptions):
+            return {n: MachineJudge(nodes, some, k, options, self.device) for n, some in columns.items()}
+        return {n: Judge(nodes, some, k, options) for n, some in columns.items()}
 
     def _expected(self, cohort: Cohort) -> Cohort:
         return replace(cohort, root=Path(self.assignment.synthetic or ""))  # ``of`` has seen to it

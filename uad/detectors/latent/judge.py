@@ -1,4 +1,4 @@
-"""What is left of the latent vectors once the evidence has predicted them, and the machines that judge it."""
+"""What is left of the latent vectors once the evidence has predicted them, in units of its spread."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -8,11 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from uad.detectors.control_statistics import ControlStatistics, Moments, to_z, weight_by_direction
+from uad.detectors.control_statistics import ControlStatistics, Moments, to_z, towards
 from uad.detectors.latent.local_ridge import LocalRidge, Nodes
-from uad.detectors.latent.scorers.base import DISTANCE, Scorer
 from uad.detectors.latent.scorers.controls import Controls
-from uad.detectors.latent.scorers.registry import SCORERS
 
 Maps = list[NDArray[np.float32]]
 
@@ -31,20 +29,17 @@ class Judged:
 
 
 class Judge:
-    """One prediction of the targets from the evidence, and a one-class SVM at each voxel on what it leaves.
+    """One prediction of the targets from the evidence; what it leaves along the first of them is the map.
 
     Args:
         nodes: where slopes are learned.
         columns: of the evidence, that predict; those of the targets come first in it.
         n_targets: how many those are.
-        options: ``spread_fwhm_mm``, ``pool_fwhm_mm``, ``direction``, ``nu`` and ``gamma``.
-        device: of torch, where the machines are solved.
+        options: ``spread_fwhm_mm`` and ``direction``.
     """
 
-    def __init__(self, nodes: Nodes, columns: slice, n_targets: int, options: Any, device: str) -> None:
+    def __init__(self, nodes: Nodes, columns: slice, n_targets: int, options: Any) -> None:
         self.nodes, self.columns, self.n_targets, self.options = nodes, columns, n_targets, options
-        own = {"nu": options.nu, "gamma": options.gamma, "score": DISTANCE, "score_every": 1}
-        self.machines: Scorer = SCORERS.load("ocsvm_voxel").of(own, 0, device)
 
     def fit(self, deviations: NDArray[np.float32], controls: Controls, *, independent: bool) -> list[Judged]:
         """Learn from controls; return the maps of each as if it had been left out.
@@ -55,50 +50,54 @@ class Judge:
             independent: the expected PET of a control knows nothing of the other controls. Where they trained the
                 generators, what is left of the others leans away from a control already: see ``Residual.left_out``.
         """
-        left = self._left_out(deviations, controls.masks)
-        maps = [[self._fill(rest[:, k]) for rest in left] for k in range(self.n_targets)]
-        brains = [self._fill(mask) > 0 for mask in controls.masks]
-        self.spreads = [_about_0(self._statistics(found, brains)) for found in maps]
-        vectors, less = controls.array("vectors", left.shape), []
-        for k, found in enumerate(maps):
-            others = leave_one_out(found, brains, self.nodes.spacing_mm, spread_fwhm_mm=self.options.spread_fwhm_mm)
-            for i, one in enumerate(others):  # machines see differences of vectors: these need a common origin
-                z = to_z(found[i], brains[i], _about_0(one))
-                vectors[i, :, k] = z[self.nodes.where]
-                less += [to_z(found[i], brains[i], one) if independent else z] if k == 0 else []
-        self.machines.fit(vectors, controls)
-        scores = [self._fill(score) for score in self.machines.control_scores(vectors, controls).scores]
-        spacing, pool = self.nodes.spacing_mm, self.options.pool_fwhm_mm
-        scored = zip(scores, brains, strict=True)
-        self.scale = ControlStatistics.of(scored, spacing, mean_fwhm_mm=pool, spread_fwhm_mm=pool)
-        others = leave_one_out(scores, brains, spacing, mean_fwhm_mm=pool, spread_fwhm_mm=pool)
-        others = others if independent else (replace(one, mean=self.scale.mean) for one in others)
-        return [
-            self._judged(score, first, brain, one)
-            for score, first, brain, one in zip(scores, less, brains, others, strict=True)
-        ]
+        _, less = self._learn(deviations, controls, independent)
+        return [self._signed(one) for one in less]
 
     def judge(self, deviations: NDArray[np.float32], brain: NDArray[np.bool_]) -> Judged:
         """The maps of one person from whom nothing was learned; deviations (n_voxels, width), mask (I, J, K)."""
-        rest = deviations[:, : self.n_targets] - self.ridge.predict(deviations[:, self.columns])
-        z = [to_z(self._fill(rest[:, k]), brain, found) for k, found in enumerate(self.spreads)]
-        where = self.nodes.where
-        score = self.machines.score(np.stack([values[where] for values in z], axis=1), brain[where])
-        return self._judged(self._fill(score), z[0], brain & where, self.scale)
+        return self._signed(self._z(deviations, brain)[0])
 
     def save(self, folder: Path, name: str) -> list[Path]:
         """Write what was learned; names begin with ``name``."""
         spreads = [found.save(folder / f"{name}-spread-{k}.npz") for k, found in enumerate(self.spreads)]
-        scale, ridge = self.scale.save(folder / f"{name}-statistics.npz"), self.ridge.save(folder / f"{name}-ridge.npz")
-        return [ridge, *spreads, scale, *self.machines.save(folder / f"{name}-support")]
+        return [self.ridge.save(folder / f"{name}-ridge.npz"), *spreads]
 
     def restore(self, folder: Path, name: str) -> None:
         """Read what ``save`` wrote."""
         self.ridge = LocalRidge.load(folder / f"{name}-ridge.npz")
         paths = [folder / f"{name}-spread-{k}.npz" for k in range(self.n_targets)]
         self.spreads = [ControlStatistics.load(path) for path in paths]
-        self.scale = ControlStatistics.load(folder / f"{name}-statistics.npz")
-        self.machines.restore(folder / f"{name}-support")
+
+    def _learn(
+        self, deviations: NDArray[np.float32], controls: Controls, independent: bool
+    ) -> tuple[NDArray[np.float32], Maps]:
+        """Slopes and spreads; what is left of each control by those of the others, in units of its spread.
+
+        Returns:
+            About the mean of all, (n_controls, n_voxels, k), a memory map; and ``Judged.less`` of each.
+        """
+        left, brains = self._left_out(deviations, controls.masks), self._brains(controls)
+        maps = [[self._fill(rest[:, k]) for rest in left] for k in range(self.n_targets)]
+        self.spreads = [_about_0(self._statistics(found, brains)) for found in maps]
+        vectors, less = controls.array("vectors", left.shape), []
+        for k, found in enumerate(maps):
+            others = leave_one_out(found, brains, self.nodes.spacing_mm, spread_fwhm_mm=self.options.spread_fwhm_mm)
+            for i, one in enumerate(others):
+                z = to_z(found[i], brains[i], _about_0(one))
+                vectors[i, :, k] = z[self.nodes.where]
+                less += [to_z(found[i], brains[i], one) if independent else z] if k == 0 else []
+        return vectors, less
+
+    def _z(self, deviations: NDArray[np.float32], brain: NDArray[np.bool_]) -> Maps:
+        """What is left of one person in units of its spread, a map for each target."""
+        rest = deviations[:, : self.n_targets] - self.ridge.predict(deviations[:, self.columns])
+        return [to_z(self._fill(rest[:, k]), brain, found) for k, found in enumerate(self.spreads)]
+
+    def _signed(self, less: NDArray[np.float32]) -> Judged:
+        return Judged(towards(-less, self.options.direction), less)
+
+    def _brains(self, controls: Controls) -> list[NDArray[np.bool_]]:
+        return [self._fill(mask) > 0 for mask in controls.masks]
 
     def _left_out(self, deviations: NDArray[np.float32], masks: NDArray[np.bool_]) -> NDArray[np.float32]:
         """What is left of each control's targets, by slopes of the others: (n_controls, n_voxels, k), about the mean.
@@ -123,11 +122,6 @@ class Judge:
     def _statistics(self, maps: Maps, brains: Sequence[NDArray[np.bool_]]) -> ControlStatistics:
         fwhm_mm = self.options.spread_fwhm_mm
         return ControlStatistics.of(zip(maps, brains, strict=True), self.nodes.spacing_mm, spread_fwhm_mm=fwhm_mm)
-
-    def _judged(
-        self, score: NDArray[np.float32], less: NDArray[np.float32], brain: NDArray[np.bool_], scale: ControlStatistics
-    ) -> Judged:
-        return Judged(weight_by_direction(to_z(score, brain, scale), -less, self.options.direction), less)
 
     def _fill(self, values: NDArray[Any]) -> NDArray[np.float32]:
         volume = np.zeros(self.nodes.where.shape, np.float32)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from synthpet.cohort import Cohort, read_image, write_image
-from synthpet.cohort.files import read_tsv, write_json
+from synthpet.cohort.files import read_tsv, sha256, write_json
 from synthpet.cohort.index import write_participants
 from synthpet.cohort.names import sidecar_path
 from synthpet.errors import DataError, DataLeakageError, UsageError
@@ -83,6 +83,11 @@ def test_the_command_examines_a_patient_and_finds_it_up_to_date_the_second_time(
     assert 'href="report.pdf"' in page and (folder / "report.pdf").read_bytes().startswith(b"%PDF")
     assert "For research only" in page and "SIMULATED CONTROLS" in page  # no sidecar says that the patient is, too
     assert str(tmp_path) not in page
+    if shutil.which("pdftotext"):
+        words = subprocess.run(
+            ["pdftotext", folder / "report.pdf", "-"], capture_output=True, text=True, check=True
+        ).stdout
+        assert sha256(folder / "report.html") in words and str(tmp_path) not in words
 
 
 def test_a_patient_of_the_cohort_gets_the_clusters_of_the_evaluation(work, cohort):

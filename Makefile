@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: study test test-all lint bench lock
+.PHONY: study test test-all lint bench docs lock
 
 study: .venv/.installed
 	$(BIN)/python -m synthpet.evaluate gan=patch3d
@@ -27,6 +27,14 @@ lint: .venv/.installed
 .venv/.installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,registration]'
+	touch $@
+
+# The manual with reference pages, in site/index.html; a dead link or an unknown page ends it
+docs: .venv/.docs
+	$(BIN)/python -m sphinx -W --keep-going -q -b html -d build/doctrees docs site
+
+.venv/.docs: .venv/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
 	touch $@
 
 # Hashes as the index publishes them; needs uv (`pip install uv`).

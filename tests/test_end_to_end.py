@@ -93,7 +93,7 @@ def test_the_comparison_runs_what_it_needs_and_writes_the_table(tiny):
 def test_training_leaves_example_slices_and_losses_for_wandb_on_this_machine(tiny):
     results = tiny / "outputs" / "phantom-tiny"
     fold = results / "gan-patch3d" / "fold-0"
-    assert list(results.glob("wandb/offline-run-*/files/media/images/example*.png"))
+    assert list(results.glob("wandb/offline-run-*/files/media/images/fold-0/example*.png"))
     rows = [json.loads(line) for line in (fold / "metrics.jsonl").read_text().splitlines()]
     keys = set().union(*rows)
     assert {"train/loss_reconstruction", "train/loss_adversarial", "train/loss_discriminator", "train/learning_rate",

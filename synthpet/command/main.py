@@ -25,6 +25,7 @@ from synthpet.command.config_names import config_names
 from synthpet.command.help import explain_options
 from synthpet.command.safe_config import guard_hydra
 from synthpet.errors import DiskError, Stopped, SynthPetError
+from synthpet.runtime.closed_output import CLOSED, ending_with_its_reader
 from synthpet.runtime.console import complain
 from synthpet.runtime.signals import stopping_by_signal
 from synthpet.runtime.surroundings import settle
@@ -48,6 +49,10 @@ def command(config_name: str) -> Callable[[Callable[["DictConfig"], object]], Ca
     def wrap(run: Callable[["DictConfig"], object]) -> Callable[[], None]:
         @functools.wraps(run)
         def main() -> None:
+            with ending_with_its_reader():
+                start()
+
+        def start() -> None:
             import hydra
 
             settle()
@@ -167,9 +172,8 @@ def _exit_on_error(error: BaseException, work_dir: Path | None = None) -> NoRetu
     if isinstance(error, KeyboardInterrupt | Stopped):
         complain("Interrupted. What was finished is kept; the same command goes on from there.")
         _leave(error.exit_code if isinstance(error, Stopped) else 130)
-    if isinstance(error, BrokenPipeError):  # the reader, such as `head`, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing complains when Python flushes
-        sys.exit(141)
+    if isinstance(error, BrokenPipeError):
+        sys.exit(CLOSED)
     if isinstance(error, SynthPetError):
         complain(f"{type(error).__name__}: {error}")
         sys.exit(error.exit_code)

@@ -8,12 +8,20 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from importlib.resources import files
 
+from synthpet.runtime.closed_output import ending_with_its_reader
 from synthpet.runtime.console import complain, say
 
 WIDTH = 100
+FLAG = "--tab-completion"  # prints what bash reads
 
 
 def overview(package: str, configs: Sequence[str], start: str, arguments: Sequence[str]) -> int:
+    """As ``_overview``; ends quietly with whoever reads it."""
+    with ending_with_its_reader():
+        return _overview(package, configs, start, arguments)
+
+
+def _overview(package: str, configs: Sequence[str], start: str, arguments: Sequence[str]) -> int:
     """Run the command that was typed, as ``synthpet train``; without one print all, and where to start.
 
     Args:
@@ -30,6 +38,12 @@ def overview(package: str, configs: Sequence[str], start: str, arguments: Sequen
         sys.argv = [module, *arguments[1:]]
         runpy.run_module(module, run_name="__main__", alter_sys=True)
         return 0
+    if arguments and arguments[0] == FLAG:
+        from synthpet.command.tab import bash_script
+
+        names = dict(zip((name.rpartition(".")[2] for name in commands), configs, strict=True))
+        say(bash_script(package, FLAG, names).rstrip())
+        return 0
     if arguments and arguments[0] not in ("-h", "--help"):
         near = get_close_matches(f"{package}.{arguments[0]}", commands, n=1) or list(commands)
         complain(
@@ -43,7 +57,7 @@ def overview(package: str, configs: Sequence[str], start: str, arguments: Sequen
         say(textwrap.fill(does, WIDTH, initial_indent=head, subsequent_indent=" " * len(head)))
     say("")
     say(start)
-    say("`--help` of each command lists its options.")
+    say(f"`--help` of each command lists its options; `{package} {FLAG}` is for bash.")
     return 0
 
 

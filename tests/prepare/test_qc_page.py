@@ -67,7 +67,7 @@ def test_no_picture_shows_a_face_around_the_brain(images):
 def people(drawn):
     sides = np.zeros(10)
     checked = {
-        "sub-01": Checked({"similarity": 0.8, "pet_turn_deg": 7.0}, sides, drawn, ("a <b>note</b>",)),
+        "sub-01": Checked({"similarity": 0.8, "pet_turn_deg": 7.0}, sides, drawn, ("a <b>note</b>",), "given"),
         "sub-02": Checked({"similarity": 0.82}, sides, drawn),
     }
     return judge_cohort(checked, {"sub-03": "E_QC sub-03: DataError: no grey matter"})
@@ -91,6 +91,13 @@ def test_a_persons_flag_says_what_was_found_and_what_to_do(people):
     assert "the PET is tilted against the T1 (pet_turn_deg 7, limit 3)" in html
     assert "What to do: Compare PET and T1" in html
     assert html.count("<img") == 4  # T1, PET, fused, lesion
+
+
+def test_pages_say_who_has_drawn_the_outline_of_the_brain(people):
+    cohort = cohort_page("some", people[0], {}, {}, simulated=False).render()
+    assert "Brain masks: 1 x given." in cohort
+    pages = {p.participant_id: person_page(p, people[1], simulated=False).render() for p in people[0]}
+    assert "Brain mask: given." in pages["sub-01"] and "Brain mask:" not in pages["sub-02"]
 
 
 def test_two_hundred_people_make_a_page_that_opens(drawn):

@@ -1,5 +1,6 @@
 """The pages of quality control: one of the cohort, the most suspicious first, and one of each person."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from synthpet.plausibility.flags import CHECKS, OUTLIER_Z, Norm
@@ -46,7 +47,7 @@ def cohort_page(
     """
     parts: Parts = {
         "decisions": list(decisions) or None,
-        "summary": _summary(people, refused),
+        "summary": [_summary(people, refused), *_masks(people)],
         "refused": _refused(refused) if refused else None,
         "overview": _overview(people),
         "how": [*HOW, *_more_captions(people), SIDES],
@@ -67,7 +68,7 @@ def person_page(person: Person, norm: Norm, decisions: Sequence[str] = (), *, si
     ]
     parts: Parts = {
         "findings": _findings(person),
-        "decisions": list(decisions) or None,
+        "decisions": [*decisions, *([f"Brain mask: {found.mask_from}."] if found and found.mask_from else [])] or None,
         "pictures": pictures,
         "limits": _limits_words(),
         "numbers": _numbers(person, norm),
@@ -90,10 +91,18 @@ def _summary(people: Sequence[Person], refused: Mapping[str, str]) -> str:
     words = [f"{len(people)} people were prepared"]
     if refused:
         words.append(f"{len(refused)} could not be, for the reasons below")
-    words.append(f"{count['wrong?']} look wrong, {count['look']} deserve a look, {count['ok']} show nothing unusual")
+    words.append(
+        f"{count['wrong?']} look wrong, {count['look']} should be looked at, {count['ok']} show nothing unusual"
+    )
     if count["not checked"]:
         words.append(f"{count['not checked']} could not be checked")
     return "; ".join(words) + "."
+
+
+def _masks(people: Sequence[Person]) -> list[str]:
+    """Where the brain masks are from: whether this program has drawn the outlines that are looked at."""
+    counts = Counter(person.checked.mask_from for person in people if person.checked and person.checked.mask_from)
+    return ["Brain masks: " + "; ".join(f"{n} x {words}" for words, n in counts.most_common()) + "."] if counts else []
 
 
 def _more_captions(people: Sequence[Person]) -> list[str]:

@@ -30,13 +30,14 @@ KINDS = ("t1w", "brain_mask", "gm", "wm", "pet", "flair", "lesion_mask")  # imag
 class Checked:
     """What quality control wrote of one person: ``numbers`` by column, ``asymmetry`` (n,), ``pictures`` by name.
 
-    ``notes``: what the preparation found worth saying.
+    ``notes``: what the preparation found worth saying; ``mask_from``: where the brain mask is from, in words.
     """
 
     numbers: dict[str, float | None]
     asymmetry: NDArray[np.float32]
     pictures: dict[str, bytes]
     notes: tuple[str, ...] = ()
+    mask_from: str = ""
 
 
 def qc_stage(participant_id: str, root: Path) -> Stage:
@@ -73,7 +74,7 @@ def read_checked(participant_id: str, root: Path) -> Checked:
     found = read_json_object(folder / NUMBERS)
     try:
         sides = np.load(folder / ASYMMETRY, allow_pickle=False).astype(np.float32)
-        return Checked(found["Numbers"], sides, pictures, tuple(found["Notes"]))
+        return Checked(found["Numbers"], sides, pictures, tuple(found["Notes"]), found.get("BrainMask", ""))
     except (KeyError, TypeError, ValueError, EOFError) as error:
         raise DataError(
             f"E_QC {folder}: {NUMBERS} or {ASYMMETRY} is not as it was written ({error}); expected both whole; delete "
@@ -98,8 +99,9 @@ def _write(raw: RawSubject, root: Path, resolution_mm: float) -> list[Path]:
     for old in (folder / FIGURES).glob("*.webp"):  # of an image that is no longer there
         if old.stem not in drawn:
             old.unlink()
+    told = {"Numbers": numbers, "Notes": about.get("Notes", []), "BrainMask": about.get("BrainMask", "")}
     return [
-        write_json(folder / NUMBERS, {"Numbers": numbers, "Notes": about.get("Notes", [])}),
+        write_json(folder / NUMBERS, told),
         write_bytes(folder / ASYMMETRY, content.getvalue()),
         *(write_bytes(folder / FIGURES / f"{name}.webp", image) for name, image in drawn.items()),
     ]

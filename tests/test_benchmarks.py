@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 FOLDER = Path(__file__).parent / "benchmarks"
@@ -42,3 +43,12 @@ def test_the_table_is_printed_by_a_program_that_knows_no_tests_of_itself(tmp_pat
     printed = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True).stdout
     assert "page with a viewer" in printed
     assert (tmp_path / "outputs/benchmarks/table.md").read_text().count("page with a viewer") >= 2
+
+
+def test_lesions_of_one_anatomy_count_once(monkeypatch):
+    monkeypatch.syspath_prepend(FOLDER)
+    shared = importlib.import_module("shared_anatomies")
+    who = [shared.anatomy_of(name) for name in ("sub-02lesion1", "sub-01lesion1", "sub-02lesion2", "sub-01lesion2")]
+    np.testing.assert_array_equal(shared.by_anatomy(who, np.array([1.0, 0.0, 0.0, 0.5])), [0.25, 0.5])
+    assert shared.sign_flip_p(np.array([0.1, 0.2, 0.3, 0.1])) == 2 / 16  # four anatomies cannot give less
+    assert shared.sign_flip_p(np.zeros(4)) == 1

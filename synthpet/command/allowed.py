@@ -248,7 +248,7 @@ OTHERS = {
     "compute.address": Text(null=True), "compute.memory_per_worker": Text(null=True),
     "logger.project": Text(), "logger.group": Text(null=True),
     "layout": one_of("auto", "bids", "caps", "petprep", "patterns"), "xform": one_of("sform", "qform", null=True),
-    "lesion_space": one_of("t1w", "flair"),
+    "lesion_space": one_of("t1w", "flair", "pet"),
     "registration": one_of("syn", "affine", "rigid"), "min_similarity": real(least=-1, most=1),
     "heldout_share": real(least=0, below=1), "session": Text(null=True), "tracer": Text(null=True),
     "participant_label": Text(n=0, null=True), "control_groups": Text(n=0), "patient_groups": Text(n=0),

@@ -67,16 +67,15 @@ def _check_person(person: RawSubject, settings: Settings) -> tuple[list[Problem]
     if t1w:
         tried(partial(check_voxels, person.t1w, t1w[2], who))
     pet = tried(partial(read_pet, person.pet, who, settings.pet_window_min, settings.xform)) if person.pet else None
-    flair = None
     if person.flair:
-        flair = tried(partial(read_flair, person.flair, who, settings.xform))
+        tried(partial(read_flair, person.flair, who, settings.xform))
     anatomy = drawn = None
     if t1w and (person.brain_mask or not settings.brain_mask_command):  # a command of masks runs in preparation
         anatomy = tried(partial(with_brain, person, person.t1w, t1w[0], t1w[1], t1w[2], settings))
     if t1w and person.lesion_mask:
-        drawn = tried(partial(read_drawn, person, t1w[2], flair[1] if flair else None, settings))
+        drawn = tried(partial(read_drawn, person, settings))
         if drawn and anatomy and settings.lesion_space == "t1w":
-            tried(partial(check_drawn, drawn[0], anatomy.mask, f"{who} ({person.lesion_mask})"))
+            tried(partial(check_drawn, drawn[0][0], anatomy.mask, f"{who} ({person.lesion_mask})"))
     notes = (
         *person.notes,
         *(remarks(person) if not problems else ()),

@@ -34,7 +34,7 @@ def flair_on_template(
     Raises:
         DataError: the brain lies outside the FLAIR, or the FLAIR is constant there.
     """
-    own = brain_on_flair(mask, t1w_grid, grid, transform)
+    own = brain_on("flair", mask, t1w_grid, grid, transform)
     if not own.any() or not np.ptp(flair[own]) > 0:
         raise DataError(f"E_CONSTANT {name}: constant within the brain; expected a FLAIR of the same head as the T1")
     corrected = correct_bias(flair, own, grid)
@@ -42,9 +42,11 @@ def flair_on_template(
     return scale_t1w(resample(smooth, grid, target, transform.template_to("flair")), brain)
 
 
-def brain_on_flair(mask: NDArray[np.bool_], t1w_grid: Grid, grid: Grid, transform: Transform) -> NDArray[np.bool_]:
-    """The brain mask of the T1, (I, J, K) on ``t1w_grid``, on the FLAIR's ``grid``, by ``rigid["flair"]``."""
-    return resample(mask.astype(np.float32), t1w_grid, grid, transform.rigid["flair"].GetInverse()) >= 0.5
+def brain_on(
+    image: str, mask: NDArray[np.bool_], t1w_grid: Grid, grid: Grid, transform: Transform
+) -> NDArray[np.bool_]:
+    """The T1's brain mask, (I, J, K) on ``t1w_grid``, on the ``grid`` of ``flair`` or ``pet``, by ``rigid[image]``."""
+    return resample(mask.astype(np.float32), t1w_grid, grid, transform.rigid[image].GetInverse()) >= 0.5
 
 
 def read_flair(path: Path, participant_id: str, xform: str | None = None) -> tuple[NDArray[np.float32], Grid]:
@@ -66,7 +68,7 @@ def read_lesion(
 
     Args:
         path: the mask.
-        drawn_on: the T1 or FLAIR that it was drawn on.
+        drawn_on: the T1, FLAIR or PET that it was drawn on.
         drawn_grid: of that whole image.
         participant_id: for messages.
         xform: which of sform and qform holds, as for ``read_image``.
@@ -80,7 +82,7 @@ def read_lesion(
         raise DataError(
             f"E_GRID {participant_id}: the lesion mask is not on the grid of the image that it was drawn on.\n"
             f"  {path}: {grid}\n  {drawn_on}: {drawn_grid}\n  Expected the same grid; say what it was drawn on by "
-            "lesion_space=t1w|flair, or resample it to the T1's grid (nearest neighbour)"
+            "lesion_space=t1w|flair|pet, or resample it to the T1's grid (nearest neighbour)"
         )
     voxels, words = lesion_voxels(lesion, f"{participant_id} ({path})", label)
     return voxels, (words,) if words else ()

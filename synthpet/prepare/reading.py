@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from synthpet.cohort.images import Grid, read_image, read_image_with_gaps, read_remark
+from synthpet.cohort.images import Grid, read_grid, read_image, read_image_with_gaps, read_remark
 from synthpet.errors import DataError
 from synthpet.prepare.brain import above_zero, crop_to_brain, given_brain_mask, stripped_brain_mask, volume_ml
 from synthpet.prepare.extraction import VERSION, extract_brain
@@ -34,7 +34,7 @@ class Native:
         whole: of the T1 before it was cut.
         pet: where there is one.
         flair: where there is one, with its grid.
-        lesion: where one was drawn, on ``whole`` or, by ``lesion_space``, on the FLAIR's grid.
+        lesion: where one was drawn, with the grid of what it was drawn on (``lesion_space``).
         notes: for the reader.
         mask_from: where the brain mask is from, in words.
     """
@@ -45,7 +45,7 @@ class Native:
     whole: Grid
     pet: RawPet | None = None
     flair: tuple[NDArray[np.float32], Grid] | None = None
-    lesion: NDArray[np.bool_] | None = None
+    lesion: tuple[NDArray[np.bool_], Grid] | None = None
     notes: tuple[str, ...] = ()
     mask_from: str = ""
 
@@ -72,10 +72,10 @@ def read_person(raw: RawSubject, settings: Settings) -> Native:
     t1w, gaps, grid = read_t1w(raw.t1w, participant_id, settings)
     pet = read_pet(raw.pet, participant_id, settings.pet_window_min, settings.xform) if raw.pet else None
     flair = read_flair(raw.flair, participant_id, settings.xform) if raw.flair else None
-    lesion, drawn = read_drawn(raw, grid, flair[1] if flair else None, settings) if raw.lesion_mask else (None, ())
+    lesion, drawn = read_drawn(raw, settings) if raw.lesion_mask else (None, ())
     anatomy = with_brain(raw, raw.t1w, t1w, gaps, grid, settings)
-    if lesion is not None and settings.lesion_space == "t1w":  # on the FLAIR: when that is registered
-        check_drawn(lesion, anatomy.mask, f"{participant_id} ({raw.lesion_mask})")
+    if lesion is not None and settings.lesion_space == "t1w":  # on another image: when that is registered
+        check_drawn(lesion[0], anatomy.mask, f"{participant_id} ({raw.lesion_mask})")
     cut = crop_to_brain(anatomy.t1w, anatomy.mask, grid)
     notes = (*remarks(raw), *anatomy.notes, *drawn)
     return Native(*cut, whole=grid, pet=pet, flair=flair, lesion=lesion, notes=notes, mask_from=anatomy.mask_from)
@@ -144,29 +144,28 @@ def with_brain(
     return Anatomy(t1w, mask, grid, (*found, *notes, *raised), mask_from)
 
 
-def read_drawn(
-    raw: RawSubject, t1w_grid: Grid, flair_grid: Grid | None, settings: Settings
-) -> tuple[NDArray[np.bool_], tuple[str, ...]]:
-    """The lesion mask of a person who has one, (I, J, K) on the grid of what it was drawn on, and notes.
+def read_drawn(raw: RawSubject, settings: Settings) -> tuple[tuple[NDArray[np.bool_], Grid], tuple[str, ...]]:
+    """The lesion mask of a person who has one, (I, J, K), with the grid of what it was drawn on, and notes.
+
+    That grid is the whole one of the file, also where a PET of the whole body is cut to the head.
 
     Args:
         raw: the person.
-        t1w_grid: of the whole T1.
-        flair_grid: of the FLAIR; None: there is none, or it cannot be read.
         settings: that say what it was drawn on, and what a lesion is in it.
 
     Raises:
-        DataError: as of ``read_lesion``, or it was drawn on a FLAIR that is not there.
+        DataError: as of ``read_lesion``, or it was drawn on an image that is not there.
     """
-    path, who = Path(raw.lesion_mask or ""), raw.subject.participant_id
-    on_flair = settings.lesion_space == "flair"
-    drawn_on, grid = (raw.flair, flair_grid) if on_flair else (raw.t1w, t1w_grid)
-    if drawn_on is None or grid is None:
+    path, who, space = Path(raw.lesion_mask or ""), raw.subject.participant_id, settings.lesion_space
+    drawn_on = {"t1w": raw.t1w, "flair": raw.flair, "pet": raw.pet}[space]
+    if drawn_on is None:
         raise DataError(
-            f"E_LESION {who} ({path}): drawn on a FLAIR (lesion_space=flair), and none of this person is used; "
-            "expected the FLAIR (flair=)"
+            f"E_LESION {who} ({path}): drawn on a {space.upper()} (lesion_space={space}), and none of this person is "
+            f"used; expected the {space.upper()} ({space}=)"
         )
-    return read_lesion(path, drawn_on, grid, who, settings.xform, settings.lesion_label)
+    grid = read_grid(drawn_on, xform=settings.xform)
+    lesion, notes = read_lesion(path, drawn_on, grid, who, settings.xform, settings.lesion_label)
+    return (lesion, grid), notes
 
 
 def check_drawn(lesion: NDArray[np.bool_], brain: NDArray[np.bool_], name: str) -> None:

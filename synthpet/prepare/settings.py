@@ -30,7 +30,7 @@ class Settings(Options):
         smooth_to_fwhm_mm: common resolution of the PETs; None: the scanners' own.
         pet_fwhm_mm: the scanners' own resolution, one number or one a site; None: not known.
         xform: sform or qform, which holds where an image's header has two places; None: such an image is refused.
-        lesion_space: t1w or flair, the image that lesion masks were drawn on.
+        lesion_space: t1w, flair or pet, the image that lesion masks were drawn on.
         lesion_label: the value that lesions have in their masks; None: 0/1, 0/255 or a probability.
     """
 

@@ -49,7 +49,8 @@ def sidecar(
         return about | {"Type": "Brain"}
     if kind == "lesion_mask":
         volumes = {"NativeVolumeMl": measures["lesion_native_ml"], "VolumeMl": measures["lesion_ml"]}
-        drawn = {"DrawnOn": "FLAIR", "RegistrationToT1w": describe_rigid()} if settings.lesion_space == "flair" else {}
+        space = settings.lesion_space
+        drawn = {} if space == "t1w" else {"DrawnOn": space.upper(), "RegistrationToT1w": describe_rigid()}
         return about | {"Type": "Lesion", "Interpolation": "nearest neighbour", **volumes, **drawn}
     if kind in TISSUES:
         return about | {"Method": "three-class Gaussian mixture with the template's tissues as prior"}

@@ -16,7 +16,7 @@ from synthpet.errors import DataError
 from synthpet.plausibility.alignment import correlation
 from synthpet.plausibility.measures import likeness
 from synthpet.prepare.brain import near_template_brain, trim_to_tissue, volume_ml
-from synthpet.prepare.other_images import brain_on_flair, flair_on_template, lesion_on_template
+from synthpet.prepare.other_images import brain_on, flair_on_template, lesion_on_template
 from synthpet.prepare.pet import measured_box
 from synthpet.prepare.pet_on_template import alignment, normalised_mutual_information, pet_on_template
 from synthpet.prepare.raw import RawSubject
@@ -104,8 +104,8 @@ def prepare_subject(raw: RawSubject, settings: Settings) -> Prepared:
     )
     prepared = _anatomy(native, transform, settings, name)
     prepared = _with_flair(prepared, raw, native, settings)
-    prepared = _with_lesion(prepared, raw, native, settings)
-    return _with_pet(prepared, raw, native, settings)
+    prepared = _with_pet(prepared, raw, native, settings)
+    return _with_lesion(prepared, raw, native, settings)
 
 
 def _anatomy(native: Native, transform: Transform, settings: Settings, name: str) -> Prepared:
@@ -134,12 +134,12 @@ def _anatomy(native: Native, transform: Transform, settings: Settings, name: str
 def _with_lesion(prepared: Prepared, raw: RawSubject, native: Native, settings: Settings) -> Prepared:
     if native.lesion is None:
         return prepared
-    grid, transform = native.whole, prepared.transform.template_to_native
-    if settings.lesion_space == "flair" and native.flair is not None:
-        grid, transform = native.flair[1], prepared.transform.template_to("flair")
-        brain = brain_on_flair(native.mask, native.grid, grid, prepared.transform)
-        check_drawn(native.lesion, brain, f"{raw.subject.participant_id} ({raw.lesion_mask})")
-    lesion, measures, notes = lesion_on_template(native.lesion, grid, transform, template_grid(settings.resolution_mm))
+    (drawn, grid), transform, space = native.lesion, prepared.transform.template_to_native, settings.lesion_space
+    if space != "t1w":
+        transform = prepared.transform.template_to(space)
+        brain = brain_on(space, native.mask, native.grid, grid, prepared.transform)
+        check_drawn(drawn, brain, f"{raw.subject.participant_id} ({raw.lesion_mask})")
+    lesion, measures, notes = lesion_on_template(drawn, grid, transform, template_grid(settings.resolution_mm))
     return replace(
         prepared,
         images={**prepared.images, "lesion_mask": lesion} if lesion.any() else prepared.images,

@@ -13,6 +13,7 @@ from synthpet.cohort.index import Subject
 from synthpet.cohort.names import image_path
 from synthpet.errors import DataError
 from synthpet.prepare.brain import stripped_brain_mask
+from synthpet.prepare.pet import read_pet
 from synthpet.prepare.raw import RawSubject
 from synthpet.prepare.settings import Settings
 from synthpet.prepare.spaces.transform import Transform
@@ -165,11 +166,35 @@ def test_a_lesion_drawn_on_the_flair_goes_with_the_flair(on_flair, tmp_path):
     assert about["NativeVolumeMl"] == pytest.approx(4.19 / (1.05 * 1.08 * 1.03), rel=0.15)
 
 
+def test_a_lesion_drawn_on_the_pet_goes_with_the_pet(raw, tmp_path):
+    mean, (lesion, drawn) = read_pet(raw.pet, "sub-01"), read_image(raw.lesion_mask)
+    pet, grid = mean.data, mean.grid
+    same_head = np.linalg.inv(drawn.matrix) @ grid.matrix
+    shown = ndimage.affine_transform(lesion, same_head[:3, :3], same_head[:3, 3], output_shape=grid.shape, order=1)
+    moved = grid.matrix
+    moved[:3, 3] += [5.0, -4.0, 6.0]
+    moved = Grid.of(grid.shape, moved)
+    person = replace(
+        raw,
+        pet=write_image(tmp_path / "raw/sub-01_pet.nii.gz", pet, moved),
+        lesion_mask=write_image(tmp_path / "raw/sub-01_pet_roi.nii.gz", shown > 0.5, moved),
+        flair=None,
+    )
+    settings = replace(SETTINGS, lesion_space="pet")
+    write_subject(person, tmp_path, settings)
+    found = load(tmp_path, "lesion_mask") > 0.5
+    centre = (template_grid(4.0).matrix @ [*np.argwhere(found).mean(0), 1])[:3]
+    np.testing.assert_allclose(centre, [-35, 30, 20], atol=3)
+    assert about_image(tmp_path, "lesion_mask")["DrawnOn"] == "PET"
+    with pytest.raises(DataError, match=r"E_LESION sub-01 .*drawn on a PET .*expected the PET \(pet=\)"):
+        write_subject(replace(person, pet=None), tmp_path, settings)
+
+
 def test_a_lesion_drawn_on_the_flair_needs_it_and_lies_in_the_brain(on_flair, raw, tmp_path):
     settings = replace(SETTINGS, lesion_space="flair")
     with pytest.raises(DataError, match=r"E_LESION sub-01 .*none of this person is used"):
         write_subject(replace(on_flair, flair=None), tmp_path, settings)
-    with pytest.raises(DataError, match=r"(?s)E_GRID sub-01: .*lesion_space=t1w\|flair"):
+    with pytest.raises(DataError, match=r"(?s)E_GRID sub-01: .*lesion_space=t1w\|flair\|pet"):
         write_subject(on_flair, tmp_path, SETTINGS)
     _, grid = read_image(on_flair.flair)
     corner = np.zeros(grid.shape, bool)

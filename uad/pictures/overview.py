@@ -24,7 +24,8 @@ def draw(work_dir: Path, patient: str, generator: str = "patch3d", detector: str
         work_dir: of a finished study.
         patient: participant with a known lesion.
         generator: whose synthetic PET is shown.
-        detector: evaluated with ``normative=completed`` and this generator.
+        detector: evaluated with ``normative=completed`` and this generator, or with ``real`` where the comparison runs
+            it once for both.
 
     Raises:
         DataError: an image is missing or broken.
@@ -38,7 +39,8 @@ def draw(work_dir: Path, patient: str, generator: str = "patch3d", detector: str
     made = replace(cohort, root=paths.synthetic(generator))
     synthetic = read_image(made.path(patient, "synthetic_pet"), grid=cohort.grid)[0]
     mask, lesion = cohort.load_mask(patient), cohort.load_lesion(patient)
-    folder = paths.evaluation(detector, "completed", generator)
+    folders = [paths.evaluation(detector, normative, generator) for normative in ("completed", "real")]
+    folder = next((folder for folder in folders if folder.is_dir()), folders[0])
     stem = f"{patient}_space-{cohort.space}_res-{cohort.res}"
     z = read_image(folder / patient / f"{stem}_desc-anomaly_zmap.nii.gz", grid=cohort.grid)[0]
     rows = {row["participant_id"]: row for row in read_tsv(folder / "ranks.tsv")}

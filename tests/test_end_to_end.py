@@ -55,6 +55,8 @@ def test_both_generators_share_one_cohort_and_leave_nothing_elsewhere(tiny):
         ".made_by",
         "cohort",
         "cache",
+        "first-look-patch3d.png",
+        "first-look-semi3d.png",
         "gan-patch3d",
         "gan-semi3d",
         "synthetic-patch3d",

@@ -41,7 +41,7 @@ METHODS = {  # of whatever object: path.write_text(...), figure.savefig(...)
     "write_bytes": {},
     "to_csv": {},
     "to_filename": {},
-    "savefig": {"synthpet/report/figures.py": "into memory"},
+    "savefig": {"synthpet/report/figures.py": "into memory", "synthpet/report/sheet.py": "into memory"},
     "tofile": {},
     "open": {
         "synthpet/prepare/raw/walk.py": "the first bytes, to tell DICOM",

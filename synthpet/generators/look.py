@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from synthpet.cohort.files import write_bytes
 from synthpet.cohort.images import Grid
+from synthpet.cohort.marks import is_simulated_dataset
 from synthpet.cohort.modality import modality
 from synthpet.generators.options import TrainingStudy
 from synthpet.report.figures import Panel, slices
@@ -31,7 +32,8 @@ def write_look(
     top = suvr_top([float(np.quantile(real[mask], 0.99)) / 1.1])
     of_n = f"after {step} of {study.gan.n_steps} steps"
     unit = "SUVR" if target.suffix == "pet" else "scaled"
-    said = "simulated" if study.cohort.is_simulated else "measured"
+    simulated = study.cohort.is_simulated or is_simulated_dataset(study.cohort.path)
+    said = "simulated" if simulated else "measured"
     panels = [
         *(Panel(modality(name).short, source, modality(name).colours, *T1W_SHOWN, "scaled")
           for name, source in zip(study.gan.sources, sources, strict=True)),

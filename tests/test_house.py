@@ -13,11 +13,11 @@ import pytest
 ROOT = Path(__file__).parents[1]
 FLOORS = {  # from the ground up: a room imports from the rooms below it only
     "synthpet": (
-        "cohort", "template", "runtime", "tracking", "report", "command", "plausibility", "phantom", "prepare",
-        "checks", "learning", "generators", "completion", "quality",
+        "statistics", "cohort", "template", "runtime", "tracking", "report", "command", "plausibility", "phantom",
+        "prepare", "checks", "learning", "generators", "completion", "quality",
     ),
     "uad": (
-        "statistics", "tracking", "normative", "detectors", "findings", "scores", "pictures", "patient", "evaluation",
+        "tracking", "normative", "detectors", "findings", "scores", "pictures", "patient", "evaluation",
         "comparison", "new_patient",
     ),
 }  # fmt: skip

@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthpet.report.plain import plain_table
+from synthpet.statistics.paired import censored_ranks, paired_bootstrap
 from uad.comparison.table import Outcome
 from uad.scores.lesions import froc_areas
-from uad.statistics.paired import censored_ranks, paired_bootstrap
 
 DETECTORS = (
     "zmap_conditional", "ocsvm_conditional", "residual_mirror", "residual", "asymmetry", "zmap", "zmap_6mm",

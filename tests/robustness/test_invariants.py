@@ -15,12 +15,12 @@ from synthpet.cohort import Grid
 from synthpet.generators.conditional_gan import build_generator
 from synthpet.generators.crossfit import ensure_generators
 from synthpet.generators.patchwise import PatchCover, synthesise
+from synthpet.statistics.p_values import conformal_p
 from tests.conftest import GRID, ellipsoid, study
 from tests.test_training import SMALL
 from uad.detectors.zmap import ZMap
 from uad.findings.clusters import ClusterRule, find_clusters
 from uad.normative.sets import normative_set
-from uad.statistics.p_values import conformal_p
 
 SYMMETRIC = Grid.of((21, 24, 20), np.array([[5.0, 0, 0, -50], [0, 5.0, 0, -60], [0, 0, 5.0, -45], [0, 0, 0, 1]]))
 

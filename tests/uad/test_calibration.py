@@ -5,9 +5,9 @@ import pytest
 from scipy import ndimage
 
 from synthpet.cohort.images import Grid
+from synthpet.statistics.intervals import poisson_interval
 from uad.findings.clusters import ClusterRule, find_clusters
 from uad.findings.threshold import LOWEST_Z, calibrate_threshold, cluster_counts
-from uad.statistics.intervals import poisson_interval
 
 SHAPE = (20, 22, 18)
 GRID = Grid.of(SHAPE, np.diag([3.0, 3.0, 3.0, 1.0]))

@@ -8,6 +8,8 @@ from scipy import ndimage
 
 from synthpet.cohort.images import Grid
 from synthpet.errors import DataError
+from synthpet.statistics.intervals import poisson_interval, wilson_interval
+from synthpet.statistics.paired import paired_bootstrap
 from uad.findings.clusters import ClusterRule, find_clusters
 from uad.findings.threshold import cluster_counts
 from uad.scores.lesions import (
@@ -23,8 +25,6 @@ from uad.scores.lesions import (
     rank_array,
     summarise,
 )
-from uad.statistics.intervals import poisson_interval, wilson_interval
-from uad.statistics.paired import paired_bootstrap
 
 SHAPE = (21, 16, 14)
 GRID = Grid.of(SHAPE, np.array([[4, 0, 0, -40], [0, 4, 0, -30], [0, 0, 4, -20], [0, 0, 0, 1.0]]))

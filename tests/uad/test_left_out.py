@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from synthpet.statistics.intervals import dispersed_interval, poisson_interval
 from tests.uad.test_rivals import MASK, detector, people, person  # noqa: F401
 from uad.detectors.control_statistics import ControlStatistics, Moments
 from uad.detectors.left_out import LOWEST_Z, LeavesOut, LeftOut
 from uad.findings.threshold import calibrate_counts, cluster_counts
 from uad.normative.sets import normative_set
-from uad.statistics.intervals import dispersed_interval, poisson_interval
 
 SPACING = (5.0, 5.0, 5.0)
 

@@ -10,6 +10,7 @@ import pytest
 from synthpet.cohort import Grid
 from synthpet.cohort.scan import Scan
 from synthpet.report.display import Display
+from synthpet.statistics.intervals import Interval
 from tests.conftest import GRID, ellipsoid, write_cohort
 from uad.findings.clusters import ClusterRule, find_clusters
 from uad.findings.health import Health
@@ -22,7 +23,6 @@ from uad.patient.pictures import Case, projections_of
 from uad.patient.words import result_words, untested_words
 from uad.pictures.figures import Layer, difference_layer, planes, projections
 from uad.scores.lesions import detect_lesion
-from uad.statistics.intervals import Interval
 
 MASK = ellipsoid(0.9)
 CALIBRATION = Calibration(3.0, 3.0, 2.9, Interval(1.0, 5.0), 3.25, 0.125, 8)

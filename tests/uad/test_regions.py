@@ -14,6 +14,7 @@ from synthpet.cohort import Grid
 from synthpet.cohort.files import read_tsv
 from synthpet.cohort.scan import Scan
 from synthpet.report.display import Display
+from synthpet.statistics.single_case import against_controls
 from synthpet.template.gyri import gyrus_of, gyrus_points, named_gyri
 from synthpet.template.icbm import template_grid, template_images
 from synthpet.template.regions import grey_matter
@@ -24,7 +25,6 @@ from uad.normative.regional import RegionalControls, regional_controls, regional
 from uad.normative.sets import Member, normative_set
 from uad.patient.regions import SHOWN, asymmetry_percent, regional_parts, regional_uptake, regional_words, usually_far
 from uad.pictures.regional import regional_map
-from uad.statistics.single_case import against_controls
 
 GRID = template_grid(4.0)
 BRAIN = template_images(GRID).brain_mask

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from synthpet.report.html import Picture
+from synthpet.statistics.intervals import wilson_interval
 from uad.comparison.statistics import Settings
 from uad.comparison.table import MISSED, Outcome
 from uad.scores.lesions import RANKS, found_at_rank
-from uad.statistics.intervals import wilson_interval
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,11 +8,11 @@ import numpy as np
 
 from synthpet.report.assemble import Parts, assemble
 from synthpet.report.html import Link, Page, Part, Picture, Section, Table
+from synthpet.statistics.intervals import LEVEL
 from uad.comparison.cells import MOST_PICTURES, rank_table
 from uad.comparison.statistics import DEFINITIONS, Settings
 from uad.comparison.table import ROWS, Outcome
 from uad.scores.lesions import STRICT_MM
-from uad.statistics.intervals import LEVEL
 
 KINDS = ("better", "worse", "not distinguishable", "the same")
 MARKS = {"better": " ▲", "worse": " ▼", "not distinguishable": "", "the same": " ="}

@@ -11,11 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from uad.comparison.table import Outcome
-from uad.scores.lesions import RANKS, across_seeds, found_at_rank, froc_areas
-from uad.statistics.intervals import LEVEL, Interval, wilson_interval
-from uad.statistics.p_values import holm
-from uad.statistics.paired import (
+from synthpet.statistics.intervals import LEVEL, Interval, wilson_interval
+from synthpet.statistics.p_values import holm
+from synthpet.statistics.paired import (
     censored_ranks,
     mcnemar,
     mcnemar_power,
@@ -24,6 +22,8 @@ from uad.statistics.paired import (
     verdict,
     wilcoxon_signed_rank,
 )
+from uad.comparison.table import Outcome
+from uad.scores.lesions import RANKS, across_seeds, found_at_rank, froc_areas
 
 RANK_WORDS = "mean rank, misses censored"
 DEFINITIONS = {

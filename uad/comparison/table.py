@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from synthpet.cohort.files import read_tsv
 from synthpet.cohort.text import read_json_object
 from synthpet.errors import DataError
+from synthpet.statistics.intervals import wilson_interval
+from synthpet.statistics.paired import censored_ranks
 from uad.scores.lesions import STRICT_MM, across_seeds
 from uad.scores.voxel_metrics import DEFINITIONS as VOXEL_METRICS
-from uad.statistics.intervals import wilson_interval
-from uad.statistics.paired import censored_ranks
 
 MISSED = "-"
 METRIC_WORDS = {

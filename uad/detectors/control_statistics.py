@@ -16,8 +16,8 @@ from scipy import ndimage, stats
 from synthpet.cohort.files import write_bytes
 from synthpet.errors import DataError, UsageError
 from synthpet.learning.model_files import read_arrays
+from synthpet.statistics.single_case import crawford_howell_z
 from synthpet.template.smoothing import FWHM_PER_SIGMA
-from uad.statistics.single_case import crawford_howell_z
 
 DIRECTIONS = ("hypo", "hyper", "both")
 MIN_SHARE = 0.5  # Not in the paper: a voxel is judged where at least this share of the controls has brain

@@ -25,6 +25,7 @@ from synthpet.learning.model_files import read_arrays
 from synthpet.runtime.console import progress
 from synthpet.runtime.options import plain
 from synthpet.runtime.stage import Stage
+from synthpet.statistics.intervals import Interval
 from uad.detectors.base import Detector
 from uad.detectors.left_out import LOWEST_Z, LeftOut
 from uad.detectors.train import detector_folder
@@ -35,7 +36,6 @@ from uad.findings.options import EvaluationStudy
 from uad.findings.records import CalibratedDetector, HeldOut
 from uad.findings.threshold import Calibration, ClusterCounts, calibrate_counts, cluster_counts
 from uad.normative.sets import NormativeSet
-from uad.statistics.intervals import Interval
 
 CALIBRATION, CONTROLS = "calibration.json", "calibration.npz"
 OPTIONS = ("false_per_scan", "min_volume_mm3", "max_clusters")  # those that the threshold depends on

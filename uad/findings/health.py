@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from uad.statistics.intervals import Interval, clopper_pearson_interval
+from synthpet.statistics.intervals import Interval, clopper_pearson_interval
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthpet.cohort.images import Grid
+from synthpet.statistics.intervals import Interval, dispersed_interval, poisson_interval
 from uad.detectors.left_out import LOWEST_Z
 from uad.findings.clusters import MAX_CLUSTERS, min_voxels
 from uad.findings.merging import changes_of_number, falling
-from uad.statistics.intervals import Interval, dispersed_interval, poisson_interval
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from synthpet.cohort import Grid
 from synthpet.report.display import Display
 from synthpet.report.html import Part, Picture, Table
+from synthpet.statistics.single_case import SingleCase, against_controls
 from synthpet.template.gyri import gyrus_points
 from uad.findings.records import Findings
 from uad.normative.regional import FEWEST_MEASURED, LEAST_SHARE, SMALLEST_MM3, RegionalControls, regional_suvr
 from uad.pictures.regional import regional_map
-from uad.statistics.single_case import SingleCase, against_controls
 
 FAR = 2.0  # |z| from which a region is counted
 SHOWN = 12  # regions on the page

@@ -9,10 +9,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from synthpet.cohort.images import Grid, GridMismatchError
 from synthpet.errors import DataError
+from synthpet.statistics.intervals import clopper_pearson_interval, poisson_interval, wilson_interval
+from synthpet.statistics.paired import censored_ranks
 from uad.findings.clusters import MAX_CLUSTERS, Cluster, check_finite, min_voxels
 from uad.findings.merging import falling, touched_at
-from uad.statistics.intervals import clopper_pearson_interval, poisson_interval, wilson_interval
-from uad.statistics.paired import censored_ranks
 
 STRICT_MM = 10.0  # Not in the paper: what the lesion is dilated by in the stricter criterion
 RANKS = (1, 3, 5, 10)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from uad.statistics.intervals import Interval, clopper_pearson_interval, poisson_interval, wilson_interval
-from uad.statistics.p_values import conformal_p, holm
-from uad.statistics.paired import (
+from synthpet.statistics.intervals import Interval, clopper_pearson_interval, poisson_interval, wilson_interval
+from synthpet.statistics.p_values import conformal_p, holm
+from synthpet.statistics.paired import (
     censored_ranks,
     mcnemar,
     mcnemar_power,

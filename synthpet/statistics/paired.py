@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from uad.statistics.intervals import LEVEL, Interval, wilson_interval
+from synthpet.statistics.intervals import LEVEL, Interval, wilson_interval
 
 
 def paired_difference_interval(found_a: ArrayLike, found_b: ArrayLike, level: float = LEVEL) -> Interval:

@@ -1,12 +1,17 @@
 """The one table of what options may be: refused with what is allowed, whoever set them, before any work starts."""
 
+from dataclasses import fields
+
 import pytest
 import torch
 
-from synthpet.command.allowed import ALLOWED, GAN, check_values
+from synthpet.command.allowed import ALLOWED, GANS, check_values
 from synthpet.command.main import compose
 from synthpet.errors import UsageError
 from synthpet.generators.conditional_gan import build_discriminator, build_generator
+from synthpet.generators.options import SHARED
+from synthpet.generators.registry import GENERATORS
+from tests.test_readme import ROOT
 
 REFUSED = [
     ("gan.spatial_dims=4", "a whole number from 2 to 3"),
@@ -43,6 +48,8 @@ REFUSED = [
     ("complete.residual=yes", "one of resampled, none"),
     ("+gan.learning_rat=1", r"no such option; .*gan\.learning_rate"),
     ("+gan.generator.depth=3", "no such option"),
+    ("+gan.pool_size=3", "no option of gan.method=conditional_gan"),
+    ("gan=cycle3d ~gan.pool_size", "was not given"),
     ("~gan.stride", "was not given"),
     ("gan.stride=[16,33,16]", r"at most gan\.patch_size=\[32, 32, 32\]"),
     ("gan.patch_size=[31,32,36]", "multiples of 8, each"),
@@ -92,11 +99,15 @@ def test_what_the_files_have_is_allowed(command):
     check_values(compose(command, *(["bids_dir=x", "cohort.name=x"] if command == "prepare" else [])))
 
 
-def test_the_table_has_every_option_that_a_network_is_built_from():
-    gan = compose("train").gan
+@pytest.mark.parametrize("name", [path.stem for path in (ROOT / "configs/gan").glob("*.yaml")])
+def test_the_table_has_every_option_that_a_generator_is_trained_with(name):
+    gan = compose("train", f"gan={name}").gan
     named = {f"{key}.{inner}" if hasattr(gan[key], "keys") else key for key in gan for inner in
              (gan[key] if hasattr(gan[key], "keys") else [""])}  # fmt: skip
-    assert named - {"name"} == set(GAN)
+    method = gan.get("method", "conditional_gan")
+    assert named - {"name", "method"} == set(GANS[method])
+    options = {field.name for field in fields(GENERATORS.load(method).Options)}
+    assert {key.partition(".")[0] for key in GANS[method]} - set(SHARED) == options
     assert all(key.count(".") <= 2 and str(rule) for key, rule in ALLOWED.items())
 
 

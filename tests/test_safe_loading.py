@@ -18,6 +18,7 @@ from synthpet.cohort.images import read_image
 from synthpet.command.main import compose
 from synthpet.command.safe_config import check_configuration
 from synthpet.errors import DataError, SynthPetError, UsageError
+from synthpet.generators.registry import GENERATORS
 from synthpet.generators.trained import CONFIG, WEIGHTS, TrainedGenerator, load_generator, save_generator
 from synthpet.learning.model_files import read_arrays, read_checkpoint
 from uad.detectors.control_statistics import ControlStatistics
@@ -128,15 +129,15 @@ def test_a_folder_of_configurations_from_a_stranger_runs_nothing(tmp_path, canar
     assert not (tmp_path / "outputs").exists()
 
 
-@pytest.fixture
-def generator(tmp_path):
-    """A generator as training leaves it, untrained."""
-    from synthpet.generators.conditional_gan import build_generator
+@pytest.fixture(params=list(GENERATORS.own))
+def generator(request, tmp_path):
+    """A generator of each method as training leaves it, untrained."""
 
     folder = tmp_path / "fold-0"
     folder.mkdir()
-    (folder / CONFIG).write_text(json.dumps({"gan": GAN, "precision": "32-true"}))
-    save_generator(build_generator(3, 8, False, GAN["generator"]), folder)
+    gan = GAN | {"method": request.param}
+    (folder / CONFIG).write_text(json.dumps({"gan": gan, "precision": "32-true"}))
+    save_generator(GENERATORS.load(request.param).build(gan), folder)
     load_generator(TrainedGenerator(folder))
     return folder
 
@@ -168,7 +169,8 @@ def test_a_python_tag_in_the_options_of_a_generator_is_refused(generator, canary
     ],
 )
 def test_options_that_claim_a_gigantic_network_allocate_nothing(generator, change):
-    (generator / CONFIG).write_text(json.dumps({"gan": GAN | change, "precision": "32-true"}))
+    config = json.loads((generator / CONFIG).read_text())
+    (generator / CONFIG).write_text(json.dumps(config | {"gan": config["gan"] | change}))
     assert_small(lambda: load_generator(TrainedGenerator(generator)))
 
 

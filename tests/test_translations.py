@@ -182,7 +182,8 @@ def test_a_stored_generator_of_an_unknown_kind_is_refused(shared_cohort, tmp_pat
         load_generator(TrainedGenerator(folder))
 
 
-def test_our_generator_follows_the_protocol():
-    kind = GENERATORS.load("conditional_gan")
+@pytest.mark.parametrize("method", list(GENERATORS.own))
+def test_our_generators_follow_the_protocol(method):
+    kind = GENERATORS.load(method)
     assert all(hasattr(kind, name) for name in ("Options", "of", "build", "network"))
     assert {name for name in vars(Generator) if name in ("of", "build", "network")} == {"of", "build", "network"}

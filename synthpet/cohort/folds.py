@@ -14,15 +14,25 @@ from synthpet.cohort.text import read_json
 from synthpet.errors import DataError, DataLeakageError, IdError, UsageError
 
 MAX_FOLDS = 1000
+GROUPS = ("train", "test", "unpaired")  # of a fold; files of folds without unpaired people do not name them
 
 
 @dataclass(frozen=True)
 class Fold:
-    """The paired controls that train one generator, and those that it never sees."""
+    """The paired controls that train one generator, and those that it never sees.
+
+    Args:
+        index: of the fold.
+        train: who teaches it the target.
+        test: whom it never sees.
+        unpaired: controls without a target whose sources alone it learns from; the same for all folds, since they have
+            no target that could be kept from it.
+    """
 
     index: int
     train: tuple[str, ...]
     test: tuple[str, ...]
+    unpaired: tuple[str, ...] = ()
 
 
 def make_folds(participant_ids: Sequence[str], n_folds: int, seed: int) -> tuple[Fold, ...]:
@@ -49,13 +59,20 @@ def check_no_leakage(fold: Fold, cohort: Cohort, roles: Sequence[str] = ("paired
 
     Raises:
         DataLeakageError: naming the subjects that are on both sides, are no controls of these roles (patients and
-            held-out controls train no generator, unpaired ones none that needs a PET), or are unknown.
+            held-out controls train no generator, unpaired ones none that needs a PET of theirs), or are unknown.
     """
-    by_id = {subject.participant_id: subject for subject in cohort.subjects}
-    both = sorted(set(fold.train) & set(fold.test))
+    both = sorted({*fold.train, *fold.unpaired} & set(fold.test) | set(fold.train) & set(fold.unpaired))
     if both:
-        raise DataLeakageError(f"E_LEAK_FOLD fold {fold.index}: in training and in test: {', '.join(both)}")
-    strangers = [s for s in (*fold.train, *fold.test) if s not in by_id or not _may_train(by_id[s], roles)]
+        raise DataLeakageError(
+            f"E_LEAK_FOLD fold {fold.index}: in training and in test, or paired and unpaired: {', '.join(both)}"
+        )
+    _check_roles(fold, (*fold.train, *fold.test), cohort, roles)
+    _check_roles(fold, fold.unpaired, cohort, ("unpaired",) if roles == ("paired",) else ("paired", "unpaired"))
+
+
+def _check_roles(fold: Fold, people: Sequence[str], cohort: Cohort, roles: Sequence[str]) -> None:
+    by_id = {subject.participant_id: subject for subject in cohort.subjects}
+    strangers = [s for s in people if s not in by_id or not _may_train(by_id[s], roles)]
     if strangers:
         found = ", ".join(f"{s} ({by_id[s].role if s in by_id else 'unknown'})" for s in strangers)
         raise DataLeakageError(
@@ -68,8 +85,8 @@ def _may_train(subject: Subject, roles: Sequence[str]) -> bool:
 
 
 def write_folds(path: Path, folds: Iterable[Fold]) -> Path:
-    """Write the folds as JSON: a list of ``index``, ``train`` and ``test``."""
-    return write_json(path, [asdict(fold) for fold in folds])
+    """Write the folds as JSON: a list of ``index``, ``train``, ``test`` and, where there are any, ``unpaired``."""
+    return write_json(path, [{k: v for k, v in asdict(fold).items() if k != "unpaired" or v} for fold in folds])
 
 
 def read_folds(path: Path) -> tuple[Fold, ...]:
@@ -85,7 +102,7 @@ def read_folds(path: Path) -> tuple[Fold, ...]:
             f"E_FOLDS {path}: {found}; expected a list of 1 to {MAX_FOLDS} folds, each with index (a number of its "
             "own), train and test (ids). Run the step that wrote it again, or get it again from whoever made it"
         )
-    folds = tuple(Fold(row["index"], tuple(row["train"]), tuple(row["test"])) for row in rows)
+    folds = tuple(Fold(row["index"], *(tuple(row.get(key, ())) for key in GROUPS)) for row in rows)
     if len({fold.index for fold in folds}) < len(folds):
         raise DataError(
             f"E_FOLDS {path}: two folds of one index; expected each once. Get it again from whoever made it"
@@ -99,7 +116,8 @@ def _is_fold(row: Any) -> bool:
         isinstance(row, dict)
         and type(row.get("index")) is int
         and 0 <= row["index"] < MAX_FOLDS
-        and all(isinstance(row.get(key), list) and all(map(_is_id, row[key])) for key in ("train", "test"))
+        and {"train", "test"} <= row.keys()
+        and all(isinstance(row[key], list) and all(map(_is_id, row[key])) for key in GROUPS if key in row)
     )
 
 

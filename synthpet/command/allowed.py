@@ -178,18 +178,28 @@ def real(**more: Any) -> Rule:
 
 POSITIVE, NOT_BELOW_0, SHARE = real(above=0), real(least=0), real(least=0, most=1)
 VOXELS, WIDTHS, RATE = whole(n=3), whole(n=0), real(above=0, most=1)
-GAN = {
+GENERATOR = {  # of every method
     "spatial_dims": whole(2, most=3),
     "patch_size": VOXELS, "stride": VOXELS, "batch_size": whole(), "coordinates": Flag(),
+    "n_steps": whole(), "n_folds": whole(2),
     "generator.channels": WIDTHS, "generator.blocks": whole(0), "generator.stem": whole(),
     "generator.norm": one_of("batch", "instance", "group", "none"),
+    "learning_rate": RATE, "betas": real(least=0, below=1, n=2), "gradient_clip": POSITIVE,
+    "ema_decay": real(least=0, below=1), "augmentation": NOT_BELOW_0,
+}  # fmt: skip
+ADVERSARIAL = {
     "discriminator.channels": whole(), "discriminator.layers": whole(),
     "discriminator.norm": one_of("batch", "instance", "none"), "discriminator.spectral": Flag(),
     "reconstruction": one_of("l1", "mse"), "lambda_reconstruction": NOT_BELOW_0, "lambda_adversarial": NOT_BELOW_0,
-    "learning_rate": RATE, "learning_rate_discriminator": RATE, "betas": real(least=0, below=1, n=2),
-    "gradient_clip": POSITIVE, "n_steps": whole(), "n_warmup_steps": whole(0), "ema_decay": real(least=0, below=1),
-    "augmentation": NOT_BELOW_0, "n_folds": whole(2),
+    "learning_rate_discriminator": RATE, "n_warmup_steps": whole(0),
 }  # fmt: skip
+GANS = {  # by method
+    "conditional_gan": GENERATOR | ADVERSARIAL,
+    "cycle_gan": GENERATOR | ADVERSARIAL | {
+        "lambda_cycle": NOT_BELOW_0, "pool_size": whole(0), "cycle_fwhm_mm": NOT_BELOW_0, "unpaired": Flag(),
+    },
+}  # fmt: skip
+ANY_GAN = {key: rule for rules in GANS.values() for key, rule in rules.items()}
 GAN_OPTIONAL = {  # what they are where a configuration does not name them stands in synthpet.generators.options
     "sources": ModalityName(n=0), "target": ModalityName(),
     "generator.network": Method(("residual_unet",), entry_points="synthpet.networks"),
@@ -258,7 +268,7 @@ OTHERS = {
     "patients_per_anatomy": whole(),
 }  # fmt: skip
 METHODS = {
-    "gan": Method(("conditional_gan",), entry_points="synthpet.generators"),
+    "gan": Method(tuple(GANS), entry_points="synthpet.generators"),
     "detector": Method(
         (
             "zmap",
@@ -276,13 +286,14 @@ METHODS = {
 }
 SHARED = (  # options that every method of these groups has; a package's method judges all others itself
     "gan.method", "gan.patch_size", "gan.stride", "gan.batch_size", "gan.coordinates", "gan.n_steps", "gan.n_folds",
-    "gan.sources", "gan.target",
+    "gan.sources", "gan.target", "gan.unpaired",
     "detector.method", "detector.seeds",
 )  # fmt: skip
 NETWORK = "gan.generator.network"
-NEEDED = {"gan": GAN, "trainer": TRAINER}
+DEFAULT_GAN = "conditional_gan"
+SET_BY_STUDIES = ("n_warmup_steps", "discriminator")  # also of generators that have none
 WHOLE_GROUPS: dict[str, dict[str, Rule]] = {  # which have no other options than these and those of the files
-    "gan": GAN | GAN_OPTIONAL, "trainer": TRAINER, "detector": DETECTOR, "columns": {},
+    "gan": ANY_GAN | GAN_OPTIONAL, "trainer": TRAINER, "detector": DETECTOR, "columns": {},
 }  # fmt: skip
 ALSO_NAMES = ("session",)  # options of one value that may be names with values, too
 ALLOWED = {f"{group}.{key}": rule for group, rules in (WHOLE_GROUPS | {"cohort": COHORT}).items()
@@ -310,16 +321,28 @@ def check_values(cfg: "DictConfig") -> None:
     known = config_names() if strange else []
     problems += [_unknown(key) for key in strange if key not in known or _within(key)]
     problems += [f"{key}: found names with values; expected {ALLOWED[key]}" for key in _with_names(found)]
-    problems += [
-        f"{group}.{key}: was not given; expected {rule}"
-        for group, rules in NEEDED.items()
-        if "gan.name" in found  # a study sets some of them for commands that train nothing, too
-        for key, rule in rules.items()
-        if f"{group}.{key}" not in found and not (key.startswith("generator.") and NETWORK in found)
-    ]
+    problems += [*_of_another_method(found), *_not_given(found)]
     problems = problems or list(misfits(found))
     if problems:
         raise UsageError("\n  ".join(problems))
+
+
+def _of_another_method(found: Mapping[str, Any]) -> Iterator[str]:
+    """Options that this generator does not have; what a study sets for all of them is passed over."""
+    method = found.get("gan.method", DEFAULT_GAN)
+    own = {*GANS.get(method, {}), *GAN_OPTIONAL, "method"}
+    others = {key for key in ANY_GAN if key.partition(".")[0] not in SET_BY_STUDIES} - own
+    if method in GANS:
+        yield from (f"gan.{key}: no option of gan.method={method}" for key in sorted(others) if f"gan.{key}" in found)
+
+
+def _not_given(found: Mapping[str, Any]) -> Iterator[str]:
+    if "gan.name" not in found:  # a study sets some of them for commands that train nothing, too
+        return
+    for group, rules in {"gan": GANS.get(found.get("gan.method", DEFAULT_GAN), {}), "trainer": TRAINER}.items():
+        for key, rule in rules.items():
+            if f"{group}.{key}" not in found and not (key.startswith("generator.") and NETWORK in found):
+                yield f"{group}.{key}: was not given; expected {rule}"
 
 
 def _judged_here(found: dict[str, Any]) -> dict[str, Any]:

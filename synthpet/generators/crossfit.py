@@ -1,6 +1,6 @@
 """From a cohort to one trained generator per fold, in folders that a rerun reuses or continues."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -59,6 +59,9 @@ def ensure_generators(study: TrainingStudy) -> tuple[Fold, ...]:
         images = " and ".join(modality(name).words for name in (*study.gan.sources, study.gan.target))
         raise DataError(f"{cohort.root}: {len(people)} paired controls ({images}); training needs at least 2")
     folds = make_folds(people, study.gan.n_folds, study.seed)
+    if study.gan.unpaired:
+        unpaired = unpaired_people(cohort, study.gan.sources, people)
+        folds = tuple(replace(fold, unpaired=unpaired) for fold in folds)
     for fold in folds:
         check_no_leakage(fold, cohort, roles)
     claim_below(generator_folder(study))
@@ -69,6 +72,8 @@ def ensure_generators(study: TrainingStudy) -> tuple[Fold, ...]:
         say(f"generators {study.gan.name}: up to date ({generator_folder(study)})")
         return folds
     volumes = cache_volumes(cohort, people, _cache_folder(study), study.gan.sources, study.gan.target)
+    if unpaired := folds[0].unpaired:
+        volumes |= cache_volumes(cohort, unpaired, _cache_folder(study, "unpaired"), study.gan.sources, None)
     if any(fold.index == 0 for _, fold in missing):
         say(f"a first look, from step {study.logger.images_every} on: {study.paths.look(study.gan.folder_name)}")
     with generator_run(study) as run:
@@ -83,22 +88,40 @@ def roles_that_train(images: Collection[str]) -> tuple[str, ...]:
     return ("paired",) if "pet" in images else ("paired", "unpaired")
 
 
-def _cache_folder(study: TrainingStudy) -> Path:
-    """One for each translation."""
+def unpaired_people(cohort: Cohort, sources: Sequence[str], paired: Collection[str]) -> tuple[str, ...]:
+    """The controls whose sources can be learned from beside those of the pairs: nobody holds them out.
+
+    Args:
+        cohort: the cohort.
+        sources: modalities that they need to have.
+        paired: who teaches the target.
+    """
+    controls = (subject.participant_id for subject in cohort.pairs(sources, "brain_mask"))
+    return tuple(participant_id for participant_id in controls if participant_id not in paired)
+
+
+def _cache_folder(study: TrainingStudy, *people: str) -> Path:
+    """One for each translation, and for those people of it who are not paired."""
     gan = study.gan
-    return study.paths.volumes("" if gan.is_default else f"{'+'.join(gan.sources)}-{gan.target}")
+    translation = () if gan.is_default else (f"{'+'.join(gan.sources)}-{gan.target}",)
+    return study.paths.volumes("-".join((*people, *translation)))
 
 
 def _fold_stage(study: TrainingStudy, cohort: Cohort, fold: Fold) -> Stage:
-    train = [subject for subject in cohort.subjects if subject.participant_id in fold.train]
+    train, unpaired = (
+        [subject for subject in cohort.subjects if subject.participant_id in people]
+        for people in (fold.train, fold.unpaired)
+    )
     config = {
         "gan": study.gan.of_training(),
         "precision": study.trainer.precision,  # as asked: what a GPU has trained is not trained again on a laptop
         "seed": study.seed,
         "fold": fold.index,
         "train": fold.train,
+        **({"unpaired": fold.unpaired} if fold.unpaired else {}),
     }
     inputs = cohort.files((*study.gan.sources, study.gan.target, "brain_mask"), train)
+    inputs += cohort.files((*study.gan.sources, "brain_mask"), unpaired)
     folder = Paths.fold(generator_folder(study), fold.index)
     return Stage(f"generator {study.gan.name} fold {fold.index}", folder, config, tuple(inputs))
 

@@ -20,7 +20,7 @@ from synthpet.cohort.text import read_rows
 from synthpet.errors import DiskError
 from synthpet.generators.look import write_look
 from synthpet.generators.options import TrainingStudy
-from synthpet.generators.patches.data import PatchDataModule, naming_loaders
+from synthpet.generators.patches.data import PatchDataModule, Sampling, naming_loaders
 from synthpet.generators.patchwise import PatchCover, synthesise
 from synthpet.generators.registry import GENERATORS
 from synthpet.generators.trained import CONFIG, WEIGHTS, save_generator, write_inference, write_seen
@@ -53,13 +53,14 @@ def fit_fold(
         study: options of ``train``.
         stage: the fold's folder and what determines it.
         fold: who trains and who is left out.
-        volumes: cached sources, target and mask by participant.
+        volumes: cached sources, target and mask by participant; the target of unpaired ones is 0.
         affine: (4, 4) of the cohort's grid.
         lines: whether to say where the training stands.
     """
 
     def make() -> list[Path]:
-        check_cached(volumes[fold.train[0]].parent, stage.input_hashes())
+        for someone in (*fold.train[:1], *fold.unpaired[:1]):
+            check_cached(volumes[someone].parent, stage.input_hashes())
         images = [path for path in map(Path, stage.inputs) if not path.name.endswith(TELLS_NOBODY)]
         return [*_fit(study, stage.folder, fold, volumes, affine, lines), write_seen(stage.folder, images)]
 
@@ -69,7 +70,7 @@ def fit_fold(
 def _fit(
     study: TrainingStudy, folder: Path, fold: Fold, volumes: dict[str, Path], affine: NDArray[np.float64], lines: bool
 ) -> list[Path]:
-    checkpoint = _checkpoint_to_continue(study, folder, fold, {s: sha256(volumes[s]) for s in fold.train})
+    checkpoint = _checkpoint_to_continue(study, folder, fold, _hashes(volumes, fold))
     n = n_devices(study.trainer)
     if n == 1:
         _train(study, folder, fold, volumes, affine, lines, checkpoint, several=False)
@@ -97,11 +98,9 @@ def _train(
     data = PatchDataModule(
         [volumes[participant] for participant in fold.train],
         affine,
-        patch_size=study.gan.patch_size,
-        batch_size=study.gan.batch_size,
-        coordinates=study.gan.coordinates,
+        Sampling(study.gan.patch_size, study.gan.batch_size, study.gan.coordinates, seed),
+        unpaired=[volumes[participant] for participant in fold.unpaired],
         steps_per_epoch=steps_per_epoch,
-        seed=seed,
         num_workers=study.trainer.num_workers,
     )
     watched = lines and is_first()
@@ -121,6 +120,10 @@ def _train(
         save_generator(model.network, folder)
 
 
+def _hashes(volumes: dict[str, Path], fold: Fold) -> dict[str, str]:
+    return {participant: sha256(volumes[participant]) for participant in (*fold.train, *fold.unpaired)}
+
+
 def _model_card(study: TrainingStudy, folder: Path, fold: Fold, metrics: Path) -> Path:
     errors = [row["val/mae"] for row in read_rows(metrics) if row.get("val/mae")]
     unit = " SUVR" if study.gan.target == "pet" else ""
@@ -129,7 +132,7 @@ def _model_card(study: TrainingStudy, folder: Path, fold: Fold, metrics: Path) -
         generator_kind(study.gan.method, study.gan.sources, study.gan.target),
         f"generator {study.gan.name}, fold {fold.index}",
         open_cohort(study),
-        fold.train,
+        (*fold.train, *fold.unpaired),
         {"gan": plain(study.gan.values), "seed": study.seed, "fold": fold.index},
         [folder / WEIGHTS],
         [f"mean absolute error of one left-out control at the end of training: {errors[-1]:.3f}{unit}"]

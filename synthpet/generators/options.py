@@ -31,6 +31,8 @@ class GeneratorOptions(Group):
         n_folds: of the paired controls.
         sources: modalities that the generator is given.
         target: the modality that it makes of them.
+        unpaired: whether it is also given the sources of controls without a target; a method that can learn from them
+            has this among its own options.
     """
 
     patch_size: tuple[int, int, int]
@@ -42,6 +44,7 @@ class GeneratorOptions(Group):
     method: str = "conditional_gan"
     sources: tuple[str, ...] = SOURCES
     target: str = TARGET
+    unpaired: bool = False
 
     @property
     def translation(self) -> str:

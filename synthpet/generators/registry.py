@@ -5,7 +5,10 @@ from synthpet.runtime.registry import Registry
 GENERATORS = Registry(
     "gan.method",
     "synthpet.generators",
-    {"conditional_gan": "synthpet.generators.conditional_gan:ConditionalGAN"},
+    {
+        "conditional_gan": "synthpet.generators.conditional_gan:ConditionalGAN",
+        "cycle_gan": "synthpet.generators.cycle_gan:CycleGAN",
+    },
 )
 NETWORKS = Registry(
     "gan.generator.network",

@@ -18,7 +18,11 @@ TARGET, MASK = -2, -1  # channels of every file
 
 
 def cache_volumes(
-    cohort: Cohort, participant_ids: Sequence[str], folder: Path, sources: Sequence[str] = ("t1w",), target: str = "pet"
+    cohort: Cohort,
+    participant_ids: Sequence[str],
+    folder: Path,
+    sources: Sequence[str] = ("t1w",),
+    target: str | None = "pet",
 ) -> dict[str, Path]:
     """Write each subject's images as one uncompressed (S + 2, I, J, K) float32 file that can be memory-mapped.
 
@@ -27,24 +31,27 @@ def cache_volumes(
         participant_ids: whose images.
         folder: where the files go; one translation a folder.
         sources: modalities of the first channels.
-        target: modality of the last but one, 0 outside the brain; the last is the brain mask.
+        target: modality of the last but one, 0 outside the brain; the last is the brain mask. None: of unpaired
+            people, no image of whom is read as a target; 0 everywhere.
 
     Returns:
         Path by participant id.
     """
     paths = {participant_id: folder / f"{participant_id}.npy" for participant_id in participant_ids}
     subjects = [s for s in cohort.subjects if s.participant_id in paths]
-    inputs = cohort.files((*sources, target, "brain_mask"), subjects)
+    read = sources if target is None else (*sources, target)
+    inputs = cohort.files((*read, "brain_mask"), subjects)
     config: dict[str, Any] = {"participants": list(paths)}
     if (*sources, target) != ("t1w", "pet"):
         config |= {"sources": list(sources), "target": target}
 
     def write() -> list[Path]:
-        for participant_id, path in progress(paths.items(), "reading the paired controls"):
+        people = "unpaired" if target is None else "paired"
+        for participant_id, path in progress(paths.items(), f"reading the {people} controls"):
             mask = cohort.load_mask(participant_id)
             given = [cohort.load_image(participant_id, name) for name in sources]
-            volume = np.stack([*given, cohort.load_image(participant_id, target) * mask, mask])
-            write_array(path, volume.astype(np.float32))
+            made = np.zeros(mask.shape) if target is None else cohort.load_image(participant_id, target) * mask
+            write_array(path, np.stack([*given, made, mask]).astype(np.float32))
         return list(paths.values())
 
     stage = Stage("patch cache", folder, config, tuple(inputs))

@@ -23,7 +23,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from synthpet.generators.conditional_gan import ConditionalGAN
 from synthpet.generators.patches.augment import augment
-from synthpet.generators.patches.data import Batch, PatchBatches, PatchDataModule
+from synthpet.generators.patches.data import Batch, PatchBatches, PatchDataModule, Sampling
 from synthpet.runtime.device import resolve_precision
 from tests.conftest import study
 
@@ -99,7 +99,7 @@ def rows(tiny: bool = False) -> Iterator[Row]:
     sampling = {key: getattr(cfg.gan, key) for key in ("patch_size", "batch_size", "coordinates")} | {"seed": 0}
     with tempfile.TemporaryDirectory() as name:
         paths = write_controls(Path(name), (24, 24, 24) if tiny else SHAPE, N_CONTROLS)
-        data = PatchDataModule(paths, np.eye(4), steps_per_epoch=n_steps, **sampling)
+        data = PatchDataModule(paths, np.eye(4), Sampling(**sampling), steps_per_epoch=n_steps)
         in_memory = [*map(PatchBatches(paths, np.eye(4), n_batches=BLOCK, **sampling).__getitem__, range(BLOCK))]
         ours_model, plain_model = (ConditionalGAN.of(cfg.gan, cfg.trainer, seed=0) for _ in range(2))
         blocks = BlocksInTurn(plain_step(plain_model), in_memory)

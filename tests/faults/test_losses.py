@@ -7,8 +7,9 @@ import torch
 from safetensors.torch import load_file
 
 from synthpet.errors import TrainingError
-from synthpet.generators.conditional_gan import MAX_BAD_STEPS, ConditionalGAN
+from synthpet.generators.conditional_gan import ConditionalGAN
 from synthpet.generators.crossfit import ensure_generators
+from synthpet.generators.manual_training import MAX_BAD_STEPS
 from synthpet.generators.trained import save_generator
 from synthpet.learning.checkpoints import newest_whole
 from synthpet.learning.model_files import read_checkpoint

@@ -8,8 +8,16 @@ import torch
 
 from synthpet.errors import TrainingError, UsageError
 from synthpet.generators.patches.augment import augment
-from synthpet.generators.patches.data import PatchBatches, PatchDataModule, check_shared_memory, naming_loaders
+from synthpet.generators.patches.data import (
+    PatchBatches,
+    PatchDataModule,
+    Sampling,
+    check_shared_memory,
+    naming_loaders,
+)
 from synthpet.learning.volumes import cache_volumes
+
+SAMPLING = Sampling((8, 8, 8), batch_size=2, coordinates=True, seed=5)
 
 
 @pytest.fixture
@@ -25,7 +33,7 @@ def batches(volumes, cohort, *, patch_size=(8, 8, 8), **more):
 
 def test_a_batch_depends_on_its_number_alone(volumes, shared_cohort):
     late = batches(volumes, shared_cohort, first=2)[1]
-    for a, b in zip(late, batches(volumes, shared_cohort)[3], strict=True):
+    for a, b in zip(late[:4], batches(volumes, shared_cohort)[3][:4], strict=True):
         torch.testing.assert_close(a, b, rtol=0, atol=0)
     assert not torch.equal(late.sources, batches(volumes, shared_cohort, seed=1, first=2)[1].sources)
 
@@ -58,16 +66,13 @@ def test_a_patch_larger_than_the_volume_is_padded_with_zeros(volumes, shared_coh
     padded = torch.ones(24, 24, 24, dtype=torch.bool)
     padded[tuple(slice(low, low + n) for low, n in zip(inside, shared_cohort.grid.shape, strict=True))] = False
     assert padded.any()
-    assert not any(channel[:, :, padded].any() for channel in batch)
+    assert not any(channel[:, :, padded].any() for channel in batch[:4])
 
 
 def test_workers_draw_the_same_batches(volumes, shared_cohort):
     drawn = []
     for num_workers in (0, 2):
-        data = PatchDataModule(
-            volumes, shared_cohort.grid.matrix, patch_size=(8, 8, 8), batch_size=2, coordinates=True,
-            steps_per_epoch=3, seed=5, num_workers=num_workers,
-        )  # fmt: skip
+        data = PatchDataModule(volumes, shared_cohort.grid.matrix, SAMPLING, steps_per_epoch=3, num_workers=num_workers)
         drawn.append([batch.sources for batch in data.train_dataloader()])
     for a, b in zip(*drawn, strict=True):
         torch.testing.assert_close(a, b, rtol=0, atol=0)

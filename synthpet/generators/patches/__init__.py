@@ -5,4 +5,4 @@ A patch is always (pi, pj, pk) voxels; three adjacent transverse slices are a pa
 
 from synthpet.generators.patches.overlap import blend_window, extract, overlap_add, patch_origins
 
-__all__ = ["augment", "blend_window", "data", "extract", "overlap", "overlap_add", "patch_origins"]
+__all__ = ["augment", "blend_window", "data", "extract", "overlap", "overlap_add", "patch_origins", "smoothing"]

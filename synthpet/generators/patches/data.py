@@ -9,6 +9,7 @@ import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,6 +27,7 @@ from synthpet.learning.volumes import MASK
 LOADER_S = 300  # without a batch: the loaders hang
 PREFETCHED = 2  # batches that each loader keeps ready, as Torch has it
 LOADER_ADVICE = "expected more (docker run --shm-size=2g, or --ipc=host), fewer loaders or none: trainer.num_workers=0"
+OTHER_SEED = 2**40  # added to the seed of a run: unpaired people are drawn by numbers of their own
 FLIP_AXIS = 0  # left-right; template grids are symmetric about x = 0
 
 
@@ -33,12 +35,31 @@ class Batch(NamedTuple):
     """Patches of a step, in the units of their modalities.
 
     Sources: (B, S, I, J, K); target and brain mask: (B, 1, I, J, K); coordinates: (B, 3 or 0, I, J, K), in 100 mm.
+    Unpaired: as many patches of people without a target (theirs is 0), for a method that learns from them.
     """
 
     sources: Tensor
     target: Tensor
     mask: Tensor
     position: Tensor
+    unpaired: "Batch | None" = None
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """Which patches a training draws.
+
+    Args:
+        patch_size: (pi, pj, pk).
+        batch_size: patches in a batch.
+        coordinates: whether the batches have them.
+        seed: of the run.
+    """
+
+    patch_size: Sequence[int]
+    batch_size: int
+    coordinates: bool
+    seed: int
 
 
 class PatchBatches(Dataset):
@@ -119,6 +140,20 @@ class PatchBatches(Dataset):
                 patch[self.n_images] *= -1  # the mirrored patch lies in the other hemisphere
 
 
+class WithUnpaired(Dataset):
+    """Each batch of paired people carries one of unpaired people."""
+
+    def __init__(self, paired: PatchBatches, unpaired: PatchBatches) -> None:
+        self.paired, self.unpaired = paired, unpaired
+
+    def __len__(self) -> int:
+        return len(self.paired)
+
+    def __getitem__(self, index: int) -> Batch:
+        """Batch number ``first + index``."""
+        return self.paired[index]._replace(unpaired=self.unpaired[index])
+
+
 def _voxel_in_brain(mask: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.int64]:
     """A uniformly random voxel of the mask, by rejection: no list of voxels is kept."""
     while True:
@@ -173,42 +208,52 @@ def naming_loaders() -> Iterator[None]:
 
 
 class PatchDataModule(pl.LightningDataModule):
-    """Each Lightning epoch is ``steps_per_epoch`` batches of one endless, numbered sequence."""
+    """Each Lightning epoch is ``steps_per_epoch`` batches of one endless, numbered sequence.
+
+    Args:
+        volumes: cached files of the paired people.
+        affine: (4, 4), voxel indices to RAS+ mm.
+        sampling: which patches.
+        unpaired: cached files of people without a target; none where the method does not learn from them.
+        steps_per_epoch: between two checkpoints.
+        num_workers: processes that cut patches; 0: this one.
+    """
 
     def __init__(
         self,
         volumes: Sequence[Path],
         affine: NDArray[np.float64],
+        sampling: Sampling,
         *,
-        patch_size: Sequence[int],
-        batch_size: int,
-        coordinates: bool,
+        unpaired: Sequence[Path] = (),
         steps_per_epoch: int,
-        seed: int,
         num_workers: int = 0,
     ) -> None:
         super().__init__()
-        self.volumes, self.affine = list(volumes), affine
-        self.patch_size, self.batch_size, self.coordinates = patch_size, batch_size, coordinates
-        self.steps_per_epoch, self.seed, self.num_workers = steps_per_epoch, seed, num_workers
+        self.volumes, self.unpaired, self.affine, self.sampling = list(volumes), list(unpaired), affine, sampling
+        self.steps_per_epoch, self.num_workers = steps_per_epoch, num_workers
 
     def train_dataloader(self) -> DataLoader:
         """The batches from the current step on; with several devices each takes its share of them."""
-        trainer = self.trainer
-        step, world = (int(trainer.lightning_module.step), trainer.world_size) if trainer else (0, 1)  # type: ignore
-        n_batches = self.steps_per_epoch * world
-        batches = PatchBatches(
-            self.volumes,
-            self.affine,
-            self.patch_size,
-            self.batch_size,
-            coordinates=self.coordinates,
-            seed=self.seed,
-            n_batches=n_batches,
-            first=step * world,
-        )
+        batches = self._batches(self.volumes, self.sampling.seed)
+        others = self._batches(self.unpaired, self.sampling.seed + OTHER_SEED) if self.unpaired else None
         if self.num_workers:
-            check_shared_memory(self.num_workers, batches.n_bytes)
+            check_shared_memory(self.num_workers, batches.n_bytes * (1 if others is None else 2))
         start = "fork" if sys.platform == "linux" else "spawn"  # by name: a process of joblib has a way of its own
         own: dict[str, Any] = {"multiprocessing_context": start, "timeout": LOADER_S} if self.num_workers else {}
-        return DataLoader(batches, batch_size=None, num_workers=self.num_workers, **own)
+        data = batches if others is None else WithUnpaired(batches, others)
+        return DataLoader(data, batch_size=None, num_workers=self.num_workers, **own)
+
+    def _batches(self, volumes: Sequence[Path], seed: int) -> PatchBatches:
+        trainer = self.trainer
+        step, world = (int(trainer.lightning_module.step), trainer.world_size) if trainer else (0, 1)  # type: ignore
+        return PatchBatches(
+            volumes,
+            self.affine,
+            self.sampling.patch_size,
+            self.sampling.batch_size,
+            coordinates=self.sampling.coordinates,
+            seed=seed,
+            n_batches=self.steps_per_epoch * world,
+            first=step * world,
+        )

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FOLDS = "folds.json"  # beside generators, and beside what they made
+METRICS = "metrics.jsonl"  # beside what a training made
 
 
 @dataclass(frozen=True)

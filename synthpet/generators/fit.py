@@ -15,7 +15,7 @@ from torch import nn
 from synthpet.checks.cohort import open_cohort
 from synthpet.cohort import Fold
 from synthpet.cohort.files import sha256, write_bytes
-from synthpet.cohort.paths import Paths
+from synthpet.cohort.paths import METRICS, Paths
 from synthpet.cohort.text import read_rows
 from synthpet.errors import DiskError
 from synthpet.generators.look import write_look
@@ -25,7 +25,7 @@ from synthpet.generators.patchwise import PatchCover, synthesise
 from synthpet.generators.registry import GENERATORS
 from synthpet.generators.trained import CONFIG, WEIGHTS, save_generator, write_inference, write_seen
 from synthpet.learning.checkpoints import checkpoint_to_continue
-from synthpet.learning.lightning import METRICS, fit
+from synthpet.learning.lightning import fit
 from synthpet.learning.model_card import generator_kind, write_model_card
 from synthpet.learning.progress import ProgressLines, Speed
 from synthpet.learning.several_devices import DEFAULT, is_first, n_devices, train_on

@@ -5,9 +5,9 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
+from synthpet.cohort.paths import METRICS
 from synthpet.errors import TrainingError
 from synthpet.generators.options import TrainingStudy
-from synthpet.learning.lightning import METRICS
 from synthpet.learning.model_card import short_name
 from synthpet.tracking import GENERATOR, Run, Section, following, pictures_of, tracked
 

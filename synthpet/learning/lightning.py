@@ -8,12 +8,11 @@ from pathlib import Path
 import pytorch_lightning as pl
 from pytorch_lightning.plugins.environments import LightningEnvironment
 
+from synthpet.cohort.paths import METRICS
 from synthpet.learning.checkpoints import CHECKPOINT, SaveCheckpoint, WholeCheckpoints, continuing, steps_done
 from synthpet.learning.options import TrainerOptions
 from synthpet.learning.progress import MetricsFile
 from synthpet.runtime.device import resolve_precision
-
-METRICS = "metrics.jsonl"
 
 
 def fit(

@@ -6,10 +6,9 @@ from typing import Any, TypeVar
 
 from synthpet.checks.cohort import open_cohort
 from synthpet.cohort import Cohort
-from synthpet.cohort.paths import Paths
+from synthpet.cohort.paths import METRICS, Paths
 from synthpet.completion.write import generators_source, with_stored_translation
 from synthpet.generators.crossfit import ensure_cohort
-from synthpet.learning.lightning import METRICS
 from synthpet.learning.model_card import DETECTOR, write_model_card
 from synthpet.quality.run import ensure_evaluated
 from synthpet.runtime.options import plain

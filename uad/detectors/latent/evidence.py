@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from synthpet.template.smoothing import smooth_within
+from synthpet.template.smoothing import smooth_rows
 from uad.detectors.latent.representation.autoencoder import SiameseAutoencoder
 from uad.detectors.latent.representation.latents import dense_latents
 
@@ -76,9 +76,4 @@ class Evidence:
         return latents[:, :half], latents[:, half:] @ self.directions
 
     def _smooth(self, values: NDArray[np.float32], brain: NDArray[np.bool_], fwhm_mm: float) -> NDArray[np.float32]:
-        volume, inside = np.zeros(self.where.shape, np.float32), self.where & brain
-        smooth = np.empty_like(values)
-        for k, component in enumerate(values.T):
-            volume[self.where] = component
-            smooth[:, k] = smooth_within(volume, inside, fwhm_mm, self.spacing_mm)[self.where]
-        return smooth
+        return smooth_rows(values, self.where, self.where & brain, fwhm_mm, self.spacing_mm)

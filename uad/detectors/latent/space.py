@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from synthpet.cohort.files import write_bytes
 from synthpet.errors import UsageError
 from synthpet.learning.model_files import read_arrays
-from synthpet.template.smoothing import smooth_within
+from synthpet.template.smoothing import smooth_rows
 
 KINDS = ("raw", "whitened", "conditional")
 MIN_RELATIVE_VARIANCE = 1e-4  # Not in the paper: of the largest; less variable directions are not blown up further
@@ -91,6 +91,8 @@ class LatentSpace:
     def apply(self, latents: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
         """One person's x, (n_voxels, d), to y, (n_voxels, e); ``mask``: (n_voxels,), where the person has brain."""
         rest = (latents - self.mean) * mask[:, None] if self.centred else latents
+        if self.matrix.shape[1] < rest.shape[1]:  # smoothing and the matrix commute: smooth what is fewer
+            return np.ascontiguousarray(self._smooth((rest @ self.matrix).astype(np.float32)))
         return np.ascontiguousarray(self._smooth(rest) @ self.matrix, np.float32)
 
     def restrict(self, directions: NDArray[np.float32]) -> "LatentSpace":
@@ -120,11 +122,7 @@ class LatentSpace:
         """Gaussian over the voxels that are judged; the edge is taken into account."""
         if not self.smooth_fwhm_mm:
             return rest
-        volume, smooth = np.zeros(self.where.shape, np.float32), np.empty_like(rest)
-        for component in range(rest.shape[1]):
-            volume[self.where] = rest[:, component]
-            smooth[:, component] = smooth_within(volume, self.where, self.smooth_fwhm_mm, self.spacing_mm)[self.where]
-        return smooth
+        return smooth_rows(rest, self.where, self.where, self.smooth_fwhm_mm, self.spacing_mm)
 
 
 def _whitening(covariance: NDArray[np.float64]) -> NDArray[np.float32]:

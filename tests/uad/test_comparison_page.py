@@ -67,6 +67,8 @@ def test_behind_each_cell_stands_the_patients_picture_and_summaries_stay_below(t
     assert missing == "1"  # no page, no link
     assert table.rows[1][2:] == ["missed", "missed"] and table.foot == [["detected", "", "1 of 2", "1 of 2"]]
     assert rank_table("zmap", columns, 10, 3).rows[0][2].picture is None  # no room left
+    (folder / "report.html").rename(folder.parent / "report.html")
+    assert rank_table("zmap", columns, 10, 100).rows[0][2].href == "../evaluation-real/report.html"
 
 
 def test_without_several_seeds_the_page_says_that_the_spread_is_unknown(tmp_path):

@@ -54,6 +54,14 @@ def test_a_detector_of_a_package_is_compared_and_has_its_pages(compared):
     assert (compared / "uad-ratio-real/seed-0/statistics.npz").is_file()
 
 
+def test_patients_have_pages_of_the_first_detector_and_maps_of_every_one(compared):
+    other = compared / "evaluation-zmap-real"
+    assert (compared / "evaluation-ratio-real/sub-p001/report.pdf").is_file()
+    assert not (other / "sub-p001/report.html").exists() and (other / "sub-p001/sub-p001_projections.png").is_file()
+    assert "`python -m uad.evaluate`" in (other / "report.html").read_text()
+    assert "../evaluation-zmap-real/report.html" in (compared / "comparison/report.html").read_text()
+
+
 def test_it_finds_otherwise_than_the_z_map(compared):
     maps = [
         next((compared / f"evaluation-{name}-real/sub-p001").glob("*_desc-anomaly_zmap.nii.gz"))

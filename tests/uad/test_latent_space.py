@@ -63,6 +63,12 @@ def test_pooling_leaves_a_constant_as_it_is_up_to_the_edge(latents):
     assert np.allclose(found, found[:1], atol=1e-4)
 
 
+def test_reducing_before_smoothing_changes_nothing(latents):
+    space, rows = learn("whitened", latents, smooth_fwhm_mm=8.0), np.array([[0.6], [0.0], [0.0], [0.8]], np.float32)
+    smoothed_first = space.apply(latents[0], EVERYWHERE[0]) @ rows
+    assert np.allclose(space.restrict(rows).apply(latents[0], EVERYWHERE[0]), smoothed_first, atol=1e-5)
+
+
 def test_a_space_survives_the_disk(latents, tmp_path):
     space = learn("conditional", latents, smooth_fwhm_mm=6.0).restrict(np.array([[0.6], [0.8]], np.float32))
     again = LatentSpace.load(space.save(tmp_path / "space.npz"))

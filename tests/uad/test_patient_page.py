@@ -41,7 +41,9 @@ def findings(n_spots, pet=True):
 
 
 def render(case, found):
-    return make_page(case, found, CALIBRATION, HEALTH, GRID, projections_of(case, found, GRID)).render()
+    return make_page(
+        case, found, CALIBRATION, HEALTH, GRID, projections_of(found, case.lesion, GRID, case.display)
+    ).render()
 
 
 def test_no_candidate_is_said_with_how_often_healthy_people_get_it():

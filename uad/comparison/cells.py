@@ -21,7 +21,8 @@ FROM_GENERATOR = {  # pictures of a generator's page that the study shows, too
 def rank_table(detector: str, columns: Mapping[str, Outcome], max_clusters: int, n_left: int) -> Table:
     """Patients in rows, normative sets in columns, in each cell the rank of the true cluster.
 
-    Each cell leads to the patient's page and has the projections of the anomaly map behind it.
+    Each cell has the projections of the anomaly map behind it, and leads to the patient's page where there is one,
+    else to that of the evaluation.
 
     Args:
         detector: its name.
@@ -53,7 +54,8 @@ def _cell(detector: str, column: str, outcome: Outcome, k: int, max_clusters: in
     who, rank = outcome.patients[k], outcome.first[k]
     missed = bool(np.isnan(rank))
     text = "missed" if missed else f"{rank:.0f}"
-    if not (outcome.folder / who / "report.html").is_file():
+    pages = [name for name in (f"{who}/report.html", "report.html") if (outcome.folder / name).is_file()]
+    if not pages:
         return text
     shade = 0.0 if missed else 0.95 - 0.85 * float(rank - 1) / max(1, max_clusters - 1)
     picture, image = None, outcome.folder / who / f"{who}_projections.png"
@@ -62,7 +64,7 @@ def _cell(detector: str, column: str, outcome: Outcome, k: int, max_clusters: in
         said += "missed." if missed else f"found at rank {rank:.0f}."
         more = " Green: the lesion; numbers: candidates by rank; brighter is more suspicious."
         picture = Picture(_smaller(image), said + more, f"Projections of the anomaly map of {who}.")
-    return Link(text, f"../{outcome.folder.name}/{who}/report.html", picture, shade)
+    return Link(text, f"../{outcome.folder.name}/{pages[0]}", picture, shade)
 
 
 def _smaller(path: Path) -> bytes:

@@ -335,4 +335,5 @@ def _links(outcomes: Mapping[str, Mapping[str, Outcome]]) -> Table:
         for detector, columns in outcomes.items()
         for name, outcome in columns.items()
     ]
-    return Table(("detector", "column", "page"), rows, "Maps and clusters of every patient.", prose=True)
+    caption = "Each patient has a page with the first detector; `python -m uad.evaluate` with another makes its pages."
+    return Table(("detector", "column", "page"), rows, caption, prose=True)

@@ -105,6 +105,8 @@ def _ensure_evaluations(cells: Mapping[Cell, EvaluationStudy], compute: Compute)
     for study in {study.gan.name: study for study in reversed(list(cells.values())) if uses_synthesis(study)}.values():
         ensure_evaluated(study)  # before them, since several cells read it
     cells = {cell: _as_learned(study) for cell, study in cells.items()}
+    paged = next(iter(cells))[0]  # pages of every patient cost more than all else: of the first detector only
+    cells = {cell: replace(study, patient_pages=cell[0] == paged) for cell, study in cells.items()}
     folders = {cell: evaluation_folder(with_translation(study)) for cell, study in cells.items()}
     if compute.n_jobs > 1:
         cells = {cell: replace(study, compute=study.compute.at_most(1)) for cell, study in cells.items()}

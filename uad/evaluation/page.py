@@ -36,7 +36,7 @@ def make_report(
     first = results[0]
     parts: Parts = {
         "headlines": [f"Seed {r.seed}: {line}." for r in results for line in headline(r.summary)],
-        "patients": _patients_table(first),
+        "patients": _patients_table(first, links=study.patient_pages),
         "free": _free_words(first),
         "froc": _froc(results) if first.scored else None,
         "control_words": _control_words(first.calibrated),
@@ -63,18 +63,20 @@ def _free_words(result: SeedResult) -> list[str]:
     return [f"{n} patients have no known lesion: they are examined, but count in no sensitivity."] if n else []
 
 
-def _patients_table(result: SeedResult) -> Table:
+def _patients_table(result: SeedResult, *, links: bool) -> Table:
     header = ("Patient", "Known lesion", "Detected", "Rank", "Detected, strict", "Candidates")
     caption = (
         "Detected: a candidate or a weaker place touches the lesion; strict: its centre lies, besides, within 10 mm of "
         "it. Rank: of the first such place, 1 is the most suspicious. Candidates: few healthy scans match them."
     )
-    return Table(header, [_patient_row(patient) for patient in result.patients], caption, prose=True)
+    if not links:
+        caption += " `python -m uad.evaluate` with this detector and normative set also makes a page of every patient."
+    return Table(header, [_patient_row(patient, links) for patient in result.patients], caption, prose=True)
 
 
-def _patient_row(result: PatientResult) -> list[str | Link]:
+def _patient_row(result: PatientResult, links: bool) -> list[str | Link]:
     who, found = result.patient.participant_id, result.detection
-    link = Link(who, f"{who}/report.html")
+    link = Link(who, f"{who}/report.html") if links else who
     strong = sum(cluster.candidate for cluster in result.clusters)
     weaker = len(result.clusters) - strong
     n = ", ".join([str(strong) if strong else "no candidate", *([f"{weaker} weaker"] if weaker else [])])

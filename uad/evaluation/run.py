@@ -1,7 +1,7 @@
 """A detector on the patients of a cohort: calibrated on held-out controls, clusters ranked, lesions found or missed."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -56,8 +56,8 @@ def ensure_evaluation(study: EvaluationStudy) -> Path:
 
     Returns:
         The folder: ``report.html``, ``ranks.tsv``, ``clusters.tsv``, ``voxel_metrics.tsv``, ``froc.tsv``,
-        ``froc_found.tsv``, ``summary.json``; maps, projections, ``regions.tsv``, a page and a sheet
-        (``report.pdf``) of each patient.
+        ``froc_found.tsv``, ``summary.json``; maps and projections of each patient and, with ``patient_pages``,
+        ``regions.tsv``, a page and a sheet (``report.pdf``).
 
     Raises:
         DataError: no patient, or no held-out control to calibrate on.
@@ -86,6 +86,8 @@ def _ensure_evaluation(study: EvaluationStudy, run: Run) -> Path:
     }
     inputs = cohort.files((*normative.images, "brain_mask", "lesion_mask"), patients)
     stage = Stage(f"evaluation {folder.name}", folder, config, tuple(inputs))
+    if not study.patient_pages and not stage.is_current():  # one with pages serves as well
+        stage = replace(stage, config=config | {"patient_pages": False})
     if stage.ensure(lambda: Evaluation(study, cohort, normative, folder).write(calibrated)):
         track_evaluation(run, folder, {"detection": plain(study.detection), "seeds": list(detectors)})
     return folder
@@ -137,7 +139,7 @@ class Evaluation:
         from uad.evaluation.page import make_report
 
         first = next(iter(calibrated))
-        results = [self._examine(seed, found, pages=seed == first) for seed, found in calibrated.items()]
+        results = [self._examine(seed, found, first=seed == first) for seed, found in calibrated.items()]
         summaries = {result.seed: result.summary for result in results}
         page = make_report(self.study, self.cohort, self.normative, results, self.folder)
         return [
@@ -150,10 +152,10 @@ class Evaluation:
             write_text(self.folder / "report.html", page.render()),
         ]
 
-    def _examine(self, seed: int, calibrated: CalibratedDetector, *, pages: bool) -> SeedResult:
+    def _examine(self, seed: int, calibrated: CalibratedDetector, *, first: bool) -> SeedResult:
         patients = self.cohort.select("patient")
         thresholds = sweep(calibrated.heldout, calibrated.calibration.threshold)
-        work = partial(self._examine_patient, seed=seed, calibrated=calibrated, thresholds=thresholds, pages=pages)
+        work = partial(self._examine_patient, seed=seed, calibrated=calibrated, thresholds=thresholds, first=first)
         running = side_by_side(work, patients, self.study.compute.n_jobs)
         found = list(progress(running, f"patients, seed {seed}", len(patients)))
         false = np.array([[scan.at(t) for scan in calibrated.heldout.counts.values()] for t in thresholds])
@@ -165,7 +167,7 @@ class Evaluation:
         return result
 
     def _examine_patient(
-        self, patient: Subject, *, seed: int, calibrated: CalibratedDetector, thresholds: Sequence[float], pages: bool
+        self, patient: Subject, *, seed: int, calibrated: CalibratedDetector, thresholds: Sequence[float], first: bool
     ) -> PatientResult:
         who = patient.participant_id
         findings = examine(self.normative.evaluated(self.cohort, who), calibrated)
@@ -183,7 +185,7 @@ class Evaluation:
                 findings.z, findings.mask, lesion, calibrated.grid, thresholds=thresholds,
                 min_volume_mm3=calibrated.options.min_volume_mm3, max_clusters=calibrated.options.max_clusters,
             )  # fmt: skip
-        written = self._write_patient(who, findings, calibrated, lesion, detection) if pages else []
+        written = self._write_patient(who, findings, calibrated, lesion, detection) if first else []
         return PatientResult(patient, findings.clusters, detection, metrics, found, written)
 
     def _lesion(self, participant_id: str, mask: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
@@ -205,6 +207,24 @@ class Evaluation:
         self, who: str, findings: Findings, calibrated: CalibratedDetector, lesion: NDArray[np.bool_] | None,
         detection: Detection | None,
     ) -> list[Path]:  # fmt: skip
+        folder, grid = self.folder / who, self.cohort.grid
+        picture = projections_of(findings, lesion, grid, self.study.display)
+        written = [
+            *write_maps(findings, grid, folder, f"{who}_space-{self.cohort.space}_res-{self.cohort.res}"),
+            write_bytes(folder / f"{who}_projections.png", picture),
+        ]
+        for stale in (folder / name for name in ("report.html", "report.pdf", "regions.tsv", "regions.json")):
+            stale.unlink(missing_ok=True)  # of other results
+        if self.study.patient_pages:
+            case = self._case(who, findings, calibrated, lesion, detection)
+            page = make_page(case, findings, calibrated.calibration, calibrated.health, grid, picture)
+            written += [*write_regions(folder, case.regions), *write_report(folder, page, case, findings, calibrated)]
+        return written
+
+    def _case(
+        self, who: str, findings: Findings, calibrated: CalibratedDetector, lesion: NDArray[np.bool_] | None,
+        detection: Detection | None,
+    ) -> Case:  # fmt: skip
         subject = next(s for s in self._patients if s.participant_id == who)
         images = self.cohort.files((*self.normative.images, "brain_mask"), [subject])
         about = {
@@ -214,7 +234,7 @@ class Evaluation:
         person = Who.in_cohort(self.cohort, subject)
         paths = {name: self.cohort.path(who, name) for name in self.normative.images}
         native = NativeSpace.beside(self.cohort.path(who, "t1w"))
-        case = Case(
+        return Case(
             who,
             [
                 *notices(
@@ -235,15 +255,6 @@ class Evaluation:
             settings=settings_of(self.study, self.normative, calibrated.calibration, self.cohort.grid),
             regions=regional_uptake(findings, regional_controls(self.normative), self.cohort.grid),
         )
-        folder, grid = self.folder / who, self.cohort.grid
-        picture = projections_of(case, findings, grid)
-        page = make_page(case, findings, calibrated.calibration, calibrated.health, grid, picture)
-        return [
-            *write_maps(findings, grid, folder, f"{who}_space-{self.cohort.space}_res-{self.cohort.res}"),
-            write_bytes(folder / f"{who}_projections.png", picture),
-            *write_regions(folder, case.regions),
-            *write_report(folder, page, case, findings, calibrated),
-        ]
 
     @property
     def _patients(self) -> tuple[Subject, ...]:

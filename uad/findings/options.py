@@ -29,7 +29,14 @@ class DetectionOptions(Options):
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationStudy(DetectorStudy):
-    """What ``uad.evaluate`` knows; ``display``: how its pages show images."""
+    """What ``uad.evaluate`` knows.
+
+    Args:
+        detection: how clusters are found.
+        display: how pages show images.
+        patient_pages: whether every patient gets a page, beside maps, ranks and the evaluation's own page.
+    """
 
     detection: DetectionOptions
     display: Display = field(default_factory=Display)
+    patient_pages: bool = True

@@ -248,7 +248,7 @@ class NewPatient:
             if findings.pet is None
             else regional_uptake(findings, regional_controls(self.normative), grid),
         )
-        picture = projections_of(case, findings, grid)
+        picture = projections_of(findings, case.lesion, grid, case.display)
         calibration, health = self.calibrated.calibration, self.calibrated.health
         page = make_page(case, findings, calibration, health, grid, picture)
         summary = {

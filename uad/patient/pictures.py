@@ -69,10 +69,10 @@ class Case:
     regions: RegionalUptake | None = None
 
 
-def projections_of(case: Case, findings: Findings, grid: Grid) -> bytes:
-    """The projections of one person's map as PNG, with the lesion where it is known."""
+def projections_of(findings: Findings, lesion: NDArray[np.bool_] | None, grid: Grid, display: Display) -> bytes:
+    """The projections of one person's map as PNG, with the lesion, (I, J, K), where it is known."""
     n_bold = len(findings.candidates)  # strength decides both on rank and on being a candidate
-    return projections(findings.z, findings.labels, case.lesion, findings.mask, grid, n_bold, case.display)
+    return projections(findings.z, findings.labels, lesion, findings.mask, grid, n_bold, display)
 
 
 def overview(case: Case, picture: bytes) -> Picture:

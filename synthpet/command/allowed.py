@@ -252,6 +252,7 @@ OTHERS = {
     "display.pet_colours": one_of("inferno", "gray_r", "hot"),
     "patient_age": real(least=0, most=120, null=True), "patient_sex": one_of("F", "M", null=True),
     "detection.rank_by": one_of("mass", "size", "mean"), "detection.healthy_share": real(above=0, below=1),
+    "detection.where": one_of("brain", "grey_matter"), "detection.extent": one_of("whole", "core"),
     "compare.n_resamples": whole(),
     "compare.detectors": Text(n=0, strict=True), "compare.columns": Text(n=0, strict=True),
     "compare.reference": Text(strict=True), "work_dir": Text(), "cohort.path": Text(),

@@ -32,13 +32,14 @@ from uad.detectors.train import detector_folder
 from uad.detectors.zmap import ZMap
 from uad.findings.clusters import strongest
 from uad.findings.examine import covered, side_by_side
+from uad.findings.extent import within
 from uad.findings.options import EvaluationStudy
 from uad.findings.records import CalibratedDetector, HeldOut
 from uad.findings.threshold import Calibration, ClusterCounts, calibrate_counts, cluster_counts
 from uad.normative.sets import NormativeSet
 
 CALIBRATION, CONTROLS = "calibration.json", "calibration.npz"
-OPTIONS = ("false_per_scan", "min_volume_mm3", "max_clusters")  # those that the threshold depends on
+OPTIONS = ("false_per_scan", "min_volume_mm3", "max_clusters", "where")  # those that the threshold depends on
 EDGE_MM = 6.0  # Not in the paper: what counts as near the edge of the brain mask
 DEFINITIONS = {
     "threshold": "clusters are voxels with z above it",
@@ -196,11 +197,11 @@ class _Calibrator:
             counts[control.participant_id] = scanned.counts
             sums.add(scanned.z, scanned.mask)
         heldout, own = list(counts), LeftOut.load(folder)
-        counts |= {who: self._counts(z, self.cohort.load_mask(who)) for who, z in own.maps()}
+        counts |= {who: self._counts(self._within(z), self.cohort.load_mask(who)) for who, z in own.maps()}
         options = {name: self.options[name] for name in ("false_per_scan", "max_clusters")}
         calibration = replace(calibrate_counts(counts.values(), **options), n_learned_from=len(own.high))
         exceedance, edge = sums.above(calibration.threshold)
-        maps = chain(zip(heldout, sums.maps(), strict=True), own.maps())
+        maps = chain(zip(heldout, sums.maps(), strict=True), ((who, self._within(z)) for who, z in own.maps()))
         content = {
             **asdict(calibration),
             "interval": list(calibration.interval),
@@ -220,8 +221,11 @@ class _Calibrator:
     def _scan(self, control: Subject) -> _Scanned:
         scan = self.normative.evaluated(self.cohort, control.participant_id)
         seen = covered(scan)
-        z = self.detector.z_map(replace(scan, mask=seen))["z"]
+        z = self._within(self.detector.z_map(replace(scan, mask=seen))["z"])
         return _Scanned(z, seen, self._counts(z, seen))
+
+    def _within(self, z: NDArray[np.float32]) -> NDArray[np.float32]:
+        return within(z, self.options["where"], self.cohort.grid)
 
     def _strongest(self, z: NDArray[np.float32], threshold: float) -> dict[str, float]:
         return strongest(z, z > LOWEST_Z, self.cohort.grid, threshold, self.options["min_volume_mm3"])

@@ -18,9 +18,10 @@ RANKINGS = ("mass", "size", "mean")
 MIDLINE_MM = 4.0  # Not in the paper: a centre nearer than this to x = 0 is on neither side
 COLUMNS = {
     "rank": "1: most suspicious, by the stated criterion; also the cluster's value in the label image",
-    "n_voxels": "voxels above the threshold, 26-connected, within the brain mask",
+    "n_voxels": "voxels above the threshold, 26-connected, within the brain mask; with detection.extent=core those of "
+    "the connected part around the peak that holds half of the mass",
     "volume_mm3": "their volume",
-    "mass": "sum over the voxels of (z - threshold)",
+    "mass": "sum over the voxels of (z - threshold); with detection.extent=core of the whole cluster",
     "mean_z": "mean z of the map that was thresholded",
     "peak_z": "its highest z",
     "peak_mm": "where, x, y, z in template space, RAS+",
@@ -99,6 +100,51 @@ class ClusterRule:
             raise ValueError(f"rank_by: found {self.rank_by!r}; expected one of {', '.join(RANKINGS)}")
 
 
+@dataclass(frozen=True)
+class Seen:
+    """The images of one person that clusters are described by; all (I, J, K).
+
+    Args:
+        grid: of all of them.
+        brain: the mask.
+        t1w_z: z-map of the T1 alone.
+        pet_z: signed z-map of the PET alone, negative = hypometabolic.
+        pet: the PET itself in SUVR, for the asymmetry.
+    """
+
+    grid: Grid
+    brain: NDArray[np.bool_]
+    t1w_z: NDArray | None = None
+    pet_z: NDArray | None = None
+    pet: NDArray | None = None
+
+    def describe(self, rank: int, voxels: tuple[NDArray, ...], values: NDArray, threshold: float) -> Cluster:
+        """One cluster, from its voxels (indices along I, J, K) and their z."""
+        excess = values - threshold
+        xyz = np.column_stack(voxels) @ self.grid.matrix[:3, :3].T + self.grid.matrix[:3, 3]
+        centre = _point(excess @ xyz / excess.sum())
+        place = place_of(xyz)
+        pet_mean = None if self.pet_z is None else float(self.pet_z[voxels].mean(dtype=np.float64))
+        return Cluster(
+            rank=rank,
+            n_voxels=len(values),
+            volume_mm3=len(values) * voxel_volume_mm3(self.grid),
+            mass=float(excess.sum()),
+            mean_z=float(values.mean()),
+            peak_z=float(values.max()),
+            peak_mm=_point(xyz[values.argmax()]),
+            centre_mm=centre,
+            side="midline" if abs(centre[0]) < MIDLINE_MM else "left" if centre[0] < 0 else "right",
+            region=place.region,
+            region_share=place.share,
+            regions=place.regions,
+            mean_t1w_z=None if self.t1w_z is None else float(self.t1w_z[voxels].mean(dtype=np.float64)),
+            mean_pet_z=pet_mean,
+            pet_direction=None if pet_mean is None else "hypo" if pet_mean < 0 else "hyper",
+            asymmetry_percent=None if self.pet is None else _asymmetry(voxels, self.pet, self.brain),
+        )
+
+
 def find_clusters(
     z_map: NDArray, brain_mask: NDArray[np.bool_], grid: Grid, rule: ClusterRule, *, t1w_z: NDArray | None = None,
     pet_z: NDArray | None = None, pet: NDArray | None = None,
@@ -123,19 +169,21 @@ def find_clusters(
 
     Source: mass after El Azami et al., PLoS ONE 11 (2016) e0161498 (rank by size and degree of deviation).
     """
+    if pet is not None:
+        grid.check_mirrors()
     _check({"z-map": z_map, "brain mask": brain_mask, "T1 z-map": t1w_z, "PET z-map": pet_z, "PET": pet}, grid)
     brain = np.asarray(brain_mask, bool)
     flat, z = _above(z_map, brain, rule.threshold)
     label = components(flat, brain.shape)
+    seen = Seen(grid, brain, t1w_z, pet_z, pet)
     order = _ranking(label, z, rule, grid)[: rule.max_clusters]
     labels = np.zeros(brain.shape, np.int16)
-    mirrored = None if pet is None else _mirror_pairs(pet, brain, grid)
     clusters = []
     for rank, chosen in enumerate(order, start=1):
         own = label == chosen
         voxels = np.unravel_index(flat[own], brain.shape)
         labels[voxels] = rank
-        clusters.append(_describe(rank, voxels, z[own], rule.threshold, grid, t1w_z, pet_z, mirrored))
+        clusters.append(seen.describe(rank, voxels, z[own], rule.threshold))
     return clusters, labels
 
 
@@ -200,44 +248,10 @@ def _scores(label: NDArray[np.int64], excess: NDArray[np.float64]) -> dict[str, 
     return {"mass": mass, "size": size, "mean": mass / np.maximum(size, 1)}
 
 
-def _describe(
-    rank: int, voxels: tuple[NDArray, ...], values: NDArray, threshold: float, grid: Grid, t1w_z: NDArray | None,
-    pet_z: NDArray | None, mirrored: tuple[NDArray, NDArray] | None,
-) -> Cluster:  # fmt: skip
-    excess = values - threshold
-    xyz = np.column_stack(voxels) @ grid.matrix[:3, :3].T + grid.matrix[:3, 3]
-    centre = _point(excess @ xyz / excess.sum())
-    place = place_of(xyz)
-    pet_mean = None if pet_z is None else float(pet_z[voxels].mean(dtype=np.float64))
-    return Cluster(
-        rank=rank,
-        n_voxels=len(values),
-        volume_mm3=len(values) * voxel_volume_mm3(grid),
-        mass=float(excess.sum()),
-        mean_z=float(values.mean()),
-        peak_z=float(values.max()),
-        peak_mm=_point(xyz[values.argmax()]),
-        centre_mm=centre,
-        side="midline" if abs(centre[0]) < MIDLINE_MM else "left" if centre[0] < 0 else "right",
-        region=place.region,
-        region_share=place.share,
-        regions=place.regions,
-        mean_t1w_z=None if t1w_z is None else float(t1w_z[voxels].mean(dtype=np.float64)),
-        mean_pet_z=pet_mean,
-        pet_direction=None if pet_mean is None else "hypo" if pet_mean < 0 else "hyper",
-        asymmetry_percent=None if mirrored is None else _asymmetry(voxels, *mirrored),
-    )
-
-
-def _mirror_pairs(pet: NDArray, brain_mask: NDArray[np.bool_], grid: Grid) -> tuple[NDArray, NDArray[np.bool_]]:
-    """The PET, and where both a voxel and its mirror voxel are in the brain."""
-    grid.check_mirrors()
-    brain = np.asarray(brain_mask, bool)
-    return pet, brain & brain[::-1]
-
-
-def _asymmetry(voxels: tuple[NDArray, ...], pet: NDArray, paired: NDArray[np.bool_]) -> float | None:
-    i, j, k = (axis[paired[voxels]] for axis in voxels)
+def _asymmetry(voxels: tuple[NDArray, ...], pet: NDArray, brain: NDArray[np.bool_]) -> float | None:
+    """Over the voxels whose mirror voxel is in the brain, too; None: there is none."""
+    paired = brain[voxels] & brain[::-1][voxels]
+    i, j, k = (axis[paired] for axis in voxels)
     if not i.size:
         return None
     here = float(pet[i, j, k].mean(dtype=np.float64))

@@ -15,7 +15,8 @@ from synthpet.cohort.modality import UNMEASURED, modality
 from synthpet.cohort.names import sidecar_path
 from synthpet.cohort.scan import Scan
 from synthpet.runtime.compute import in_threads
-from uad.findings.clusters import Cluster, find_clusters
+from uad.findings.clusters import Cluster, Seen, find_clusters
+from uad.findings.extent import CORE, cores, within
 from uad.findings.records import CalibratedDetector, Findings
 
 
@@ -35,8 +36,13 @@ def examine(scan: Scan, calibrated: CalibratedDetector) -> Findings:
     if "z_t1w" not in maps:
         maps["z_t1w"] = calibrated.t1w.z_map(scan)["z_t1w"]
     images = {"t1w_z": maps["z_t1w"], "pet_z": maps.get("z_pet"), "pet": scan.images.get("pet")}
-    clusters, labels = find_clusters(maps["z"], seen, calibrated.grid, calibrated.rule, **images)
-    return Findings(scan, maps, labels, [_compared(cluster, calibrated) for cluster in clusters])
+    grid, options, rule = calibrated.grid, calibrated.options, calibrated.rule
+    maps["z"] = within(maps["z"], options.where, grid)
+    clusters, labels = find_clusters(maps["z"], seen, grid, rule, **images)
+    clusters = [_compared(cluster, calibrated) for cluster in clusters]
+    if options.extent == CORE:
+        clusters, labels = cores(clusters, labels, maps["z"], rule.threshold, Seen(grid, seen, **images))
+    return Findings(scan, maps, labels, clusters)
 
 
 def _compared(cluster: Cluster, calibrated: CalibratedDetector) -> Cluster:

@@ -18,6 +18,8 @@ class DetectionOptions(Options):
         rank_by: mass, size or mean.
         healthy_share: a cluster is a candidate where the strongest one of at most this share of healthy scans is as
             strong, above 0 and below 1; the others are weaker places.
+        where: ``brain`` or ``grey_matter``: where clusters may lie, see ``extent``.
+        extent: ``whole`` or ``core``: how much of a cluster is shown and compared with a lesion.
     """
 
     false_per_scan: float
@@ -25,6 +27,8 @@ class DetectionOptions(Options):
     max_clusters: int
     rank_by: str
     healthy_share: float
+    where: str = "brain"
+    extent: str = "whole"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -159,6 +159,7 @@ def settings_of(
         "Threshold": f"z > {calibration.threshold:.2f}, calibrated on {control_words(calibration)}: at "
         f"most {calibration.false_per_scan:g} candidates each on average",
         "Smallest candidate": f"{study.detection.min_volume_mm3:g} mm³",
+        "Clusters": f"{study.detection.extent}, in {study.detection.where.replace('_', ' ')}",
         "Ranked by": f"{study.detection.rank_by}; the first {study.detection.max_clusters} are kept",
         "Voxels": f"{' x '.join(f'{mm:g}' for mm in grid.spacing_mm)} mm",
     }

@@ -12,7 +12,17 @@ import pytest
 ROOT = Path(__file__).parents[1]
 DETECTORS = sorted(path.stem for path in (ROOT / "configs" / "detector").glob("*.yaml"))
 # other options of what runs anyhow
-ALIKE = ("latent_zmap", "ocsvm_conditional", "ocsvm_voxel_published", "residual", "svdd", "zmap_0mm", "zmap_6mm")
+ALIKE = (
+    "latent_zmap",
+    "ocsvm_subject",
+    "zmap_t1w",
+    "ocsvm_conditional",
+    "ocsvm_voxel_published",
+    "residual",
+    "svdd",
+    "zmap_0mm",
+    "zmap_6mm",
+)
 WITH_AUTOENCODER = ("ocsvm", "svdd", "latent", "zmap_conditional")
 
 
@@ -68,7 +78,7 @@ def test_both_generators_share_one_cohort_and_leave_nothing_elsewhere(tiny):
 
 @pytest.mark.parametrize("detector", [pytest.param(d, marks=pytest.mark.slow) if d in ALIKE else d for d in DETECTORS])
 def test_a_detector_ranks_clusters_in_patients(tiny, detector):
-    options = ["study=tiny", f"detector={detector}", "normative=completed", "normative.force=true"]
+    options = ["study=tiny", f"detector={detector}", "normative=completed", "normative.force=true", "logger=local"]
     options += ["detector.autoencoder.n_steps=50"] if detector.startswith(WITH_AUTOENCODER) else []
     said = run("uad.evaluate", *options, cwd=tiny)
     assert "of 2 lesions detected" in said
@@ -84,7 +94,7 @@ def test_a_detector_ranks_clusters_in_patients(tiny, detector):
 
 def test_the_comparison_runs_what_it_needs_and_writes_the_table(tiny):
     sets = "compare.columns=[real,completed-patch3d,oracle]"
-    run("uad.compare", "study=tiny", "compare.detectors=[zmap]", sets, "normative.force=true", cwd=tiny)
+    run("uad.compare", "study=tiny", "compare.detectors=[zmap]", sets, "normative.force=true", "logger=local", cwd=tiny)
     folder = tiny / "outputs" / "phantom-tiny" / "comparison"
     rows = (folder / "table.tsv").read_text().splitlines()
     assert rows[0].split("\t") == ["detector", "patient", "lesion_site", "real", "completed-patch3d", "oracle"]

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthpet.cohort.images import Grid, read_image
-from synthpet.errors import DataError, UsageError
+from synthpet.errors import DataError, Stopped, UsageError
 from synthpet.prepare.brain import given_brain_mask
+from synthpet.runtime.signals import before_stopping
 
 
 def check_mask_command(command: str) -> str:
@@ -83,21 +84,32 @@ def run_mask_command(
 
 def _run(arguments: list[str], folder: str) -> subprocess.CompletedProcess[str]:
     """Run a program to its end; where this process is stopped, all that the program has started ends with it."""
-    with subprocess.Popen(
-        arguments,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
-        cwd=folder,
-        start_new_session=True,
-    ) as program:
-        try:
-            stdout, stderr = program.communicate()
-        except BaseException:
+    program, asked = None, list[int]()
+
+    def later(number: int) -> bool:
+        asked.append(number)
+        return True
+
+    try:
+        with before_stopping(later):  # a signal that comes while the program starts would leave it behind
+            program = subprocess.Popen(
+                arguments,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                errors="replace",
+                cwd=folder,
+                start_new_session=True,
+            )
+        if asked:
+            raise Stopped(asked[0])
+        stdout, stderr = program.communicate()
+    except BaseException:
+        if program is not None:
             with suppress(ProcessLookupError):
                 os.killpg(program.pid, signal.SIGKILL)  # a session of its own: wrappers start programs
-            raise
+            program.communicate()
+        raise
     return subprocess.CompletedProcess(arguments, program.returncode, stdout, stderr)
 
 

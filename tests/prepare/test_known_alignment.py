@@ -191,6 +191,7 @@ def within_bar(row: Errors) -> bool:
     return max(row.t1w_mm, row.pet_mm) <= BAR_MM and max(row.t1w_degrees, row.pet_degrees) <= BAR_DEGREES
 
 
+@pytest.mark.slow
 def test_a_scan_of_known_pose_whose_pet_is_cut_ends_where_it_belongs(tmp_path):
     row = measure(0, tmp_path, load_template(3.0), settings_of("affine", 4.0), repeat=False, cut="top")
     assert within_bar(row), table([row])

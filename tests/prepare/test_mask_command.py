@@ -1,6 +1,7 @@
 """A program that writes the brain mask: run for real, as a script of this test."""
 
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -114,6 +115,22 @@ def test_a_stopped_command_leaves_nothing_of_the_program_behind(tmp_path):
     while is_running(int(note.read_text())) and time.monotonic() < until:
         time.sleep(0.02)
     assert not is_running(int(note.read_text()))
+
+
+def test_a_signal_while_the_program_starts_leaves_nothing_of_it_behind(tmp_path, monkeypatch):
+    t1w, _ = scan(tmp_path)
+    started = []
+
+    class Interrupted(subprocess.Popen):
+        def __init__(self, *arguments, **options):
+            super().__init__(*arguments, **options)
+            started.append(self.pid)
+            signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(subprocess, "Popen", Interrupted)
+    with stopping_by_signal(), pytest.raises(Stopped):
+        run_mask_command(command(tmp_path, "import time; time.sleep(60)"), t1w, GRID, "sub-01")
+    assert len(started) == 1 and not is_running(started[0])
 
 
 def is_running(pid):

@@ -79,6 +79,7 @@ def test_a_pet_of_the_head_is_left_alone():
     assert find_head(np.random.default_rng(0).random(grid.shape, np.float32), grid, "sub-01") is None
 
 
+@pytest.mark.slow
 def test_a_person_with_a_pet_of_the_whole_body_is_prepared_as_with_that_of_the_head(tmp_path):
     visit, settings = visit_of(0, load_template(3.0)), settings_of("affine", 4.0)
     raw, alone = prepare(visit, tmp_path, settings)

@@ -122,8 +122,8 @@ HELD = {
             "uad/test_detection.py": "a_deeper_lesion_is_found_no_less",
             "uad/test_calibration.py": "new_controls_show_the_stated_rate"},
     "C07": {"robustness/test_invariants.py": "conformal_p_of_exchangeable_people_is_uniform_and_never_zero",
-            "uad/test_statistics.py": "conformal_p_of_held_out_controls_is_uniform"},
-    "C08": {"uad/test_statistics.py": "mcnemar_exact_and_mid_p_are_those_of_fagerland_2013 "
+            "test_statistics.py": "conformal_p_of_held_out_controls_is_uniform"},
+    "C08": {"test_statistics.py": "mcnemar_exact_and_mid_p_are_those_of_fagerland_2013 "
             "wilcoxon_is_that_of_darwins_maize intervals_of_a_proportion_are_those_of_newcombe_1998 "
             "the_poisson_interval_is_garwoods_table"},
     "C09": {"test_quality_failures.py": "shuffled_pairs_lower_ssim"},
@@ -254,7 +254,7 @@ HELD |= {  # S: other people's machines, commands and safety
     "S12": {"test_allowed.py": "a_value_that_cannot_work_is_refused_with_what_is_allowed all_problems_are_said_at_once "
             "what_prepare_cannot_read_is_refused a_value_of_a_file_is_held_to_the_same_table "
             "what_the_files_have_is_allowed "
-            "the_table_has_every_option_that_a_network_is_built_from "
+            "the_table_has_every_option_that_a_generator_is_trained_with "
             "patches_are_refused_exactly_where_the_networks_cannot_take_them"},
     "S13": {"test_training.py": "another_stride_of_inference_trains_nothing_again_and_starts_nothing_anew"},
     "S09": {"test_surroundings.py": "wandb_hears_nothing_of_other_projects "

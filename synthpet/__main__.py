@@ -4,7 +4,7 @@ import sys
 
 from synthpet.command.overview import overview
 
-COMMANDS = ("phantom", "prepare", "validate", "train", "complete", "evaluate")
+COMMANDS = ("phantom", "prepare", "validate", "train", "complete", "evaluate", "compare")
 START = """\
 Start with
   python -m synthpet.evaluate study=tiny            the whole way with ten simulated people, in minutes

@@ -23,6 +23,7 @@ STUDIES = {
     "uad_evaluate": "uad.findings.options:EvaluationStudy",
 }
 BY_COMMAND = {
+    "compare": "synthpet.compare:generators_study",
     "uad_compare": "uad.compare:comparison_study",
     "uad_detect": "uad.detect:detection_study",
 }

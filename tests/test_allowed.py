@@ -5,7 +5,7 @@ from dataclasses import fields
 import pytest
 import torch
 
-from synthpet.command.allowed import ALLOWED, GANS, check_values
+from synthpet.command.allowed import ALLOWED, GAN_OPTIONAL, GANS, check_values
 from synthpet.command.main import compose
 from synthpet.errors import UsageError
 from synthpet.generators.conditional_gan import build_discriminator, build_generator
@@ -55,6 +55,8 @@ REFUSED = [
     ("gan.patch_size=[31,32,36]", "multiples of 8, each"),
     ("gan.patch_size=[8,8,8] gan.stride=[8,8,8]", "12 or more for gan.discriminator.layers=2"),
     ("gan.generator.norm=group gan.generator.channels=[12,24]", "multiples of 8"),
+    ("gan=swin3d gan.patch_size=[48,32,32]", "multiples of 32, each"),
+    ("gan=swin3d gan.generator.feature_size=20", "a multiple of 12"),
     ("detector.autoencoder.latent_dim=7", "a multiple of 2"),
     ("detector.method=latent_zmap detector.n_directions=null", "expected 1 with"),
 ]
@@ -94,7 +96,7 @@ def test_a_value_of_a_file_is_held_to_the_same_table(tmp_path):
         compose("train", f"hydra.searchpath=['{tmp_path}']", "gan=mine")
 
 
-@pytest.mark.parametrize("command", ["prepare", "phantom", "validate", "uad_detect", "uad_compare"])
+@pytest.mark.parametrize("command", ["prepare", "phantom", "validate", "uad_detect", "uad_compare", "compare"])
 def test_what_the_files_have_is_allowed(command):
     check_values(compose(command, *(["bids_dir=x", "cohort.name=x"] if command == "prepare" else [])))
 
@@ -105,7 +107,8 @@ def test_the_table_has_every_option_that_a_generator_is_trained_with(name):
     named = {f"{key}.{inner}" if hasattr(gan[key], "keys") else key for key in gan for inner in
              (gan[key] if hasattr(gan[key], "keys") else [""])}  # fmt: skip
     method = gan.get("method", "conditional_gan")
-    assert named - {"name", "method"} == set(GANS[method])
+    rules = {key for key in GANS[method] if not (key.startswith("generator.") and "network" in gan.generator)}
+    assert named - {"name", "method", *GAN_OPTIONAL} == rules  # another network has options of its own
     options = {field.name for field in fields(GENERATORS.load(method).Options)}
     assert {key.partition(".")[0] for key in GANS[method]} - set(SHARED) == options
     assert all(key.count(".") <= 2 and str(rule) for key, rule in ALLOWED.items())

@@ -11,8 +11,8 @@ from synthpet.command.main import compose
 from synthpet.errors import DataError, DataLeakageError, DiskError, UsageError
 
 COMMANDS = [
-    "synthpet.phantom", "synthpet.train", "synthpet.complete", "synthpet.evaluate", "synthpet.prepare",
-    "synthpet.validate", "uad.train", "uad.evaluate", "uad.compare", "uad.detect",
+    "synthpet.phantom", "synthpet.train", "synthpet.complete", "synthpet.evaluate", "synthpet.compare",
+    "synthpet.prepare", "synthpet.validate", "uad.train", "uad.evaluate", "uad.compare", "uad.detect",
 ]  # fmt: skip
 
 
@@ -50,7 +50,7 @@ def test_a_misspelt_option_names_the_nearest_one_and_makes_no_folder(tmp_path):
 def test_an_unknown_group_choice_lists_the_choices():
     result = run("synthpet.train", "gan=foo")
     assert result.returncode == 64
-    assert "patch3d, semi3d, unet3d" in result.stderr
+    assert "patch3d, semi3d, swin3d, unet3d" in result.stderr
 
 
 @pytest.mark.parametrize("arguments, words", [
@@ -73,7 +73,7 @@ def test_a_folder_that_is_no_cohort_is_bad_data(tmp_path):
 
 
 @pytest.mark.parametrize("study", ["tiny", "quick", "zotova2021"])
-@pytest.mark.parametrize("gan", ["patch3d", "semi3d", "unet3d"])
+@pytest.mark.parametrize("gan", ["patch3d", "semi3d", "swin3d", "unet3d"])
 def test_every_study_composes_with_every_gan(study, gan):
     cfg = compose("complete", f"study={study}", f"gan={gan}")
     assert cfg.cohort.name == f"phantom-{study}"
@@ -106,7 +106,7 @@ def test_a_package_lists_its_commands_in_the_order_of_the_data(package):
     result = run(package)
     assert result.returncode == 0 and result.stderr == ""
     found = re.findall(r"^  python -m (\S+\.\S+)  +\w.*$", result.stdout.split("Start with")[0], re.M)
-    order = ["synthpet.phantom", "synthpet.prepare", "synthpet.validate", *COMMANDS[1:4], *COMMANDS[6:]]
+    order = ["synthpet.phantom", "synthpet.prepare", "synthpet.validate", *COMMANDS[1:5], *COMMANDS[7:]]
     assert found == [command for command in order if command.startswith(package)]
     assert run(package, "--help").stdout == result.stdout
 

@@ -61,7 +61,7 @@ def test_a_second_run_finds_everything_up_to_date(tiny):
 def test_both_generators_share_one_cohort_and_leave_nothing_elsewhere(tiny):
     assert [path.name for path in tiny.iterdir()] == ["outputs"]
     names = {path.name for path in (tiny / "outputs" / "phantom-tiny").iterdir()}
-    assert {name for name in names if not name.startswith(("uad-", "evaluation-", "comparison"))} == {
+    assert {name for name in names if not name.startswith(("uad-", "evaluation-", "comparison", "generators"))} == {
         ".made_by",
         "cohort",
         "cache",
@@ -100,6 +100,32 @@ def test_the_comparison_runs_what_it_needs_and_writes_the_table(tiny):
     assert rows[0].split("\t") == ["detector", "patient", "lesion_site", "real", "completed-patch3d", "oracle"]
     assert len(rows) == 1 + 2 + 12  # two patients; detected, ranks, strict, voxel metrics
     assert "SIMULATED" in (folder / "report.html").read_text()
+
+
+def test_generators_are_compared_on_the_same_people_and_a_second_run_reuses_all(tiny):
+    command = ["synthpet.compare", "study=tiny", "compare.generators=[patch3d,semi3d]"]
+    said = run(*command, cwd=tiny)
+    assert re.search(r"quality semi3d: up to date", said) and "taking the time" not in said.partition("generators:")[0]
+    folder = tiny / "outputs" / "phantom-tiny" / "generators"
+    rows = [line.split("\t") for line in (folder / "table.tsv").read_text().splitlines()]
+    paired = {row[1]: dict(zip(rows[0], row, strict=True)) for row in rows if row[0] == "paired"}
+    assert list(paired) == ["patch3d", "semi3d", "mean_pet", "mean_brain_pet", "expected"]
+    for gan in ("patch3d", "semi3d"):
+        quality = json.loads((folder.parent / f"synthetic-{gan}" / "quality.json").read_text())["roles"]["paired"]
+        assert float(paired[gan]["mae"]) == pytest.approx(
+            quality["metrics"]["mask"]["mae"]["synthetic"]["mean"], rel=1e-4
+        )
+        assert (
+            float(paired[gan]["train_processor_seconds"]) > 0 and float(paired[gan]["synthesis_processor_seconds"]) > 0
+        )
+        assert int(paired[gan]["n_parameters"]) > 1000 and paired[gan]["budget"] == "same"
+    page = (folder / "report.html").read_text()
+    assert "SYNTHETIC: every PET" in page and "SIMULATED" in page and "neurological convention" in page
+    statistics = json.loads((folder / "statistics.json").read_text())
+    assert statistics["n_tests"] == 4 + 2 * 3 and statistics["n_people"] == 4
+    again = run(*command, cwd=tiny)
+    assert re.search(r"generators: up to date", again) and "making" not in again
+    assert str(folder.relative_to(tiny) / "report.html") in again and "mean PET (baseline)" in again
 
 
 def test_training_leaves_example_slices_and_losses_for_wandb_on_this_machine(tiny):

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 FLOORS = {  # from the ground up: a room imports from the rooms below it only
     "synthpet": (
         "statistics", "cohort", "template", "runtime", "tracking", "report", "command", "plausibility", "phantom",
-        "prepare", "checks", "learning", "generators", "completion", "quality",
+        "prepare", "checks", "learning", "generators", "completion", "quality", "comparison",
     ),
     "uad": (
         "tracking", "normative", "detectors", "findings", "scores", "pictures", "patient", "evaluation",
@@ -23,7 +23,7 @@ FLOORS = {  # from the ground up: a room imports from the rooms below it only
 }  # fmt: skip
 MOST_PARAMETERS = 8
 COMMANDS = {
-    "synthpet": {"train", "complete", "evaluate", "validate"},
+    "synthpet": {"train", "complete", "evaluate", "compare", "validate"},
     "uad": {"train", "evaluate", "compare", "detect"},
 }
 

@@ -36,6 +36,7 @@ FEW_PEOPLE = ("cohort.n_paired=3", "cohort.n_unpaired=1", "cohort.n_heldout=1", 
 SMALL = {  # beside study=tiny: what keeps a command at seconds
     "synthpet.phantom": FEW_PEOPLE,
     "synthpet.prepare": ("registration=rigid", "cohort.resolution_mm=5"),
+    "synthpet.compare": ("compare.generators=[patch3d]",),
     "uad.train": ("detector=zmap", "normative.force=true"),
     "uad.evaluate": ("detector=zmap", "normative.force=true"),
     "uad.detect": ("detector=zmap",),

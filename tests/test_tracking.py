@@ -36,7 +36,8 @@ KEY = "a" * 40
 CURVES = {
     "train/loss_generator", "train/loss_reconstruction", "train/loss_adversarial", "train/loss_discriminator",
     "train/gradient_norm", "train/gradient_norm_discriminator", "train/learning_rate",
-    "train/learning_rate_discriminator", "train/patches_per_second", "val/mae", "val/contrast",
+    "train/learning_rate_discriminator", "train/patches_per_second", "train/processor_seconds", "val/mae",
+    "val/contrast",
 }  # fmt: skip
 FOLDS = {f"fold-{k}/{name}" for k in (0, 1) for name in (*CURVES, "step", "seconds")}
 PROMISED = FOLDS | {

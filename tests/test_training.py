@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 
 from synthpet.cohort import Fold
 from synthpet.cohort.files import sha256
+from synthpet.cohort.scan import load_scan
 from synthpet.errors import DataError
 from synthpet.generators import fit as fitting
 from synthpet.generators.crossfit import ensure_generators
@@ -99,6 +100,29 @@ def test_metrics_are_rows_of_finite_losses(trained):
 def test_interrupted_and_continued_equals_uninterrupted(trained, shared_cohort, tmp_path, monkeypatch, steps):
     """Stop after the first or second checkpoint (before and within the adversarial part), then run again."""
     cfg = configure(shared_cohort, tmp_path)
+    interrupt_and_continue(cfg, steps, monkeypatch)
+    same_weights(trained, cfg)
+
+
+@pytest.mark.slow  # a minute: the smallest patch of a transformer has 32^3 voxels
+def test_a_transformer_is_trained_continued_to_the_bit_stored_and_used(shared_cohort, tmp_path, monkeypatch):
+    options = ["gan=swin3d", *(option for option in SMALL if not option.startswith(("gan.patch", "gan.stride")))]
+    options += ["gan.n_steps=4", "gan.n_warmup_steps=1", "gan.batch_size=1", "trainer.steps_per_checkpoint=2"]
+    whole, parts = (
+        study("complete", f"cohort={shared_cohort.root}", f"work_dir={tmp_path / name}", *options)
+        for name in ("whole", "parts")
+    )
+    ensure_generators(whole)
+    interrupt_and_continue(parts, 2, monkeypatch)
+    same_weights(whole, parts)
+    scan = load_scan(shared_cohort, "sub-07", ("t1w",))
+    generator = TrainedGenerator(fold_folder(whole))
+    made = generator.synthesise(scan, shared_cohort.grid.matrix, stride=(16, 16, 16), batch_size=4)
+    assert np.isfinite(made).all() and made.any()
+
+
+def interrupt_and_continue(cfg, steps, monkeypatch):
+    """Stop behind the checkpoint of a step, then run again."""
     save = checkpoints.SaveCheckpoint.on_train_epoch_end
 
     def save_then_stop(self, trainer, module):
@@ -111,7 +135,11 @@ def test_interrupted_and_continued_equals_uninterrupted(trained, shared_cohort, 
         with pytest.raises(RuntimeError, match="power cut"):
             ensure_generators(cfg)
     ensure_generators(cfg)
-    expected, found = (load_file(fold_folder(c) / "generator.safetensors") for c in (trained, cfg))
+
+
+def same_weights(one, other):
+    expected, found = (load_file(fold_folder(c) / "generator.safetensors") for c in (one, other))
+    assert expected.keys() == found.keys()
     for name, tensor in expected.items():
         torch.testing.assert_close(found[name], tensor, rtol=0, atol=0)
 

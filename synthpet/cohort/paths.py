@@ -66,6 +66,11 @@ class Paths:
         """The table of detectors and normative sets."""
         return self.work_dir / "comparison"
 
+    @property
+    def generator_comparison(self) -> Path:
+        """The table of generators."""
+        return self.work_dir / "generators"
+
     def patient(self, name: str) -> Path:
         """What was found in a new patient."""
         return self.work_dir / f"detect-{name}"

@@ -202,7 +202,8 @@ GANS = {  # by method
 ANY_GAN = {key: rule for rules in GANS.values() for key, rule in rules.items()}
 GAN_OPTIONAL = {  # what they are where a configuration does not name them stands in synthpet.generators.options
     "sources": ModalityName(n=0), "target": ModalityName(),
-    "generator.network": Method(("residual_unet",), entry_points="synthpet.networks"),
+    "generator.feature_size": whole(12, most=96),
+    "generator.network": Method(("residual_unet", "swin_unetr"), entry_points="synthpet.networks"),
 }  # fmt: skip
 TRAINER = {
     "devices": Devices(),
@@ -253,7 +254,7 @@ OTHERS = {
     "patient_age": real(least=0, most=120, null=True), "patient_sex": one_of("F", "M", null=True),
     "detection.rank_by": one_of("mass", "size", "mean"), "detection.healthy_share": real(above=0, below=1),
     "detection.where": one_of("brain", "grey_matter"), "detection.extent": one_of("whole", "core"),
-    "compare.n_resamples": whole(),
+    "compare.n_resamples": whole(), "compare.generators": Text(n=0, strict=True),
     "compare.detectors": Text(n=0, strict=True), "compare.columns": Text(n=0, strict=True),
     "compare.reference": Text(strict=True), "work_dir": Text(), "cohort.path": Text(),
     "compute.address": Text(null=True), "compute.memory_per_worker": Text(null=True),

@@ -9,6 +9,7 @@ TEXTS = (
     "work_dir", "bids_dir", "verify", "out", "path", "generators", "t1w", "pet", "flair", "mask", "raw", "anatomy",
     "brain_mask", "lesion_mask", "participants", "suvr_reference", "brain_mask_command", "address", "name",
 )  # fmt: skip
+LISTS = ("compare.generators",)  # of the same last part
 OPTIONAL = ("gan.sources", "gan.target", "gan.generator.network")  # that stand in no file of ours
 OVERRIDE = re.compile(r"([+~]{0,2}[A-Za-z_][\w.@/]*)(?:=(.*))?", re.DOTALL)
 QUOTES = ("'", '"')
@@ -55,7 +56,7 @@ def _as_meant(argument: str, sweep: bool) -> str:
     if found is None or found[2] in (None, "", "null", "???"):
         return argument
     key, value = found[1], found[2]
-    is_text = key.rpartition(".")[2] in TEXTS
+    is_text = key.rpartition(".")[2] in TEXTS and key not in LISTS
     if is_text and re.match(r"~[\w.-]*(/|$)", value):  # not every shell does it behind `=`
         value = _at_home(value)
         argument = f"{key}={value}"

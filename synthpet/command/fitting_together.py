@@ -31,7 +31,9 @@ def _of_patches(options: Mapping[str, Any]) -> Iterator[str]:
     size, stride = gan["patch_size"], gan["stride"]
     if any(step > edge for step, edge in zip(stride, size, strict=True)):
         yield f"gan.stride={stride}: expected at most gan.patch_size={size}, each; voxels between patches have no PET"
-    if "generator.channels" in gan:  # else a network of a package, which judges its own options
+    if gan.get("generator.network") == "swin_unetr":
+        yield from _of_transformer(gan)
+    elif "generator.channels" in gan:  # else a network of a package, which judges its own options
         yield from _of_network(gan)
     layers = gan["discriminator.layers"]
     seen = size[: gan["spatial_dims"]]
@@ -63,6 +65,15 @@ def _of_network(gan: Mapping[str, Any]) -> Iterator[str]:
         )
     if norm == "group" and any(width % min(8, width) for width in channels):
         yield f"gan.generator.channels={channels}: expected multiples of 8 with gan.generator.norm=group, each above 8"
+
+
+def _of_transformer(gan: Mapping[str, Any]) -> Iterator[str]:
+    size, width = gan["patch_size"], gan.get("generator.feature_size", 12)
+    if any(edge % 32 for edge in size[: gan["spatial_dims"]]):
+        axes = "each" if gan["spatial_dims"] == 3 else "the first two"
+        yield f"gan.patch_size={size}: expected multiples of 32, {axes}: swin_unetr halves them five times"
+    if width % 12:
+        yield f"gan.generator.feature_size={width}: expected a multiple of 12: swin_unetr has 3, 6, 12 and 24 heads"
 
 
 def _of_latents(options: Mapping[str, Any]) -> Iterator[str]:

@@ -9,8 +9,9 @@ Source: form after Zotova et al. 2021 (least squares + MSE to the real PET; slic
 Not in the paper: networks, loss weights, the start on the reconstruction loss alone, the coordinates, the EMA.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from inspect import Parameter, signature
 from typing import Any, Self
 
 import torch
@@ -24,6 +25,9 @@ from synthpet.generators.patches.augment import augment
 from synthpet.generators.patches.data import Batch
 from synthpet.generators.registry import NETWORKS
 from synthpet.learning.options import TrainerOptions
+
+# set by studies, whatever the network: one that has no such option passes it over
+SET_BY_STUDIES_OF_NETWORKS = {"channels", "blocks"}
 
 
 def build_generator(
@@ -53,10 +57,19 @@ def build_generator(
     for name, most in getattr(network, "LARGEST", {}).items():
         if isinstance(options.get(name), int) and options[name] > most:
             raise ValueError(f"{name}={options[name]}: expected {most} at most")
+    options = _without_others(options, network)
     channels = n_sources + 3 * coordinates
     if spatial_dims == 3:
         return network(3, channels, n_targets, **options)
     return SlicesAsChannels(network(2, channels * n_slices, n_targets * n_slices, **options), n_slices)
+
+
+def _without_others(options: dict[str, Any], network: Callable[..., nn.Module]) -> dict[str, Any]:
+    """The options without those that a study sets for other networks than this one."""
+    own = signature(network).parameters
+    if any(parameter.kind is Parameter.VAR_KEYWORD for parameter in own.values()):
+        return options
+    return {name: value for name, value in options.items() if name in own or name not in SET_BY_STUDIES_OF_NETWORKS}
 
 
 def build_discriminator(

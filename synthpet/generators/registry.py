@@ -13,5 +13,8 @@ GENERATORS = Registry(
 NETWORKS = Registry(
     "gan.generator.network",
     "synthpet.networks",
-    {"residual_unet": "synthpet.generators.networks.generator:ResidualUNet"},
+    {
+        "residual_unet": "synthpet.generators.networks.generator:ResidualUNet",
+        "swin_unetr": "synthpet.generators.networks.swin:SwinUNet",
+    },
 )

@@ -14,6 +14,8 @@ from synthpet.learning.options import TrainerOptions
 from synthpet.learning.progress import MetricsFile
 from synthpet.runtime.device import resolve_precision
 
+LOG_EVERY = 10  # steps, of the rows of the metrics
+
 
 def fit(
     module: pl.LightningModule,
@@ -52,7 +54,7 @@ def fit(
         logger=metrics,
         plugins=[WholeCheckpoints(), LightningEnvironment()],  # whatever a scheduler's variables say
         callbacks=[saver := SaveCheckpoint(folder / CHECKPOINT), *callbacks],
-        log_every_n_steps=10,
+        log_every_n_steps=LOG_EVERY,
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,

@@ -14,6 +14,8 @@ from synthpet.cohort.text import read_rows
 from synthpet.learning.several_devices import is_first
 from synthpet.runtime.console import BAR_EVERY_S, Bar, bar, losses_of, on_terminal, say
 
+PROCESSOR_SECONDS = "train/processor_seconds"
+
 
 class ProgressLines(pl.Callback):
     """Steps, losses and the remaining time: a bar on a terminal, else a line every 15 s."""
@@ -56,11 +58,19 @@ class ProgressLines(pl.Callback):
 
 
 class Speed(pl.Callback):
-    """``train/patches_per_second`` beside the losses, since they were written the last time."""
+    """``train/patches_per_second`` and ``PROCESSOR_SECONDS`` beside the losses, since they were written the last time.
+
+    The processor's seconds, of all threads of this process, add up to those of the training, also of a continued one.
+    """
 
     def __init__(self, batch_size: int) -> None:
         self.batch_size = batch_size
         self.last: tuple[int, float] | None = None
+        self.used = 0.0
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Begin to count."""
+        self.used = time.process_time()
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *args: Any) -> None:
         """Log the speed at the steps that are written."""
@@ -70,7 +80,9 @@ class Speed(pl.Callback):
         if self.last is not None:
             patches = (step - self.last[0]) * self.batch_size
             pl_module.log("train/patches_per_second", patches / (now - self.last[1]))
-        self.last = (step, now)
+        used = time.process_time()
+        pl_module.log(PROCESSOR_SECONDS, used - self.used)
+        self.last, self.used = (step, now), used
 
 
 class MetricsFile(Logger):

@@ -12,7 +12,7 @@ from synthpet import __version__
 from synthpet.cohort.files import write_bytes, write_text
 from synthpet.quality.curves import learning_picture
 from synthpet.quality.records import Evaluation, Measured
-from synthpet.quality.source import Case
+from synthpet.quality.scales import Scales
 from synthpet.quality.summary import HIGHER_IS_BETTER, METRICS, values_of
 from synthpet.quality.words import (
     ROLE_WORDS,
@@ -26,14 +26,7 @@ from synthpet.quality.words import (
 from synthpet.report.assemble import Parts, assemble
 from synthpet.report.figures import Panel, contact_sheet, regional_bars, slices, strips
 from synthpet.report.html import Page, Picture
-from synthpet.report.scales import (
-    DIFFERENCE_COLOURS,
-    PET_COLOURS,
-    SPREAD_COLOURS,
-    T1W_COLOURS,
-    T1W_SHOWN,
-    suvr_top,
-)
+from synthpet.report.scales import DIFFERENCE_COLOURS, SPREAD_COLOURS
 from synthpet.template.regions import named_regions
 
 LABELS = {
@@ -176,33 +169,16 @@ def pick_uncertain(measured: Mapping[str, list[Measured]]) -> dict[str, Measured
     return {}
 
 
-class _Scales:
-    """The fixed scales of all pictures, from the one data range: SUVR."""
-
-    def __init__(self, evaluation: Evaluation) -> None:
-        peak = evaluation.summary["data_range"]
-        self.pet = suvr_top([peak])
-        self.difference = float(np.ceil(2.5 * peak) / 10)
-        self.spread = float(np.ceil(1.5 * peak) / 10)
-        self.uncertainty = float(np.ceil(1 * peak) / 10)
-        self.put = evaluation.source.translation.put
-        self.real = self.put("PET, simulated truth" if evaluation.source.is_simulated else "PET, measured")
-        made = evaluation.source.translation.made
-        self.colours = PET_COLOURS if evaluation.source.translation.is_pet else made.colours
-
-    def show_pet(self, title: str, volume: NDArray) -> Panel:
-        return self.put(Panel(title, volume, self.colours, 0, self.pet))
-
-    def show_difference(self, title: str, volume: NDArray) -> Panel:
-        return self.put(Panel(title, volume, DIFFERENCE_COLOURS, -self.difference, self.difference))
+def _scales(evaluation: Evaluation) -> Scales:
+    return Scales(evaluation.source, evaluation.summary["data_range"])
 
 
 def _example(evaluation: Evaluation, name: str, found: Measured) -> Picture:
-    case, source, scales = found.case, evaluation.source, _Scales(evaluation)
+    case, source, scales = found.case, evaluation.source, _scales(evaluation)
     mask = source.cohort.load_mask(case.participant_id)
     real, synthetic = (source.load(case, image) * mask for image in ("real", "synthetic"))
     panels = [
-        _t1w(evaluation, case),
+        scales.show_t1w(case),
         scales.show_pet(scales.real, real),
         scales.show_pet("SYNTHETIC PET", synthetic),
         scales.show_difference("synthetic − real", synthetic - real),
@@ -222,17 +198,12 @@ def _example(evaluation: Evaluation, name: str, found: Measured) -> Picture:
     )
 
 
-def _t1w(evaluation: Evaluation, case: Case) -> Panel:
-    title = "T1, simulated" if evaluation.source.is_simulated else "T1"
-    return Panel(title, evaluation.source.cohort.load_t1w(case.participant_id), T1W_COLOURS, *T1W_SHOWN, "T1, scaled")
-
-
 def _uncertain(evaluation: Evaluation, name: str, found: Measured) -> Picture:
-    case, source, scales = found.case, evaluation.source, _Scales(evaluation)
+    case, source, scales = found.case, evaluation.source, _scales(evaluation)
     mask = source.cohort.load_mask(case.participant_id)
     synthetic, uncertainty = (source.load(case, image) * mask for image in ("synthetic", "uncertainty"))
     panels = [
-        _t1w(evaluation, case),
+        scales.show_t1w(case),
         scales.show_pet("SYNTHETIC PET", synthetic),
         Panel("uncertainty", uncertainty, SPREAD_COLOURS, 0, scales.uncertainty),
     ]
@@ -268,7 +239,7 @@ def _metrics(evaluation: Evaluation, found: list[Measured], role: str) -> Pictur
 
 def _ranking(evaluation: Evaluation, found: list[Measured]) -> Picture:
     """One slice of several subjects side by side, from the lowest to the highest error."""
-    source, scales = evaluation.source, _Scales(evaluation)
+    source, scales = evaluation.source, _scales(evaluation)
     shown = pick_ranked(found)
     rows: dict[str, list[NDArray]] = {scales.real: [], scales.put("SYNTHETIC PET"): [], "synthetic − real": []}
     titles = []
@@ -301,7 +272,7 @@ def _region_map(evaluation: Evaluation, table: list[dict[str, Any]]) -> Picture:
         values = [0.0, *(float(bias[name][method]["mean"] or 0.0) if name in bias else 0.0 for name in regions.names)]
         return np.array(values, np.float32)[regions.labels]
 
-    reach = _Scales(evaluation).difference / 4
+    reach = _scales(evaluation).difference / 4
     titles = {"mean_pet": "mean PET − real", "synthetic": "synthetic − real"}
     panels = [
         Panel(titles[method], paint(method), DIFFERENCE_COLOURS, -reach, reach, "mean bias, SUVR")
@@ -337,7 +308,7 @@ def _regions(evaluation: Evaluation, table: list[dict[str, Any]]) -> Picture:
 
 def _means(evaluation: Evaluation, role: str) -> Picture:
     moments, brain = evaluation.spreads[role].moments, evaluation.spreads[role].brain
-    scales = _Scales(evaluation)
+    scales = _scales(evaluation)
     real, synthetic = (moments[image].mean * brain for image in ("real", "synthetic"))
     return Picture(
         slices(
@@ -356,7 +327,7 @@ def _means(evaluation: Evaluation, role: str) -> Picture:
 
 def _spread(evaluation: Evaluation, role: str) -> Picture:
     moments, brain = evaluation.spreads[role].moments, evaluation.spreads[role].brain
-    scales = _Scales(evaluation)
+    scales = _scales(evaluation)
     titles = {
         "real": scales.real,
         "synthetic": "SYNTHETIC PET",

@@ -183,11 +183,20 @@ def ensure_evaluated(study: QualityStudy) -> Path:
         return _ensure_evaluated(study, run)
 
 
+def source_of(study: QualityStudy, folder: Path) -> Source:
+    """What the evaluation of a configuration reads, with the synthetic images in this folder."""
+    from synthpet.completion.write import generators_source
+
+    return Source(
+        open_cohort(study), folder, Translation(study.gan.sources, study.gan.target), generators_source(study)
+    )
+
+
 def _ensure_evaluated(study: QualityStudy, run: Run) -> Path:
-    from synthpet.completion.write import ensure_completed, generators_source
+    from synthpet.completion.write import ensure_completed
 
     folder, gan = ensure_completed(study), study.gan
-    source = Source(open_cohort(study), folder, Translation(gan.sources, gan.target), generators_source(study))
+    source = source_of(study, folder)
     geometry = {"patch_size": list(gan.patch_size), "stride": list(gan.stride)}
     config = {"generator": gan.name, "data_range": study.evaluate.data_range, "seed": study.seed, **geometry}
     config |= source.cohort.told()

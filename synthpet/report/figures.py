@@ -198,13 +198,15 @@ def strips(
         columns = np.array(list(methods.values()))
         axes.plot(places, columns, color="0.8", linewidth=0.6, zorder=1)
         for place, (method, column) in enumerate(methods.items()):
+            colour = COLOURS.get(method, COLOURS["synthetic"])  # else a generator's name
             if len(column) > 2 and np.ptp(column) > 0:
                 for body in axes.violinplot(column, [place], widths=0.7, showextrema=False)["bodies"]:  # type: ignore[attr-defined]
-                    body.set_facecolor(COLOURS[method])
+                    body.set_facecolor(colour)
                     body.set_alpha(0.3)
-            axes.scatter(np.full(len(column), place), column, s=10, color=COLOURS[method], zorder=2)
+            axes.scatter(np.full(len(column), place), column, s=10, color=colour, zorder=2)
             axes.hlines(np.median(column), place - 0.3, place + 0.3, color="black", linewidth=1.5, zorder=3)
-        axes.set_xticks(places, [labels[method] for method in methods], fontsize=8)
+        turned = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"} if len(methods) > 4 else {}
+        axes.set_xticks(places, [labels[method] for method in methods], fontsize=8, **turned)
         axes.set_title(f"{labels[metric]}\n({notes[metric]})", fontsize=10)
         axes.tick_params(axis="y", labelsize=8)
         axes.spines[["top", "right"]].set_visible(False)

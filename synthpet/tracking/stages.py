@@ -98,3 +98,22 @@ def quality_summary(quality: dict[str, Any]) -> dict[str, Any]:
         "quality/variance_ratio": found.get("variance_ratio", {}).get("synthetic"),
         "quality/collapsed": found.get("collapsed"),
     }
+
+
+def track_generator_table(run: Run, folder: Path, synthetic: Sequence[Path], options: Mapping[str, Any]) -> None:
+    """The table of generators.
+
+    Args:
+        run: of the comparison.
+        folder: of the comparison.
+        synthetic: folder of each generator's synthetic images.
+        options: of the comparison, for the table of runs.
+    """
+    if not run:
+        return
+    run.configure({"compare": options})
+    for images in synthetic:
+        run.uses(synthetic_product(images))
+    run.log_table("generators", read_tsv(folder / "table.tsv"), "method")
+    run.summarise({"compare/seconds": Manifest.read(folder).seconds})
+    run.makes(made_by(folder, "comparison", "generators"))

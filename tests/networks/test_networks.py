@@ -5,8 +5,10 @@ import pytest
 import torch
 from torch import nn
 
+from synthpet.generators.conditional_gan import build_generator
 from synthpet.generators.networks import ResidualUNet, SlicesAsChannels, patch_discriminator
 from synthpet.generators.networks.generator import depth_to_space, normalisation, position_channels
+from synthpet.generators.networks.swin import SwinUNet
 
 
 @pytest.mark.parametrize("dims", [2, 3])
@@ -61,3 +63,29 @@ def test_instance_norm_removes_a_patchs_level_and_batch_norm_keeps_it():
     means = {name: normalisation(name, 3, 4)(x).mean(dim=(1, 2, 3, 4)) for name in ("instance", "batch")}
     assert means["instance"].diff().abs() < 1e-4
     assert means["batch"].diff().abs() > 1
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+def test_the_transformer_keeps_the_size_and_gives_float32(dims):
+    network = SwinUNet(dims, 4, 2)
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        made = network(torch.randn(1, 4, *[32] * dims))
+    assert made.shape == (1, 2, *[32] * dims)
+    assert made.dtype == torch.float32
+
+
+def test_the_transformer_names_the_sizes_that_it_cannot_take():
+    with pytest.raises(ValueError, match=r"\[32, 40, 32\] voxels: expected multiples of 32"):
+        SwinUNet(3, 1, 1)(torch.zeros(1, 1, 32, 40, 32))
+
+
+def test_a_stranger_cannot_ask_for_a_transformer_that_fills_the_memory():
+    with pytest.raises(ValueError, match="feature_size=1200: expected 96 at most"):
+        build_generator(3, 32, False, {"network": "swin_unetr", "feature_size": 1200})
+
+
+def test_what_a_study_sets_for_the_other_network_does_not_reach_the_transformer():
+    given = {"network": "swin_unetr", "feature_size": 12, "channels": [8, 16], "blocks": 2}
+    assert isinstance(build_generator(3, 32, False, given), SwinUNet)
+    with pytest.raises(TypeError, match="hidden"):
+        build_generator(3, 32, False, given | {"hidden": 8})

@@ -106,7 +106,10 @@ def test_interrupted_and_continued_equals_uninterrupted(trained, shared_cohort, 
 
 @pytest.mark.slow  # a minute: the smallest patch of a transformer has 32^3 voxels
 def test_a_transformer_is_trained_continued_to_the_bit_stored_and_used(shared_cohort, tmp_path, monkeypatch):
-    options = ["gan=swin3d", *(option for option in SMALL if not option.startswith(("gan.patch", "gan.stride")))]
+    options = [
+        "gan=swin3d",
+        *(option for option in SMALL if not option.startswith(("gan.patch", "gan.stride", "gan.generator"))),
+    ]
     options += ["gan.n_steps=4", "gan.n_warmup_steps=1", "gan.batch_size=1", "trainer.steps_per_checkpoint=2"]
     whole, parts = (
         study("complete", f"cohort={shared_cohort.root}", f"work_dir={tmp_path / name}", *options)

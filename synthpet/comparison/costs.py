@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from synthpet.cohort import Cohort
+from synthpet.cohort.manifest import Manifest
 from synthpet.cohort.paths import METRICS
 from synthpet.cohort.scan import load_scan
 from synthpet.cohort.text import read_rows
@@ -24,16 +25,20 @@ class Cost:
 
     Args:
         train_processor_seconds: of a fold, mean; None: a training of a version that did not write it down.
+        train_seconds: of a fold by the clock, mean; of a continued training its last part.
         synthesis_processor_seconds: of one person, by one fold's generator.
         n_parameters: of the network that is used afterwards.
         n_steps: that were asked for.
+        voxels_per_step: of all patches of a step.
         steps_done: of the fold that went least far.
     """
 
     train_processor_seconds: float | None
+    train_seconds: float
     synthesis_processor_seconds: float
     n_parameters: int
     n_steps: int
+    voxels_per_step: int
     steps_done: int
 
     @property
@@ -57,9 +62,11 @@ def cost_of(result: Result, study: QualityStudy, cohort: Cohort, participant_id:
     network = load_generator(result.trained)
     return Cost(
         _training_seconds(logs),
+        float(np.mean([Manifest.read(folder).seconds for folder in result.fold_folders])),
         _synthesis_seconds(result, study, cohort, participant_id),
         sum(parameter.numel() for parameter in network.parameters()),
         result.n_steps,
+        result.voxels_per_step,
         min(_steps_done(path, result.n_steps) for path in logs),
     )
 

@@ -20,7 +20,7 @@ def in_short(statistics: Statistics) -> list[str]:
     """What the tests come to: for each measure the generators that are better than others, and than the mean PET."""
     found = [_of_measure(statistics, measure) for measure in MEASURES]
     n, least = statistics["n_people"], statistics["least_p_holm"]
-    words = [text for text in found if text] or ["No two generators can be told apart by any measure."]
+    words = [text for text in found if text] or ["Nothing can be told apart by any measure."]
     if least > 0.05:
         words.append(
             f"With {n} people and {statistics['n_tests']} tests the least corrected p is {least:.2g}: whatever the "
@@ -119,8 +119,8 @@ def _table(rows: Rows, role: str) -> Table:
 def _costs(rows: Rows, role: str) -> Table:
     shown = [as_text(row, COSTS) for row in made_by_generators(of_role(rows, role))]
     caption = (
-        "What each costs: seconds of the processor, which stay about the same beside other work on the machine; one "
-        "person by one generator. A dash: trained by a version that did not write it down."
+        "What each costs: seconds of the processor, which stay about the same beside other work on the machine, and by "
+        "the clock; one person by one generator. A dash: trained by a version that did not write it down."
     )
     return Table(list(shown[0]), [list(row.values()) for row in shown], caption)
 

@@ -28,12 +28,14 @@ class Result:
         folder: of its synthetic images and their quality.
         generators: folder of its folds.
         n_steps: of the training that was asked for.
+        voxels_per_step: of all patches of a step.
     """
 
     name: str
     folder: Path
     generators: Path
     n_steps: int
+    voxels_per_step: int
 
     @cached_property
     def quality(self) -> Mapping[str, Any]:

@@ -1,6 +1,7 @@
 """Several generators on the same people: run what is missing of each, then table, tests and page."""
 
 from collections.abc import Mapping
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from synthpet.runtime.stage import Stage
 from synthpet.tracking import COMPARISON, tracked
 from synthpet.tracking.stages import track_generator_table
 
-LAYOUT = 1  # of what is written here; another number makes folders of older versions anew
+LAYOUT = 2  # of what is written here; another number makes folders of older versions anew
 
 
 def ensure_generators_compared(study: GeneratorsStudy) -> Path:
@@ -33,7 +34,7 @@ def ensure_generators_compared(study: GeneratorsStudy) -> Path:
         ``figures/``.
 
     Raises:
-        UsageError: a generator twice, or generators of another cohort.
+        UsageError: a generator twice, other numbers of folds, or generators of another cohort.
         DataError: the evaluations are not of the same people, or nobody has a real image to compare with.
     """
     _check(study)
@@ -70,6 +71,10 @@ def _check(study: GeneratorsStudy) -> None:
             f"compare.generators={list(study.compare.generators)}: their results would lie in {', '.join(names)}; "
             "expected each generator once, and no gan.name"
         )
+    folds = {name: one.gan.n_folds for name, one in study.evaluations.items()}
+    if len(set(folds.values())) > 1:
+        told = ", ".join(f"{name} {n}" for name, n in folds.items())
+        raise UsageError(f"gan.n_folds: {told}; expected one number for all, such as gan.n_folds={max(folds.values())}")
     if study.complete.generators is not None:
         raise UsageError(
             "complete.generators: compare trains each generator on the people that it is compared on; expected null"
@@ -82,7 +87,9 @@ def _ensure_evaluations(study: GeneratorsStudy) -> dict[str, Result]:
     for k, (name, one) in enumerate(study.evaluations.items(), start=1):
         say(f"generator {k} of {len(study.evaluations)}: {name}")
         ensure_evaluated(one)
-        results[name] = Result(name, completed_folder(one), generators_source(one), one.gan.n_steps)
+        gan = one.gan
+        voxels = gan.batch_size * prod(gan.patch_size)
+        results[name] = Result(name, completed_folder(one), generators_source(one), gan.n_steps, voxels)
     return results
 
 

@@ -30,9 +30,12 @@ COLUMNS = {
     "deviation_correlation_sd": "its standard deviation between people",
     "train_processor_seconds": "of the processor, to train a fold (on a GPU: what the processor did beside it); mean "
     "over the folds; n/a: trained by a version that did not write it down",
+    "train_seconds": "by the clock, to train a fold, beside whatever else the machine did; mean over the folds; of a "
+    "continued training its last part",
     "synthesis_processor_seconds": "of the processor, to synthesise one person with one generator, taken anew",
     "n_parameters": "of the network that is used afterwards",
     "n_steps": "of the training of a fold, as asked for",
+    "voxels_per_step": "of all patches of a step",
     "budget": "same: as many steps as the others, all of them taken; else what differs",
 }
 METRICS = ("ssim", "psnr", "mae")
@@ -47,9 +50,11 @@ QUALITY = {  # column: heading, format
 }
 COSTS = {
     "train_processor_seconds": ("training a fold, s", ",.0f"),
+    "train_seconds": ("by the clock, s", ",.0f"),
     "synthesis_processor_seconds": ("one person, s", ".2f"),
     "n_parameters": ("parameters", ",d"),
     "n_steps": ("steps", ",d"),
+    "voxels_per_step": ("voxels a step", ",d"),
     "budget": ("as the others?", ""),
 }
 WITH_SD = (*METRICS, "deviation_correlation")

@@ -17,7 +17,7 @@ from synthpet.learning.progress import PROCESSOR_SECONDS
 from tests.conftest import study
 
 SETTINGS = Settings(seed=0, n_resamples=500)
-COST = Cost(600.0, 3.0, 1_000_000, 1000, 1000)
+COST = Cost(600.0, 700.0, 3.0, 1_000_000, 1000, 131_072, 1000)
 N = 20
 
 
@@ -104,7 +104,7 @@ def result(
     name: str, people: tuple[str, ...] = ("sub-1", "sub-2"), mae: float = 0.1, data_range: float = 1.5
 ) -> Result:
     """What one generator's evaluation would have written."""
-    found = Result(name, folder=None, generators=None, n_steps=1000)
+    found = Result(name, folder=None, generators=None, n_steps=1000, voxels_per_step=131_072)
     statistic = {"mean": mae, "sd": 0.01, "n": len(people)}
     methods = dict.fromkeys(("mean_pet", "synthetic", "expected"), statistic)
     role = {
@@ -165,4 +165,15 @@ def test_what_cannot_be_compared_is_refused_before_any_work(option, words, tmp_p
 
     with pytest.raises(UsageError, match=words):
         ensure_generators_compared(study("compare", "compare.generators=[unet3d]", option, f"work_dir={tmp_path}/out"))
+    assert not (tmp_path / "out").exists()
+
+
+def test_generators_of_other_folds_are_refused_before_any_work(tmp_path):
+    from synthpet.comparison.run import ensure_generators_compared
+
+    whole = study("compare", "compare.generators=[semi3d,unet3d]", f"work_dir={tmp_path}/out")
+    other = whole.evaluations["unet3d"]
+    changed = {**whole.evaluations, "unet3d": replace(other, gan=replace(other.gan, n_folds=7))}
+    with pytest.raises(UsageError, match=r"semi3d 4, unet3d 7; expected one number"):
+        ensure_generators_compared(replace(whole, evaluations=changed))
     assert not (tmp_path / "out").exists()

@@ -278,6 +278,7 @@ METHODS = {
             "residual",
             "ocsvm_conditional",
             "zmap_conditional",
+            "residual_conditional",
             "ocsvm_voxel",
             "svdd",
             "ocsvm_subject",

@@ -21,8 +21,8 @@ from uad.comparison.table import Outcome
 from uad.scores.lesions import froc_areas
 
 DETECTORS = (
-    "zmap_conditional", "ocsvm_conditional", "residual_mirror", "residual", "asymmetry", "zmap", "zmap_6mm",
-    "ocsvm_voxel",
+    "residual_conditional", "zmap_conditional", "ocsvm_conditional", "residual_mirror", "residual", "asymmetry", "zmap",
+    "zmap_6mm", "ocsvm_voxel",
 )  # fmt: skip
 COLUMNS = ("real", "synthetic-patch3d", "completed-patch3d")
 MAX_CLUSTERS, FALSE_PER_SCAN = 10, 3.0

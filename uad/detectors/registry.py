@@ -17,5 +17,6 @@ DETECTORS = Registry(
         "residual": "uad.detectors.residual:Residual",
         "ocsvm_conditional": CONDITIONAL,
         "zmap_conditional": CONDITIONAL,
+        "residual_conditional": "uad.detectors.latent.smoothed:SmoothedDetector",
     },
 )

@@ -34,7 +34,7 @@ from synthpet.runtime.console import progress
 from synthpet.runtime.device import device_name
 from synthpet.runtime.options import own_options
 from uad.detectors.base import EXPECTED_PET, SHARED, SYNTHESIS, Assignment
-from uad.detectors.latent.evidence import MASK, PET, Evidence
+from uad.detectors.latent.evidence import MASK, PET, Evidence, Readable
 from uad.detectors.latent.judge import Judge, Judged
 from uad.detectors.latent.local_ridge import Nodes
 from uad.detectors.latent.machines import MachineJudge
@@ -116,6 +116,8 @@ class ConditionalDetector:
     needs: ClassVar[tuple[str, ...]] = (SYNTHESIS,)
     measured_only: ClassVar[bool] = True
     images_vary: ClassVar[bool] = False
+    evidence_files: ClassVar[tuple[str, ...]] = AUTOENCODER
+    evidence_arrays: ClassVar[tuple[str, ...]] = ("directions",)
 
     def __init__(self, assignment: Assignment, options: ConditionalOptions, synthesise: Synthesise) -> None:
         self.assignment, self.options, self.synthesise = assignment, options, synthesise
@@ -157,29 +159,20 @@ class ConditionalDetector:
         return (*replace(normative, members=tuple(members)).files(), *expected)
 
     def fit(self, normative: NormativeSet, cohort: Cohort) -> Self:
-        """Train the autoencoder, learn the predictions, and the machines if there are any.
+        """Learn how evidence is read, the predictions from it, and the machines if there are any.
 
         Raises:
             DataLeakageError: a patient or held-out control is among the normative set, or a synthetic PET comes from a
                 generator that saw its person.
             GridMismatchError: the grid does not mirror about x = 0.
         """
-        from uad.detectors.latent.representation.fitting import (
-            fit_autoencoder,  # imports Lightning, which a trained one does not need
-        )
-
         check_normative(normative, cohort)
         cohort.grid.check_mirrors()
         folder = self.assignment.folder
         folder.mkdir(parents=True, exist_ok=True)
         volumes = self._cache(normative, cohort)
-        learned = fit_autoencoder(
-            volumes, folder, self.options.autoencoder, seed=self.assignment.seed, accelerator=self.device
-        )
         controls = Controls(volumes, folder)
-        none = np.eye(learned.latent_dim // 2, dtype=np.float32)
-        evidence = Evidence(learned.to(self.device), none, controls.where, cohort.grid.spacing_mm)
-        self.evidence_ = replace(evidence, directions=self._directions(evidence, volumes))
+        self.evidence_ = self._learn_evidence(volumes, controls.where, cohort)
         deviations = self._deviations(controls)
         self.judges_ = self._new_judges()
         independent = not is_crossfitted(self._expected(cohort).root)
@@ -195,20 +188,18 @@ class ConditionalDetector:
         return found
 
     def save(self, folder: Path) -> list[Path]:
-        """Write what ``fit`` learned beside the autoencoder; return every file."""
-        found = self.evidence_
-        stream = io.BytesIO()
-        np.savez(stream, where=found.where, directions=found.directions, mean=self.mean_)
+        """Write what ``fit`` learned beside what evidence is read with; return every file."""
+        found, stream = self.evidence_, io.BytesIO()
+        own = {name: getattr(found, name) for name in self.evidence_arrays}
+        np.savez(stream, where=found.where, mean=self.mean_, **own)
         space = write_bytes(folder / SPACE, stream.getvalue())
         written = [path for name, judge in self.judges_.items() for path in judge.save(folder, name)]
-        return [space, *written, *(folder / name for name in AUTOENCODER)]
+        return [space, *written, *(folder / name for name in self.evidence_files)]
 
     def restore(self, folder: Path, cohort: Cohort) -> None:
         """Read what ``save`` wrote."""
-        arrays = read_arrays(folder / SPACE, ("where", "directions", "mean"))
-        model = load_autoencoder(folder).to(self.device)
-        self.evidence_ = Evidence(model, arrays["directions"], arrays["where"], cohort.grid.spacing_mm)
-        self.mean_ = arrays["mean"]
+        arrays = read_arrays(folder / SPACE, ("where", "mean", *self.evidence_arrays))
+        self.evidence_, self.mean_ = self._read_evidence(folder, arrays, cohort), arrays["mean"]
         self.judges_ = self._new_judges()
         for name, judge in self.judges_.items():
             judge.restore(folder, name)
@@ -223,14 +214,33 @@ class ConditionalDetector:
         found = _joined([judge.judge(deviations, scan.mask) for judge in self.judges_.values()])
         return found | {EXPECTED_PET: expected}
 
+    def _learn_evidence(self, volumes: list[Path], where: NDArray[np.bool_], cohort: Cohort) -> Readable:
+        """Train the autoencoder; see in which directions less uptake moves its latent vectors."""
+        from uad.detectors.latent.representation.fitting import (
+            fit_autoencoder,  # imports Lightning, which a trained one does not need
+        )
+
+        folder, seed = self.assignment.folder, self.assignment.seed
+        learned = fit_autoencoder(volumes, folder, self.options.autoencoder, seed=seed, accelerator=self.device)
+        none = np.eye(learned.latent_dim // 2, dtype=np.float32)
+        evidence = Evidence(learned.to(self.device), none, where, cohort.grid.spacing_mm)
+        return replace(evidence, directions=self._directions(evidence, volumes))
+
+    def _read_evidence(self, folder: Path, arrays: Mapping[str, NDArray], cohort: Cohort) -> Readable:
+        model = load_autoencoder(folder).to(self.device)
+        return Evidence(model, arrays["directions"], arrays["where"], cohort.grid.spacing_mm)
+
     def _new_judges(self) -> dict[str, Judge]:
         evidence, options = self.evidence_, self.options
         nodes = Nodes(evidence.where, evidence.spacing_mm, options.slope_fwhm_mm, options.penalty)
         columns = {PLAIN: evidence.own} | ({MIRROR: evidence.all_known} if options.mirror else {})
-        k = evidence.targets.stop
+        return {name: self._new_judge(nodes, some) for name, some in columns.items()}
+
+    def _new_judge(self, nodes: Nodes, columns: slice) -> Judge:
+        k, options = self.evidence_.targets.stop, self.options
         if isinstance(options, MachineOptions):
-            return {n: MachineJudge(nodes, some, k, options, self.device) for n, some in columns.items()}
-        return {n: Judge(nodes, some, k, options) for n, some in columns.items()}
+            return MachineJudge(nodes, columns, k, options, self.device)
+        return Judge(nodes, columns, k, options)
 
     def _expected(self, cohort: Cohort) -> Cohort:
         return replace(cohort, root=Path(self.assignment.synthetic or ""))  # ``of`` has seen to it

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,37 @@ from uad.detectors.latent.representation.latents import dense_latents
 
 T1W_FWHM_MM, AROUND_FWHM_MM = 10.0, 40.0  # what T1 shows nearby, and what the uptake around the mirror voxel is like
 T1W, PET, EXPECTED, MASK = range(4)  # channels of a cached volume
+
+
+class Readable(Protocol):
+    """What is read of a person at the voxels of ``where``; columns are those of ``of``."""
+
+    @property
+    def where(self) -> NDArray[np.bool_]:
+        """(I, J, K), the voxels."""
+
+    @property
+    def spacing_mm(self) -> Sequence[float]:
+        """Voxel size."""
+
+    @property
+    def targets(self) -> slice:
+        """Columns of what is judged, the first ones; along the first of them, more is less uptake."""
+
+    @property
+    def own(self) -> slice:
+        """Columns of what is expected from the person's T1."""
+
+    @property
+    def all_known(self) -> slice:
+        """Columns of ``own`` and of the mirror image."""
+
+    @property
+    def width(self) -> int:
+        """How many columns there are."""
+
+    def of(self, volume: NDArray[np.float32]) -> NDArray[np.float32]:
+        """One person's, (n_voxels, width), NaN where the person or the mirror image has no brain."""
 
 
 @dataclass(frozen=True)

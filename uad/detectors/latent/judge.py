@@ -36,10 +36,15 @@ class Judge:
         columns: of the evidence, that predict; those of the targets come first in it.
         n_targets: how many those are.
         options: ``spread_fwhm_mm`` and ``direction``.
+        small_sample: of the map: allow for the uncertainty of a few controls (``to_z``). Those that are left out are
+            judged by one control less than a patient, and would look stranger than a patient does.
     """
 
-    def __init__(self, nodes: Nodes, columns: slice, n_targets: int, options: Any) -> None:
+    def __init__(
+        self, nodes: Nodes, columns: slice, n_targets: int, options: Any, *, small_sample: bool = False
+    ) -> None:
         self.nodes, self.columns, self.n_targets, self.options = nodes, columns, n_targets, options
+        self.small_sample = small_sample
 
     def fit(self, deviations: NDArray[np.float32], controls: Controls, *, independent: bool) -> list[Judged]:
         """Learn from controls; return the maps of each as if it had been left out.
@@ -55,7 +60,7 @@ class Judge:
 
     def judge(self, deviations: NDArray[np.float32], brain: NDArray[np.bool_]) -> Judged:
         """The maps of one person from whom nothing was learned; deviations (n_voxels, width), mask (I, J, K)."""
-        return self._signed(self._z(deviations, brain)[0])
+        return self._signed(self._z(deviations, brain, small_sample=self.small_sample)[0])
 
     def save(self, folder: Path, name: str) -> list[Path]:
         """Write what was learned; names begin with ``name``."""
@@ -83,15 +88,20 @@ class Judge:
         for k, found in enumerate(maps):
             others = leave_one_out(found, brains, self.nodes.spacing_mm, spread_fwhm_mm=self.options.spread_fwhm_mm)
             for i, one in enumerate(others):
-                z = to_z(found[i], brains[i], _about_0(one))
-                vectors[i, :, k] = z[self.nodes.where]
-                less += [to_z(found[i], brains[i], one) if independent else z] if k == 0 else []
+                centred = _about_0(one)
+                vectors[i, :, k] = to_z(found[i], brains[i], centred)[self.nodes.where]
+                if k == 0:
+                    by = one if independent else centred
+                    less.append(to_z(found[i], brains[i], by, small_sample=self.small_sample))
         return vectors, less
 
-    def _z(self, deviations: NDArray[np.float32], brain: NDArray[np.bool_]) -> Maps:
+    def _z(self, deviations: NDArray[np.float32], brain: NDArray[np.bool_], *, small_sample: bool = False) -> Maps:
         """What is left of one person in units of its spread, a map for each target."""
         rest = deviations[:, : self.n_targets] - self.ridge.predict(deviations[:, self.columns])
-        return [to_z(self._fill(rest[:, k]), brain, found) for k, found in enumerate(self.spreads)]
+        maps = (self._fill(values) for values in rest.T)
+        return [
+            to_z(one, brain, spread, small_sample=small_sample) for one, spread in zip(maps, self.spreads, strict=True)
+        ]
 
     def _signed(self, less: NDArray[np.float32]) -> Judged:
         return Judged(towards(-less, self.options.direction), less)

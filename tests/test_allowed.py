@@ -4,12 +4,13 @@ from dataclasses import fields
 
 import pytest
 import torch
+from omegaconf import OmegaConf
 
 from synthpet.command.allowed import ALLOWED, GAN_OPTIONAL, GANS, check_values
 from synthpet.command.main import compose
 from synthpet.errors import UsageError
 from synthpet.generators.conditional_gan import build_discriminator, build_generator
-from synthpet.generators.options import SHARED
+from synthpet.generators.options import SHARED, GeneratorOptions
 from synthpet.generators.registry import GENERATORS
 from tests.test_readme import ROOT
 
@@ -112,6 +113,13 @@ def test_the_table_has_every_option_that_a_generator_is_trained_with(name):
     options = {field.name for field in fields(GENERATORS.load(method).Options)}
     assert {key.partition(".")[0] for key in GANS[method]} - set(SHARED) == options
     assert all(key.count(".") <= 2 and str(rule) for key, rule in ALLOWED.items())
+
+
+@pytest.mark.parametrize("name", ["patch3d", "cycle3d", "flow3d"])
+@pytest.mark.parametrize("study", [path.stem for path in (ROOT / "configs/study").glob("*.yaml")])
+def test_every_study_goes_with_every_method_which_passes_over_what_it_has_not(study, name):
+    gan = GeneratorOptions.of(OmegaConf.to_container(compose("train", f"study={study}", f"gan={name}").gan))
+    gan.own(GENERATORS.load(gan.method).Options)
 
 
 SIZES = [[n, n, n] for n in (2, 4, 6, 8, 10, 12, 16, 20, 24, 31)] + [[32, 32, 1], [16, 24, 40], [32, 32, 3]]

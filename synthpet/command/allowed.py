@@ -195,6 +195,9 @@ ADVERSARIAL = {
 }  # fmt: skip
 GANS = {  # by method
     "conditional_gan": GENERATOR | ADVERSARIAL,
+    "rectified_flow": GENERATOR | {
+        "n_samples": whole(most=1000), "sampling_steps": whole(most=1000), "shift": real(above=0, most=1),
+    },
     "cycle_gan": GENERATOR | ADVERSARIAL | {
         "lambda_cycle": NOT_BELOW_0, "pool_size": whole(0), "cycle_fwhm_mm": NOT_BELOW_0, "unpaired": Flag(),
     },

@@ -35,10 +35,12 @@ def _of_patches(options: Mapping[str, Any]) -> Iterator[str]:
         yield from _of_transformer(gan)
     elif "generator.channels" in gan:  # else a network of a package, which judges its own options
         yield from _of_network(gan)
+    if gan.get("lambda_adversarial", 0) == 0:
+        return
     layers = gan["discriminator.layers"]
     seen = size[: gan["spatial_dims"]]
     smallest = 3 * 2**layers
-    if gan["lambda_adversarial"] > 0 and min(seen) < smallest:
+    if min(seen) < smallest:
         yield (
             f"gan.patch_size={size}: expected {smallest} or more for gan.discriminator.layers={layers}, each; or fewer "
             "layers, or gan=unet3d, which has no discriminator"

@@ -211,6 +211,7 @@ class Completion:
             **options,
             **told,
             "stride": list(self.study.gan.stride),
+            **self.study.gan.sampling,
             "seed": self.study.seed,
             "folds": [fold.test for fold in self.folds],
             "subjects": [subject.participant_id for subject in self.subjects],
@@ -264,9 +265,14 @@ class Completion:
         return generators_of(subject, self.folds)
 
     def _synthesise(self, k: int, scan: Scan) -> NDArray[np.float32]:
-        stride, batch_size = self.study.gan.stride, self.study.complete.batch_size
-        matrix, device = self.cohort.grid.matrix, self._device()
-        return self.generators[k].synthesise(scan, matrix, stride=stride, batch_size=batch_size, device=device)
+        return self.generators[k].synthesise(
+            scan,
+            self.cohort.grid.matrix,
+            stride=self.study.gan.stride,
+            batch_size=self.study.complete.batch_size,
+            device=self._device(),
+            **self.study.gan.sampling,
+        )
 
     def _finish(self, pet: NDArray[np.float32], mask: NDArray[np.bool_], fold: Fold) -> NDArray[np.float32]:
         """Smoothing and histogram matching, as options (both were used in the published work)."""

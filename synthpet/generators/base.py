@@ -21,7 +21,10 @@ class Generator(Protocol):
 
     @property
     def network(self) -> "nn.Module":
-        """What is kept and used afterwards: (B, S or S + 3, pi, pj, pk) sources (and coordinates) to (B, 1, ...)."""
+        """What is kept and used afterwards: (B, S or S + 3, pi, pj, pk) sources (and coordinates) to (B, 1, ...).
+
+        One that does not make a volume patch by patch has a method ``sample``, see ``patchwise.synthesise``.
+        """
 
     @classmethod
     def of(cls, options: GeneratorOptions, trainer: TrainerOptions, seed: int) -> Self:

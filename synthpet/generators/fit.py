@@ -77,7 +77,7 @@ def _fit(
     else:
         train_on(n, _train, study, folder, fold, volumes, affine, lines, checkpoint, True)
     metrics = folder / METRICS
-    about = [write_inference(folder, study.gan.stride), _model_card(study, folder, fold, metrics)]
+    about = [write_inference(folder, study.gan.stride, study.gan.sampling), _model_card(study, folder, fold, metrics)]
     return [folder / WEIGHTS, folder / CONFIG, metrics, *about]
 
 
@@ -183,7 +183,7 @@ class Example(pl.Callback):
             sources,
             mask,
             self.affine,
-            PatchCover(gan.patch_size, gan.stride),
+            PatchCover(gan.patch_size, gan.stride, gan.sampling),
             coordinates=gan.coordinates,
             device=pl_module.device,
         )

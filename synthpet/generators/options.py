@@ -13,6 +13,7 @@ SHARED = (
 )  # fmt: skip
 # set by studies, whatever the method: one that has no such option passes it over
 SET_BY_STUDIES = ("n_warmup_steps", "generator", "discriminator", "learning_rate")
+SAMPLING = ("n_samples", "sampling_steps", "shift")  # how samples are drawn; of inference, as the stride
 SOURCES, TARGET = ("t1w",), "pet"  # of a configuration which names none
 T = TypeVar("T")
 
@@ -75,9 +76,14 @@ class GeneratorOptions(Group):
             return self.name
         return f"{self.name}-{'+'.join(self.sources)}-to-{self.target}"
 
+    @property
+    def sampling(self) -> dict[str, Any]:
+        """The options of inference that a generator which draws samples has beside the stride."""
+        return {key: self.values[key] for key in SAMPLING if key in self.values}
+
     def of_training(self) -> dict[str, Any]:
         """The values that determine a training: not those of inference; the usual translation stays unsaid."""
-        unsaid = ("stride", "sources", "target") if self.is_default else ("stride",)
+        unsaid = ("stride", *SAMPLING, *(("sources", "target") if self.is_default else ()))
         return {key: value for key, value in plain(self.values).items() if key not in unsaid}
 
 

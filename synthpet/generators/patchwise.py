@@ -1,7 +1,8 @@
 """From a person's images to the missing one: overlapping patches through the generator, blended without seams."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,10 +22,50 @@ class PatchCover:
     Args:
         patch_size: (pi, pj, pk), voxels.
         stride: steps between patches, voxels; the published one is 8 for patches of 32.
+        sampling: further options of inference, of a generator that draws samples.
     """
 
     patch_size: Sequence[int]
     stride: Sequence[int]
+    sampling: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class CoveredVolume:
+    """One person's images, covered by overlapping patches; patches that hold no brain are left out.
+
+    Args:
+        channels: (C, I, J, K) sources (and coordinates), no smaller than a patch.
+        brain: (1, I, J, K), 1 in the brain and 0 outside, where the generator lives.
+        origins: (n, 3) lowest corners of the patches.
+        patch_size: (pi, pj, pk), voxels.
+        batch_size: patches at a time.
+        device: where the generator lives.
+    """
+
+    channels: Tensor
+    brain: Tensor
+    origins: Tensor
+    patch_size: Sequence[int]
+    batch_size: int
+    device: torch.device | str
+
+    def blended(self, generator: Callable[[Tensor], Tensor], first: Tensor | None = None) -> Tensor:
+        """What a generator makes of all patches, blended without seams: (1, I, J, K).
+
+        Memory is one volume, whatever the stride.
+
+        Args:
+            generator: (B, C, pi, pj, pk) -> (B, 1, pi, pj, pk), on ``device``.
+            first: (D, I, J, K) on ``device``, channels that it is given before the person's.
+        """
+        blend = OverlapAdd((1, *self.channels.shape[1:]), self.patch_size, self.device)
+        for some in self.origins.split(self.batch_size):
+            patches = extract(self.channels, some, self.patch_size).to(self.device)
+            if first is not None:
+                patches = torch.cat([extract(first, some, self.patch_size), patches], dim=1)
+            blend.add(generator(patches).float(), some)
+        return blend.result()
 
 
 @torch.inference_mode()
@@ -41,11 +82,10 @@ def synthesise(
 ) -> NDArray[np.float32]:
     """Synthesise the missing image of one person.
 
-    Patches that hold no brain are left out. Memory is one volume, whatever the stride.
-
     Args:
         generator: (B, S or S + 3, pi, pj, pk) -> (B, 1, pi, pj, pk), sources (and coordinates) to the target, in
-            evaluation mode.
+            evaluation mode; or one with a method ``sample``, which is given a ``CoveredVolume`` and the options
+            ``cover.sampling``, and returns the whole image, (1, I, J, K).
         sources: (S, I, J, K), each scaled as its modality says.
         mask: (I, J, K) brain.
         affine: (4, 4), voxel indices to RAS+ mm.
@@ -63,10 +103,11 @@ def synthesise(
     channels, inside = _pad_to(channels, cover.patch_size)
     brain, _ = _pad_to(torch.from_numpy(mask)[None], cover.patch_size)
     origins = patch_origins(channels.shape[1:], cover.patch_size, cover.stride)
-    blend = OverlapAdd((1, *channels.shape[1:]), cover.patch_size, device)
-    for some in _origins_with_brain(brain[0], origins, cover.patch_size).split(batch_size):
-        blend.add(generator(extract(channels, some, cover.patch_size).to(device)).float(), some)
-    return blend.result()[0].cpu()[inside].numpy() * mask
+    origins = _origins_with_brain(brain[0], origins, cover.patch_size)
+    volume = CoveredVolume(channels, brain.float().to(device), origins, cover.patch_size, batch_size, device)
+    sample = getattr(generator, "sample", None)
+    made = volume.blended(generator) if sample is None else sample(volume, **cover.sampling)
+    return made[0].cpu()[inside].numpy() * mask
 
 
 def prepare_network(generator: nn.Module, *, bf16: bool) -> nn.Module:

@@ -7,6 +7,7 @@ GENERATORS = Registry(
     "synthpet.generators",
     {
         "conditional_gan": "synthpet.generators.conditional_gan:ConditionalGAN",
+        "rectified_flow": "synthpet.generators.flow:RectifiedFlow",
         "cycle_gan": "synthpet.generators.cycle_gan:CycleGAN",
     },
 )

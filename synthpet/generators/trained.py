@@ -4,7 +4,7 @@ Torch and Lightning are imported where a network is needed: most commands only a
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -19,7 +19,7 @@ from synthpet.cohort.manifest import Manifest
 from synthpet.cohort.scan import Scan
 from synthpet.cohort.text import read_json_object
 from synthpet.errors import DataError
-from synthpet.generators.options import SOURCES, TARGET
+from synthpet.generators.options import SAMPLING, SOURCES, TARGET
 from synthpet.generators.registry import GENERATORS
 from synthpet.learning.model_files import load_network, plain_yaml
 from synthpet.runtime.device import resolve_precision
@@ -32,6 +32,7 @@ CONFIG = "config.yaml"
 SEEN = "seen.json"
 INFERENCE = "inference.json"
 MAX_PATCH_VOXELS = 2**25
+MOST_DRAWN = 1000  # samples of a person, and steps of a sample
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,21 @@ class TrainedGenerator:
         path = self.folder / INFERENCE
         return self._of_voxels(read_json_object(path).get("stride"), INFERENCE) if path.exists() else None
 
+    @property
+    def sampling(self) -> dict[str, Any]:
+        """How samples are drawn, as its training had it; empty for a generator that draws none.
+
+        Raises:
+            DataError: not such numbers.
+        """
+        path = self.folder / INFERENCE
+        found = read_json_object(path) if path.exists() else {}
+        drawn = {key: found[key] for key in SAMPLING if key in found}
+        kinds = {key: (int, float) if key == "shift" else int for key in drawn}
+        if any(not isinstance(n, kinds[key]) or not 0 < n <= MOST_DRAWN for key, n in drawn.items()):
+            raise DataError(f"E_MODEL {path}: found {drawn}; expected numbers above 0, {MOST_DRAWN} at most")
+        return drawn
+
     def _of_voxels(self, size: Any, file: str) -> tuple[int, int, int]:
         if not _is_patch(size):
             raise DataError(f"E_MODEL {self.folder / file}: found {size!r}; expected three numbers of voxels")
@@ -128,6 +144,7 @@ class TrainedGenerator:
         stride: Sequence[int],
         batch_size: int,
         device: str = "cpu",
+        **sampling: Any,
     ) -> NDArray[np.float32]:
         """The target of one person from its sources.
 
@@ -137,6 +154,7 @@ class TrainedGenerator:
             stride: steps between patches, voxels.
             batch_size: patches at a time.
             device: where it computes.
+            sampling: options of a generator that draws samples; where they are not given, those of its training.
 
         Returns:
             (I, J, K) float32 in the target's unit, 0 outside the brain.
@@ -154,7 +172,7 @@ class TrainedGenerator:
                 scan.stacked(self.sources),
                 scan.mask,
                 affine,
-                PatchCover(self.patch_size, stride),
+                PatchCover(self.patch_size, stride, sampling or self.sampling),
                 coordinates=self.gan["coordinates"],
                 batch_size=batch_size,
                 device=device,
@@ -207,9 +225,9 @@ def seen_voxels(folder: Path) -> set[str]:
     return set(map(str, voxels))
 
 
-def write_inference(folder: Path, stride: Sequence[int]) -> Path:
+def write_inference(folder: Path, stride: Sequence[int], sampling: Mapping[str, Any]) -> Path:
     """Write ``inference.json``: what using the generator asks for, beside what determined its training."""
-    return write_json(folder / INFERENCE, {"stride": list(stride)})
+    return write_json(folder / INFERENCE, {"stride": list(stride), **sampling})
 
 
 def save_generator(network: "nn.Module", folder: Path) -> Path:

@@ -13,7 +13,11 @@ from synthpet.cohort.modality import modality
 from synthpet.runtime.stage import versions
 
 CARD = "MODEL_CARD.md"
-GANS = {"conditional_gan": "conditional GAN", "cycle_gan": "CycleGAN"}
+METHODS = {
+    "conditional_gan": "generator of a conditional GAN",
+    "cycle_gan": "generator of a CycleGAN",
+    "rectified_flow": "rectified flow",
+}
 ROLE_WORDS = {
     "paired": "controls with T1 and measured PET",
     "unpaired": "controls with T1 and without measured PET",
@@ -48,7 +52,7 @@ def generator_kind(method: str, sources: Sequence[str], target: str) -> Kind:
         target: the one that it makes.
     """
     given, made = " and ".join(map(short_name, sources)), short_name(target)
-    lead = f"generator of a {GANS[method]}" if method in GANS else f"generator ({method})"
+    lead = METHODS.get(method, f"generator ({method})")
     about, shown = ("FDG PET (SUVR)", "person's metabolism") if target == "pet" else (made, f"person's {made}")
     return Kind(
         f"A {lead}: it computes a synthetic {about} from a {given} MRI on the template grid.",

@@ -15,6 +15,7 @@ from synthpet.cohort.manifest import MANIFEST, Manifest
 from synthpet.cohort.paths import FOLDS, Paths
 from synthpet.cohort.scan import Scan
 from synthpet.errors import DataError, DataLeakageError, UsageError
+from synthpet.generators.options import SAMPLING
 from synthpet.generators.trained import TrainedGenerator
 from synthpet.runtime.device import device_name
 from synthpet.runtime.options import own_options
@@ -178,7 +179,8 @@ def synthesiser(
         t1w, mask = scan["t1w"], scan.mask
         if (path := written().get(_digest(t1w, mask))) is not None:
             return read_image(path, grid=cohort.grid)[0]
-        options = {"stride": made["stride"], "batch_size": batch_size, "device": device}
+        sampling = {key: made[key] for key in SAMPLING if key in made}
+        options = {"stride": made["stride"], "batch_size": batch_size, "device": device, **sampling}
         pets = [g.synthesise(Scan({"t1w": t1w}, mask), cohort.grid.matrix, **options) for g in generators.values()]
         pet = np.mean(pets, axis=0)
         fwhm_mm = made["smooth_fwhm_mm"]

@@ -39,6 +39,7 @@ def test_a_new_healthy_person_has_a_candidate_as_rarely_as_asked_for(n):
 def test_with_few_controls_only_what_none_of_them_matches_is_a_candidate():
     health = Health(np.array([1.0, 2.0]), 0.2)
     assert health.is_candidate(2.5) and not health.is_candidate(1.5)
+    assert health.too_few and not Health(np.zeros(4), 0.2).too_few
 
 
 def test_controls_are_judged_by_the_others():

@@ -63,6 +63,11 @@ def test_a_single_control_says_nothing_about_the_share_without_candidates():
         assert "None" not in words and "nan" not in words and "of the 1 healthy controls" not in words
 
 
+def test_three_controls_cannot_show_that_a_place_is_rare():
+    words = [" ".join(result_words(findings(1).clusters, Health(np.zeros(n), 0.2), CALIBRATION)) for n in (3, 4)]
+    assert "of healthy people 1 in 4 has such a place" in words[0] and "has such a place" not in words[1]
+
+
 @pytest.mark.parametrize("n_spots", [1, 2])
 def test_each_candidate_has_its_row_and_its_picture(n_spots):
     page = render(Case("sub-x", ["SIMULATED: test"]), findings(n_spots))

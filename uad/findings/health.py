@@ -56,6 +56,11 @@ class Health:
         return k == 0 or (k + 1) / (self.n + 1) <= self.share
 
     @property
+    def too_few(self) -> bool:
+        """Whether so few scans cannot show that something is rare: none matches one healthy person in n + 1."""
+        return 1 / (self.n + 1) > self.share
+
+    @property
     def n_with_candidate(self) -> int:
         """How many of the healthy scans have a candidate themselves, each judged by the others."""
         others = (Health(np.delete(self.strongest, k), self.share) for k in range(self.n))

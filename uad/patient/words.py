@@ -95,10 +95,16 @@ def _worth(health: Health, calibration: Calibration) -> str:
     if health.n == 1:
         return "there is a single healthy control, which says next to nothing about others."
     own = calibration.n_learned_from
+    few = ""
+    if health.too_few:
+        few = (
+            f" With so few that none of them matches a place does not show that it is rare: of healthy people 1 in "
+            f"{health.n + 1} has such a place."
+        )
     known = "the detector had never seen them" + (f", or, in {own} cases, was made to forget them" if own else "")
     return (
         f"{health.n_with_candidate} of {health.n} healthy controls have a candidate themselves, each judged by the "
-        f"others ({known})."
+        f"others ({known}).{few}"
     )
 
 

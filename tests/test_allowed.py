@@ -39,7 +39,7 @@ REFUSED = [
     ("detector=ocsvm_voxel detector.nu=5", "a number above 0 to 1"),
     ("detector=ocsvm_voxel detector.gamma=wide", "a number above 0 or scale"),
     ("detector.direction=down", "one of hypo, hyper, both"),
-    ("detector.autoencoder.patch_size=[4,5,5]", "each an odd number, 1 or more"),
+    ("detector=zmap_conditional detector.autoencoder.patch_size=[4,5,5]", "each an odd number, 1 or more"),
     ("detection.rank_by=x", "one of mass, size, mean"),
     ("normative.smooth_fwhm_mm=fit", "a number, 0 or more or match"),
     ("cohort.lesion_depth=[0.5,0.1]", "not falling"),
@@ -58,8 +58,8 @@ REFUSED = [
     ("gan.generator.norm=group gan.generator.channels=[12,24]", "multiples of 8"),
     ("gan=swin3d gan.patch_size=[48,32,32]", "multiples of 32, each"),
     ("gan=swin3d gan.generator.feature_size=20", "a multiple of 12"),
-    ("detector.autoencoder.latent_dim=7", "a multiple of 2"),
-    ("detector.method=latent_zmap detector.n_directions=null", "expected 1 with"),
+    ("detector=zmap_conditional detector.autoencoder.latent_dim=7", "a multiple of 2"),
+    ("detector=zmap_conditional detector.method=latent_zmap detector.n_directions=null", "expected 1 with"),
 ]
 
 

@@ -117,7 +117,11 @@ def test_values_of_the_right_kind_and_the_words_beside_numbers_are_taken():
 
     given = {"gan.n_steps": "7", "normative.smooth_fwhm_mm": "match", "detector.seeds": "[0,1,2]",
              "detector.n_directions": "null", "detection.false_per_scan": "1", "trainer.devices": "auto"}  # fmt: skip
-    check_options(compose("uad_evaluate", *(f"{k}={v}" for k, v in given.items())), compose("uad_evaluate"), given)
+    composed = [
+        compose("uad_evaluate", "detector=zmap_conditional", *more)
+        for more in ([f"{k}={v}" for k, v in given.items()], [])
+    ]
+    check_options(*composed, given)
 
 
 CRASH = """

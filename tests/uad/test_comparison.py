@@ -222,7 +222,7 @@ def test_generators_of_another_study_name_the_folders_by_their_own_translation(t
     cfg = study("uad_evaluate", "normative=completed", f"complete.generators={tmp_path}")
     assert (
         evaluation_folder(with_translation(cfg)).name
-        == "evaluation-zmap_conditional-completed-patch3d-t1w+flair-to-pet"
+        == "evaluation-residual_conditional-completed-patch3d-t1w+flair-to-pet"
     )
     real = study("uad_evaluate", "detector=zmap", f"complete.generators={tmp_path / 'none'}")
     assert with_translation(real) == real  # generators that nobody uses are not looked at
@@ -237,7 +237,9 @@ def test_the_matched_column_names_the_generator_whose_smoothness_it_takes():
     assert evaluation_folder(cfg).as_posix() == "outputs/phantom-tiny/evaluation-zmap-matched-semi3d"
 
 
-@pytest.mark.parametrize(("detector", "n_folders"), [("residual", 3), ("zmap_conditional", 3), ("zmap", 6)])
+@pytest.mark.parametrize(
+    ("detector", "n_folders"), [("residual", 3), ("residual_conditional", 3), ("zmap_conditional", 3), ("zmap", 6)]
+)
 def test_a_detector_of_measured_pet_runs_once_for_sets_that_differ_by_synthetic_pet(detector, n_folders, tmp_path):
     found = study("uad_compare", f"compare.detectors=[{detector}]", f"work_dir={tmp_path}")
     folders = {column: evaluation_folder(_as_learned(cell)).name for (_, column), cell in found.evaluations.items()}

@@ -17,7 +17,7 @@ from synthpet.errors import SynthPetError
 USAGE = "python -m uad.pictures.overview <work_dir> <patient> <figure.png> [<generator> [<detector>]]"
 
 
-def draw(work_dir: Path, patient: str, generator: str = "patch3d", detector: str = "zmap_conditional") -> bytes:
+def draw(work_dir: Path, patient: str, generator: str = "patch3d", detector: str = "residual_conditional") -> bytes:
     """PNG of one axial slice of a patient, where the lesion stands out most: T1, PET, synthetic PET, anomaly map.
 
     Args:

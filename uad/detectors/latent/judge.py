@@ -36,8 +36,8 @@ class Judge:
         columns: of the evidence, that predict; those of the targets come first in it.
         n_targets: how many those are.
         options: ``spread_fwhm_mm`` and ``direction``.
-        small_sample: of the map: allow for the uncertainty of a few controls (``to_z``). Those that are left out are
-            judged by one control less than a patient, and would look stranger than a patient does.
+        small_sample: of the map: allow for the uncertainty of a few controls (``to_z``), of which those that are left
+            out are judged by one fewer than a patient is.
     """
 
     def __init__(

@@ -5,8 +5,9 @@ At each voxel
     y    expected minus measured PET, smoothed
     x    the expected PET, smoothed alike; y of the mirror voxel, and of what lies around it
 
-are deviations from the controls' mean. The map is what ``LocalRidge`` leaves of y, as Crawford-Howell t: with a handful
-of controls, those that are left out are judged by one fewer, and their z without it would set thresholds too high.
+are deviations from the controls' mean. The map is what ``LocalRidge`` leaves of y, as the z of Crawford-Howell's t,
+which allows for a handful of controls; a second prediction without the mirror image is averaged with it as in
+``conditional``. docs/real_people.md tells what each of these wins.
 
 Not in a paper in this form.
 """

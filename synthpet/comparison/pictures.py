@@ -81,13 +81,14 @@ def person_pictures(
         for title, volume in {**made, **beside, **ceiling}.items()
     ]
     put, who = source.translation.put, case.participant_id
-    sides = f"All columns share one scale. {Display().sides()}"
+    sides = Display().sides()
     return {
         f"images-{who}": put(
             Picture(
                 slices(shown, source.cohort.grid),
                 f"{who}, {why}: T1, real PET and what each generator made of the T1, {_how(case)}. Compare cortex, "
-                f"basal ganglia and temporal lobes with the real PET. {_numbers(results, case)} {sides}",
+                f"basal ganglia and temporal lobes with the real PET. {_numbers(results, case)} "
+                f"All PETs share one scale. {sides}",
                 f"Slices of {who}: T1, real PET, synthetic PET of every generator.",
             )
         ),
@@ -95,7 +96,8 @@ def person_pictures(
             Picture(
                 slices(differences, source.cohort.grid),
                 f"{who}: difference to the real PET. Red: too high, blue: too low (blue could hide or feign a "
-                f"hypometabolism). What every generator and the mean PET miss alike, no generator has learned. {sides}",
+                "hypometabolism). What every generator and the mean PET miss alike, no generator has learned. "
+                f"All columns share one scale. {sides}",
                 f"Slices of {who}: difference of every synthetic PET to the real one.",
             )
         ),

@@ -14,6 +14,7 @@ DETECTORS = sorted(path.stem for path in (ROOT / "configs" / "detector").glob("*
 # other options of what runs anyhow
 ALIKE = (
     "latent_zmap",
+    "zmap_conditional",
     "ocsvm_subject",
     "zmap_t1w",
     "ocsvm_conditional",

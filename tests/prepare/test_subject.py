@@ -156,6 +156,7 @@ def on_flair(raw, tmp_path_factory):
     )
 
 
+@pytest.mark.slow
 def test_a_lesion_drawn_on_the_flair_goes_with_the_flair(on_flair, tmp_path):
     write_subject(on_flair, tmp_path, replace(SETTINGS, lesion_space="flair"))
     lesion = load(tmp_path, "lesion_mask") > 0.5

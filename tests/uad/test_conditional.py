@@ -113,6 +113,7 @@ def test_less_uptake_shines_and_more_does_not(trained):
     assert more["z_pet"][lesion()].mean() > 1
 
 
+@pytest.mark.slow
 def test_without_machines_the_map_is_what_is_left_along_the_first_direction(people, tmp_path):  # noqa: F811
     """Of each direction looked for; with as without machines, what is left is the same."""
     t1w, pet = person(100)
